@@ -1,0 +1,263 @@
+//! Bytes on their way out: segments with room for headers in front, and the queue they wait in.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, BufMut, BytesMut};
+
+/// Room for the headers of one smux frame (8) in one websocket frame (14), and a little more.
+const ROOM: usize = 24;
+
+/// Payloads below this are copied behind their header: a second slice costs more than the copy.
+const GLUE: usize = 512;
+
+/// Bodies below this are copied when they have to wait: a small rest pins its whole receive buffer.
+const PIN: usize = 16 * 1024;
+
+/// A piece of output: header bytes written backwards into inline room, then the payload as it came.
+#[derive(Debug, Default)]
+pub struct Seg {
+    room: [u8; ROOM],
+    /// Where the header begins in `room`, counted from its end.
+    head: u8,
+    /// The body shares no receive buffer.
+    owned: bool,
+    pub body: BytesMut,
+}
+
+impl Seg {
+    pub fn new(body: BytesMut) -> Self {
+        Self {
+            body,
+            ..Self::default()
+        }
+    }
+
+    pub fn copy_from(bytes: &[u8]) -> Self {
+        Self {
+            body: BytesMut::from(bytes),
+            owned: true,
+            ..Self::default()
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        usize::from(self.head) + self.body.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn head(&self) -> &[u8] {
+        &self.room[ROOM - usize::from(self.head)..]
+    }
+
+    pub fn head_mut(&mut self) -> &mut [u8] {
+        &mut self.room[ROOM - usize::from(self.head)..]
+    }
+
+    /// Puts a header in front. Past the inline room (deeply nested chains), head and body are joined.
+    pub fn push_front(&mut self, header: &[u8]) {
+        if usize::from(self.head) + header.len() > ROOM {
+            let mut joined = BytesMut::with_capacity(header.len() + self.len());
+            joined.put_slice(header);
+            joined.put_slice(self.head());
+            joined.put_slice(&self.body);
+            *self = Self {
+                body: joined,
+                owned: true,
+                ..Self::default()
+            };
+            return;
+        }
+        let end = ROOM - usize::from(self.head);
+        self.room[end - header.len()..end].copy_from_slice(header);
+        self.head += header.len() as u8;
+    }
+
+    /// Both parts in order, for sinks that copy anyway.
+    pub fn parts(&self) -> [&[u8]; 2] {
+        [self.head(), &self.body]
+    }
+
+    fn advance(&mut self, n: usize) {
+        let from_head = n.min(usize::from(self.head));
+        self.head -= from_head as u8;
+        self.body.advance(n - from_head);
+    }
+
+    /// Copies a small body out of its receive buffer.
+    fn unpin(&mut self) {
+        if !self.owned && self.body.len() < PIN {
+            self.body = BytesMut::from(&self.body[..]);
+            self.owned = true;
+        }
+    }
+}
+
+impl From<BytesMut> for Seg {
+    fn from(body: BytesMut) -> Self {
+        Self::new(body)
+    }
+}
+
+/// A queue of segments with its length in bytes. Empty means unallocated.
+#[derive(Debug, Default)]
+pub struct Rope {
+    segs: VecDeque<Seg>,
+    len: usize,
+}
+
+impl Rope {
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub fn push(&mut self, seg: Seg) {
+        if seg.is_empty() {
+            return;
+        }
+        self.len += seg.len();
+        if seg.len() <= GLUE
+            && let Some(last) = self.segs.back_mut()
+            && last.owned
+            && last.body.capacity() - last.body.len() >= seg.len()
+        {
+            last.body.put_slice(seg.head());
+            last.body.put_slice(&seg.body);
+            return;
+        }
+        self.segs.push_back(seg);
+    }
+
+    pub fn push_slice(&mut self, bytes: &[u8]) {
+        if let Some(last) = self.segs.back_mut()
+            && last.owned
+            && last.body.capacity() - last.body.len() >= bytes.len()
+        {
+            last.body.put_slice(bytes);
+            self.len += bytes.len();
+            return;
+        }
+        self.push(Seg::copy_from(bytes));
+    }
+
+    /// Appends everything of `other`, leaving it empty.
+    pub fn append(&mut self, other: &mut Self) {
+        self.len += other.len;
+        other.len = 0;
+        if self.segs.is_empty() {
+            std::mem::swap(&mut self.segs, &mut other.segs);
+        } else {
+            self.segs.append(&mut other.segs);
+        }
+    }
+
+    /// Takes up to `max` bytes from the front as one segment, without copying: a whole segment, or
+    /// the first part of a larger body.
+    pub fn pop(&mut self, max: usize) -> Option<Seg> {
+        let front = self.segs.front_mut()?;
+        if front.len() <= max {
+            let seg = self.segs.pop_front()?;
+            self.len -= seg.len();
+            self.release();
+            return Some(seg);
+        }
+        let head = usize::from(front.head);
+        let taken = if head > 0 {
+            // A header of a nested layer: split behind it, by copy (at most a few bytes).
+            let n = head.min(max);
+            let taken = Seg::copy_from(&front.head()[..n]);
+            front.advance(n);
+            taken
+        } else {
+            Seg {
+                owned: front.owned,
+                body: front.body.split_to(max),
+                ..Seg::default()
+            }
+        };
+        self.len -= taken.len();
+        Some(taken)
+    }
+
+    /// Fills `iov` with what waits, from the front. Returns how many slices were set.
+    pub fn slices<'a>(&'a self, iov: &mut [IoSlice<'a>]) -> usize {
+        let mut used = 0;
+        for part in self.segs.iter().flat_map(Seg::parts) {
+            if part.is_empty() {
+                continue;
+            }
+            if used == iov.len() {
+                break;
+            }
+            iov[used] = IoSlice::new(part);
+            used += 1;
+        }
+        used
+    }
+
+    /// Drops `n` bytes from the front: they are sent.
+    pub fn consume(&mut self, mut n: usize) {
+        debug_assert!(n <= self.len, "more sent than was queued");
+        self.len -= n.min(self.len);
+        while n > 0 {
+            let Some(front) = self.segs.front_mut() else {
+                break;
+            };
+            if front.len() > n {
+                front.advance(n);
+                break;
+            }
+            n -= front.len();
+            self.segs.pop_front();
+        }
+        self.release();
+    }
+
+    /// What is left has to wait: let go of the receive buffers it points into.
+    pub fn unpin(&mut self) {
+        for seg in &mut self.segs {
+            seg.unpin();
+        }
+    }
+
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn release(&mut self) {
+        if self.len == 0 {
+            self.segs = VecDeque::new();
+        }
+    }
+
+    /// The bytes in order, for tests and small goodbyes.
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.segs
+            .iter()
+            .flat_map(Seg::parts)
+            .flatten()
+            .copied()
+            .collect()
+    }
+
+    /// Recounts the length; the invariant that `Engine::check` relies on.
+    pub fn recount(&self) -> usize {
+        self.segs.iter().map(Seg::len).sum()
+    }
+}
+
+/// Adds a chunk to a buffer of unconsumed input: without a copy when nothing was left over.
+pub fn stash(rest: &mut BytesMut, chunk: BytesMut) {
+    if rest.is_empty() {
+        *rest = chunk;
+    } else {
+        rest.extend_from_slice(&chunk);
+    }
+}

@@ -1,0 +1,75 @@
+//! What can go wrong, and what each handler tells its client about it.
+
+use std::fmt;
+
+/// Why something failed, as far as a client can be told: each handler maps it to its own reply code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// The target (or a hop) answered with a reset to our connection attempt.
+    Refused,
+    HostUnreachable,
+    NetUnreachable,
+    /// The name does not resolve.
+    NameNotFound,
+    TimedOut,
+    /// The connection was reset while in use.
+    Reset,
+    /// The connection ended where more was expected.
+    Closed,
+    /// A rule forbids it: ours, or an upstream's that told us so.
+    Denied,
+    /// Credentials are missing or wrong: the client's with us, or ours with an upstream.
+    Auth,
+    /// The peer broke the protocol.
+    Protocol,
+    Tls,
+    /// A limit of ours: sizes, counts, queues.
+    Limit,
+    /// A command, method or address type that is not served.
+    Unsupported,
+    /// Our side ends it: shutdown, removal of the service.
+    Local,
+}
+
+/// A failure: the cause for machines, the text for people (expected and got, and who).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fail {
+    pub cause: Cause,
+    pub text: String,
+}
+
+impl Fail {
+    pub fn new(cause: Cause, text: impl Into<String>) -> Self {
+        Self {
+            cause,
+            text: text.into(),
+        }
+    }
+
+    pub fn protocol(text: impl Into<String>) -> Self {
+        Self::new(Cause::Protocol, text)
+    }
+
+    /// The same failure with its place in front: `node-0: refused`.
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
+        self.text = format!("{place}: {}", self.text);
+        self
+    }
+}
+
+impl fmt::Display for Fail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Fail {}
+
+/// How the other end of a transport ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Eof {
+    /// The peer will send no more; our direction may go on.
+    Fin,
+    /// Both directions are dead.
+    Reset,
+}

@@ -1,0 +1,66 @@
+//! What the engine has to say to an operator: structured, so that the program decides on wording.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::error::Fail;
+
+/// A connection's number, unique within an engine.
+pub type ConnectionNo = u64;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A client's connection (or mux stream) came in: gost's `REMOTE <> LOCAL`.
+    Opened {
+        no: ConnectionNo,
+        service: usize,
+        remote: SocketAddr,
+        local: SocketAddr,
+    },
+    /// The way to its target is open: gost's `REMOTE <-> TARGET`.
+    Connected {
+        no: ConnectionNo,
+        service: usize,
+        remote: SocketAddr,
+        target: String,
+        /// Names of the nodes on the way; empty when direct.
+        route: String,
+    },
+    /// It is over: gost's `REMOTE >< LOCAL`. Bytes count payload.
+    Closed {
+        no: ConnectionNo,
+        service: usize,
+        remote: SocketAddr,
+        local: SocketAddr,
+        target: Option<String>,
+        duration: Duration,
+        /// From the client to the target.
+        input: u64,
+        output: u64,
+        /// Absent when both sides ended in order.
+        fail: Option<Fail>,
+    },
+    /// An incoming connection failed before it became a client of the service.
+    Rejected {
+        service: usize,
+        remote: SocketAddr,
+        fail: Fail,
+    },
+    /// A mux session to a node (or from a client) is up.
+    SessionUp {
+        place: String,
+        remote: Option<SocketAddr>,
+    },
+    SessionDown {
+        place: String,
+        streams: usize,
+        /// Absent when it was closed on purpose.
+        fail: Option<Fail>,
+    },
+    /// One attempt to reach a node or target failed; another may follow.
+    DialFailed {
+        no: Option<ConnectionNo>,
+        place: String,
+        fail: Fail,
+    },
+}

@@ -1,0 +1,64 @@
+//! Layers between a transport and what it carries: TLS and websocket, both roles, one interface.
+
+pub mod tls;
+pub mod upgrade;
+pub mod ws;
+
+use bytes::BytesMut;
+
+use crate::buffer::Rope;
+use crate::entropy::Entropy;
+use crate::error::{Eof, Fail};
+use crate::limits::Limits;
+use crate::time::Time;
+use crate::wire::deflate::Pool;
+
+/// What a layer may ask of its surroundings.
+pub struct Cx<'a> {
+    pub now: Time,
+    pub entropy: &'a mut Entropy,
+    pub limits: &'a Limits,
+    pub deflate: &'a mut Pool,
+}
+
+/// Where a layer puts what it produces: plain data and news upwards, wire bytes downwards.
+pub struct Io<'a> {
+    pub up: &'a mut Vec<Up>,
+    pub down: &'a mut Rope,
+}
+
+#[derive(Debug)]
+pub enum Up {
+    /// The handshake is over; said once, before any data.
+    Ready(Info),
+    Data(BytesMut),
+    /// The peer sends no more. `both`: it does not read any more either.
+    End {
+        both: bool,
+    },
+}
+
+/// What a handshake found out about the peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Info {
+    /// The peer takes a smux FIN for a half-close.
+    pub half_close: bool,
+}
+
+/// A layer in either role. A violation is an error with its goodbye already in `down`; nothing is
+/// said upwards after it.
+pub trait Layer {
+    /// The transport below is ready: say what the role says first.
+    fn start(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail>;
+    fn recv(&mut self, cx: &mut Cx, wire: BytesMut, io: &mut Io) -> Result<(), Fail>;
+    /// The transport below ended. In order, where the layer allows it, it is an [`Up::End`].
+    fn lower_end(&mut self, cx: &mut Cx, how: Eof, io: &mut Io) -> Result<(), Fail>;
+    /// Takes all of `data`: called only after `Ready`, never after `finish`.
+    fn send(&mut self, cx: &mut Cx, data: &mut Rope, down: &mut Rope) -> Result<(), Fail>;
+    /// No more data will be sent. True: the transport below is to end its direction as well.
+    fn finish(&mut self, cx: &mut Cx, down: &mut Rope) -> bool;
+    /// Both directions end because of `why`: say so, if the layer has words for it.
+    fn abort(&mut self, cx: &mut Cx, why: &Fail, down: &mut Rope);
+    fn timeout(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail>;
+    fn next_timeout(&self) -> Option<Time>;
+}

@@ -1,0 +1,14 @@
+//! Ginnel's protocol engine: the whole proxy as one machine without a clock, chance, sockets or threads.
+
+pub mod addr;
+pub mod buffer;
+pub mod connector;
+pub mod entropy;
+pub mod error;
+pub mod event;
+pub mod handler;
+pub mod layer;
+pub mod limits;
+pub mod plan;
+pub mod time;
+pub mod wire;

@@ -1,0 +1,60 @@
+//! Every bound and waiting time of the engine, with its default. All settable through the plan.
+
+use std::time::Duration;
+
+/// Bounds on what a peer can make grow, and on how long it can make us wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one HTTP request or response head.
+    pub head: usize,
+    /// Fields of one HTTP head.
+    pub fields: usize,
+    /// Output waiting for one link: above `high` its source pauses, below `low` it goes on.
+    pub high: usize,
+    pub low: usize,
+    /// Frames of a mux session are encoded only while less than this waits below it, in bytes.
+    pub mux_ahead: usize,
+    /// Input kept before the relay starts, in bytes.
+    pub early: usize,
+    /// One read from a socket, in bytes.
+    pub read: usize,
+    /// Payload of one websocket message that we send, in bytes.
+    pub ws_payload: usize,
+    /// Streams of one mux session.
+    pub streams: usize,
+    /// Each stage of an incoming handshake: TLS, upgrade, proxy negotiation.
+    pub handshake: Duration,
+    /// A whole dial through all hops.
+    pub dial: Duration,
+    /// After a half-close, the other direction may be silent this long.
+    pub half_close: Duration,
+    /// A half-close that a mux peer would take for a full one is held back until the other
+    /// direction has been silent this long.
+    pub fin_hold: Duration,
+    /// Time for the last bytes of a closing connection to leave.
+    pub linger: Duration,
+    /// An HTTP upstream connection kept for the next request of the same client.
+    pub http_idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: 16 * 1024,
+            fields: 100,
+            high: 256 * 1024,
+            low: 64 * 1024,
+            mux_ahead: 64 * 1024,
+            early: 64 * 1024,
+            read: 64 * 1024,
+            ws_payload: 64 * 1024,
+            streams: 4096,
+            handshake: Duration::from_secs(10),
+            dial: Duration::from_secs(15),
+            half_close: Duration::from_secs(60),
+            fin_hold: Duration::from_secs(10),
+            linger: Duration::from_secs(5),
+            http_idle: Duration::from_secs(30),
+        }
+    }
+}
