@@ -3,12 +3,15 @@
 pub mod addr;
 pub mod buffer;
 pub mod connector;
+pub mod engine;
 pub mod entropy;
 pub mod error;
 pub mod event;
 pub mod handler;
 pub mod layer;
 pub mod limits;
+pub mod mux;
 pub mod plan;
+pub mod route;
 pub mod time;
 pub mod wire;

@@ -62,3 +62,67 @@ pub trait Layer {
     fn timeout(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail>;
     fn next_timeout(&self) -> Option<Time>;
 }
+
+/// The layers there are: one byte of tag instead of a pointer to functions.
+pub enum AnyLayer {
+    Tls(tls::Tls),
+    Ws(Box<ws::Ws>),
+}
+
+impl Layer for AnyLayer {
+    fn start(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
+        match self {
+            Self::Tls(layer) => layer.start(cx, io),
+            Self::Ws(layer) => layer.start(cx, io),
+        }
+    }
+
+    fn recv(&mut self, cx: &mut Cx, wire: BytesMut, io: &mut Io) -> Result<(), Fail> {
+        match self {
+            Self::Tls(layer) => layer.recv(cx, wire, io),
+            Self::Ws(layer) => layer.recv(cx, wire, io),
+        }
+    }
+
+    fn lower_end(&mut self, cx: &mut Cx, how: Eof, io: &mut Io) -> Result<(), Fail> {
+        match self {
+            Self::Tls(layer) => layer.lower_end(cx, how, io),
+            Self::Ws(layer) => layer.lower_end(cx, how, io),
+        }
+    }
+
+    fn send(&mut self, cx: &mut Cx, data: &mut Rope, down: &mut Rope) -> Result<(), Fail> {
+        match self {
+            Self::Tls(layer) => layer.send(cx, data, down),
+            Self::Ws(layer) => layer.send(cx, data, down),
+        }
+    }
+
+    fn finish(&mut self, cx: &mut Cx, down: &mut Rope) -> bool {
+        match self {
+            Self::Tls(layer) => layer.finish(cx, down),
+            Self::Ws(layer) => layer.finish(cx, down),
+        }
+    }
+
+    fn abort(&mut self, cx: &mut Cx, why: &Fail, down: &mut Rope) {
+        match self {
+            Self::Tls(layer) => layer.abort(cx, why, down),
+            Self::Ws(layer) => layer.abort(cx, why, down),
+        }
+    }
+
+    fn timeout(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
+        match self {
+            Self::Tls(layer) => layer.timeout(cx, io),
+            Self::Ws(layer) => layer.timeout(cx, io),
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Time> {
+        match self {
+            Self::Tls(layer) => layer.next_timeout(),
+            Self::Ws(layer) => layer.next_timeout(),
+        }
+    }
+}

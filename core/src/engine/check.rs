@@ -1,0 +1,104 @@
+//! The invariants of the engine, for the simulation and the fuzzer.
+
+use super::link::{Base, Top};
+use super::session::Stage;
+use super::{Engine, Key};
+
+/// How much is alive in an engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    pub links: usize,
+    pub sessions: usize,
+    pub dials: usize,
+    pub mux_sessions: usize,
+    pub timers: usize,
+    /// Bytes queued for output or waiting to be taken.
+    pub bytes: usize,
+}
+
+impl Engine {
+    pub fn census(&self) -> Census {
+        let links = self.links.values();
+        let rx = self.sessions.values().map(|session| session.rx.len() + session.upstream_rx.len());
+        Census {
+            links: self.links.len(),
+            sessions: self.sessions.len(),
+            dials: self.dials.len(),
+            mux_sessions: self.muxes.len(),
+            timers: self.timers.len(),
+            bytes: links
+                .map(|link| link.out.len() + link.inbox.iter().map(|piece| piece.len()).sum::<usize>())
+                .chain(rx)
+                .sum(),
+        }
+    }
+
+    /// Panics if the engine contradicts itself. To be called after any input, once its actions are taken.
+    pub fn check(&self) {
+        assert!(self.work.is_empty(), "work is left over");
+        for (id, link) in &self.links {
+            assert_eq!(link.out.recount(), link.out.len(), "{id:?}: bytes queued");
+            self.check_owner(id, link.top);
+            if let Some(at) = link.armed {
+                assert!(self.timers.contains(at, Key::Link(id)), "{id:?}: deadline not in the table");
+            }
+            if let Base::Stream { mux, id: stream } = link.base
+                && let Some(session) = self.muxes.get(mux)
+            {
+                assert_eq!(session.smux.owner(stream), Some(id), "{id:?}: stream of somebody else");
+            }
+            self.check_bounds(id, link.out.len());
+        }
+        for (id, session) in &self.sessions {
+            assert!(self.links.contains_key(session.client), "{id:?}: session without a client");
+            if let Some(upstream) = session.upstream {
+                assert!(self.links.contains_key(upstream), "{id:?}: upstream is gone");
+            }
+            if let Some(dial) = session.dial {
+                assert!(self.dials.contains_key(dial), "{id:?}: waits for no dial");
+            }
+            if let Stage::Relay = session.stage {
+                assert!(session.upstream.is_some(), "{id:?}: relay without upstream");
+            }
+            self.check_paused(session.client, session.upstream);
+        }
+        for (id, mux) in &self.muxes {
+            assert!(self.links.contains_key(mux.link), "{id:?}: session without a link");
+            mux.smux.check();
+        }
+    }
+
+    fn check_owner(&self, id: super::LinkId, top: Top) {
+        match top {
+            Top::Client(session) => {
+                assert_eq!(self.sessions.get(session).map(|s| s.client), Some(id), "{id:?}: client");
+            }
+            Top::Upstream(session) => {
+                let upstream = self.sessions.get(session).and_then(|s| s.upstream);
+                assert_eq!(upstream, Some(id), "{id:?}: upstream");
+            }
+            Top::Dial(dial) => assert!(self.dials.contains_key(dial), "{id:?}: dial"),
+            Top::Mux(mux) => assert!(self.muxes.contains_key(mux), "{id:?}: mux"),
+            Top::Incoming(_) | Top::Closing => {}
+        }
+    }
+
+    /// A link is paused only while the other end of its session is over low water.
+    fn check_paused(&self, client: super::LinkId, upstream: Option<super::LinkId>) {
+        let Some(upstream) = upstream else {
+            return;
+        };
+        for (source, sink) in [(client, upstream), (upstream, client)] {
+            let low = self.plan.limits.low;
+            if self.links[source].paused {
+                assert!(self.links[sink].out.len() > low, "{source:?} is paused for nothing");
+            }
+        }
+    }
+
+    fn check_bounds(&self, id: super::LinkId, queued: usize) {
+        // High water, one read beyond it, and the overhead of layers; replies stop at four times that.
+        let bound = 5 * self.plan.limits.high + 4 * self.plan.limits.read + 1024 * 1024;
+        assert!(queued <= bound, "{id:?}: {queued} bytes queued, more than {bound}");
+    }
+}

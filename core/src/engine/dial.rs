@@ -1,0 +1,616 @@
+//! Dials: the way to a target (or to a mux session) through the hops of a chain, stage by stage.
+//!
+//! ```text
+//! resolve ─► connect ─► layers of node 0 ─► connector of node 0 ─► layers of node 1 ─► … ─► open
+//!                              ▲ a stream of a mux session enters here ┘
+//! ```
+//!
+//! A connector negotiates on top of the link and vanishes; the next node's layers go on the same link.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+use super::hub::HubKey;
+use super::link::{Base, Top};
+use super::session::rope;
+use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, SessionId};
+use crate::addr::{Host, Target};
+use crate::buffer::stash;
+use crate::connector::{self, Connector, Negotiate, Step};
+use crate::error::{Cause, Fail};
+use crate::event::Event;
+use crate::layer::{Info, Up};
+use crate::layer::tls::Tls;
+use crate::plan::{ConnectorKind, Node};
+use crate::route::Candidate;
+use crate::time::Time;
+
+/// A relay node with `nodelay` may hold its response back for ever: go on without it after this long.
+const RESPONSE_GRACE: Duration = Duration::from_millis(500);
+
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+
+pub(super) struct Dial {
+    purpose: Purpose,
+    service: usize,
+    route: Route,
+    /// The node whose layers and connector are being worked on.
+    at: usize,
+    target: Target,
+    link: Option<LinkId>,
+    connector: Option<Connector>,
+    rx: BytesMut,
+    /// Addresses still to try.
+    addrs: VecDeque<SocketAddr>,
+    stage: &'static str,
+    /// The end of the whole dial, and of the present stage.
+    until: Time,
+    stage_until: Option<Time>,
+    armed: Option<Time>,
+    /// Attempts left after this one.
+    retries: u32,
+    /// Nodes that failed this dial, by hop.
+    failed: Vec<(usize, usize)>,
+    /// On a stream of this session, opened before this dial began: if it dies now, a new one is tried.
+    reused: Option<MuxId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Session(SessionId),
+    Mux(HubKey),
+}
+
+/// The nodes of one way, one a hop, with where they come from.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Route {
+    pub(super) chain: usize,
+    pub(super) nodes: Vec<Arc<Node>>,
+    /// Hop and index of each node.
+    pub(super) picks: Vec<(usize, usize)>,
+}
+
+impl Route {
+    /// The last node with a mux dialer: everything up to it belongs to the mux session.
+    fn mux_at(&self) -> Option<usize> {
+        self.nodes.iter().rposition(|node| node.dialer.mux.is_some())
+    }
+}
+
+impl Engine {
+    pub(super) fn start_dial(&mut self, session: SessionId, target: Target) {
+        let service = self.sessions[session].service;
+        let retries = self.plan.services[service].retries;
+        let until = self.now + self.plan.limits.dial;
+        let dial = self.dials.insert(Dial {
+            purpose: Purpose::Session(session),
+            service,
+            route: Route::default(),
+            at: 0,
+            target,
+            link: None,
+            connector: None,
+            rx: BytesMut::new(),
+            addrs: VecDeque::new(),
+            stage: "",
+            until,
+            stage_until: None,
+            armed: None,
+            retries,
+            failed: Vec::new(),
+            reused: None,
+        });
+        self.sessions[session].dial = Some(dial);
+        self.attempt(dial);
+    }
+
+    /// A dial for the mux session at the end of `route`.
+    pub(super) fn start_mux_dial(&mut self, service: usize, key: HubKey, route: Route) -> DialId {
+        let target = route.nodes[route.nodes.len() - 1].addr.clone();
+        let until = self.now + self.plan.limits.dial;
+        let dial = self.dials.insert(Dial {
+            purpose: Purpose::Mux(key),
+            service,
+            route,
+            at: 0,
+            target,
+            link: None,
+            connector: None,
+            rx: BytesMut::new(),
+            addrs: VecDeque::new(),
+            stage: "",
+            until,
+            stage_until: None,
+            armed: None,
+            retries: 0,
+            failed: Vec::new(),
+            reused: None,
+        });
+        self.enter(dial);
+        dial
+    }
+
+    /// Chooses a route and starts on it.
+    fn attempt(&mut self, id: DialId) {
+        let dial = &self.dials[id];
+        let Purpose::Session(session) = dial.purpose else {
+            return;
+        };
+        let client = self.links.get(self.sessions[session].client).map_or(NOWHERE, |link| link.meta.remote);
+        match self.pick_route(self.dials[id].service, client.ip(), &self.dials[id].failed.clone()) {
+            Ok(route) => {
+                let dial = &mut self.dials[id];
+                dial.route = route;
+                self.enter(id);
+            }
+            Err(fail) => self.give_up(id, fail),
+        }
+    }
+
+    fn pick_route(&mut self, service: usize, client: IpAddr, failed: &[(usize, usize)]) -> Result<Route, Fail> {
+        let plan = self.plan.clone();
+        let Some(chain) = plan.services[service].chain else {
+            return Ok(Route::default());
+        };
+        let mut route = Route {
+            chain,
+            ..Route::default()
+        };
+        for (index, hop) in plan.chains[chain].hops.iter().enumerate() {
+            let nodes: Vec<Candidate> = hop
+                .nodes
+                .iter()
+                .map(|node| Candidate {
+                    weight: node.weight,
+                    backup: node.backup,
+                })
+                .collect();
+            let avoid: Vec<usize> =
+                failed.iter().filter(|(hop, _)| *hop == index).map(|(_, node)| *node).collect();
+            let pool = self.hub.pool(chain, index);
+            let picked = pool.select(&nodes, &hop.selector, client, &avoid, self.now, &mut self.entropy);
+            let Some(node) = picked else {
+                // Never around the hop: a missing node must not turn into a direct connection.
+                let text = format!("hop {} has no node", hop.name);
+                return Err(Fail::new(Cause::NetUnreachable, text));
+            };
+            if hop.nodes[node].connector.kind == ConnectorKind::Direct {
+                continue;
+            }
+            route.nodes.push(hop.nodes[node].clone());
+            route.picks.push((index, node));
+        }
+        Ok(route)
+    }
+
+    /// The target of a forwarding service for this session.
+    pub(super) fn forward_target(&mut self, session: SessionId) -> Result<Target, Fail> {
+        let plan = self.plan.clone();
+        let session = &self.sessions[session];
+        let service = session.service;
+        let client = self.links.get(session.client).map_or(NOWHERE, |link| link.meta.remote);
+        let nowhere = Target::new(Host::Name(String::new()), 0);
+        let Some(forward) = &plan.services[service].forward else {
+            // The far end of a `forward` or `relay` connector chooses the target.
+            return match plan.services[service].chain {
+                Some(_) => Ok(nowhere),
+                None => Err(Fail::new(
+                    Cause::NetUnreachable,
+                    "no target to forward to and no chain whose end could choose one",
+                )),
+            };
+        };
+        let nodes: Vec<Candidate> = forward
+            .nodes
+            .iter()
+            .map(|node| Candidate {
+                weight: node.weight,
+                backup: node.backup,
+            })
+            .collect();
+        let pool = self.hub.targets(service);
+        pool.select(&nodes, &forward.selector, client.ip(), &[], self.now, &mut self.entropy)
+            .map(|index| forward.nodes[index].addr.clone())
+            .ok_or_else(|| Fail::new(Cause::NetUnreachable, "the service has no target to forward to"))
+    }
+
+    /// Begins a route: at a mux session where there is one, else with a socket.
+    fn enter(&mut self, id: DialId) {
+        let dial = &self.dials[id];
+        let mux_at = dial.route.mux_at();
+        if let (Purpose::Session(_), Some(at)) = (&dial.purpose, mux_at) {
+            let dial = &mut self.dials[id];
+            dial.at = at;
+            dial.stage = "waiting for the mux session";
+            dial.stage_until = None;
+            self.dial_timer(id);
+            return self.join_mux(id, at);
+        }
+        let first = match dial.route.nodes.first() {
+            Some(node) => node.addr.clone(),
+            None => dial.target.clone(),
+        };
+        self.dials[id].at = 0;
+        self.connect_to(id, &first);
+    }
+
+    fn connect_to(&mut self, id: DialId, target: &Target) {
+        let dial = &mut self.dials[id];
+        match (target.socket_addr(), &target.host) {
+            (Some(addr), _) => {
+                dial.addrs = VecDeque::from([addr]);
+                self.connect_next(id);
+            }
+            (None, Host::Name(name)) => {
+                dial.stage = "resolving the name";
+                let action = Action::Resolve {
+                    query: id,
+                    host: name.clone(),
+                    port: target.port,
+                };
+                self.actions.push_back(action);
+                self.dial_timer(id);
+            }
+            (None, Host::Ip(_)) => {}
+        }
+    }
+
+    pub(super) fn dial_resolved(&mut self, id: DialId, result: Result<Vec<IpAddr>, Fail>) {
+        let Some(dial) = self.dials.get_mut(id) else {
+            return;
+        };
+        let port = dial.route.nodes.first().map_or(dial.target.port, |node| node.addr.port);
+        match result {
+            Ok(addrs) if !addrs.is_empty() => {
+                dial.addrs = addrs.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
+                self.connect_next(id);
+            }
+            Ok(_) => self.dial_failed(id, Fail::new(Cause::NameNotFound, "the name has no address")),
+            Err(fail) => self.dial_failed(id, fail),
+        }
+    }
+
+    fn connect_next(&mut self, id: DialId) {
+        let Some(addr) = self.dials[id].addrs.pop_front() else {
+            return;
+        };
+        let meta = ConnMeta {
+            remote: addr,
+            local: NOWHERE,
+        };
+        let link = self.new_link(Base::Socket, meta, Top::Dial(id));
+        self.links[link].connected = false;
+        let dial = &mut self.dials[id];
+        dial.link = Some(link);
+        dial.stage = "connecting";
+        // Where another address is left, this one must leave it some time.
+        let left = dial.until.since(self.now);
+        dial.stage_until = (!dial.addrs.is_empty()).then(|| self.now + left / 3);
+        self.actions.push_back(Action::Connect { id: link, addr });
+        self.dial_timer(id);
+    }
+
+    pub(super) fn dial_connected(&mut self, id: DialId, link: LinkId) {
+        let dial = &mut self.dials[id];
+        dial.addrs.clear();
+        self.start_layers(id, link, 0);
+    }
+
+    /// Puts the layers of node `at` on the link, from its present top.
+    fn start_layers(&mut self, id: DialId, link: LinkId, level: usize) {
+        let dial = &mut self.dials[id];
+        let Some(node) = dial.route.nodes.get(dial.at).cloned() else {
+            dial.stage_until = None;
+            return self.rise(link, level, Up::Ready(Info::default()));
+        };
+        dial.stage = "TLS and websocket handshake";
+        dial.stage_until = Some(self.now + node.dialer.handshake_timeout);
+        self.dial_timer(id);
+        if let Err(fail) = self.push_client_layers(link, &node.dialer) {
+            return self.link_failed(link, fail);
+        }
+        self.rise(link, level, Up::Ready(Info::default()));
+        self.link_timer(link);
+    }
+
+    /// All layers of the link are ready.
+    pub(super) fn dial_up(&mut self, id: DialId, info: Info) {
+        let Some(dial) = self.dials.get_mut(id) else {
+            return;
+        };
+        let Some(link) = dial.link else {
+            return;
+        };
+        if dial.connector.is_some() {
+            // TLS inside SOCKS5 is up.
+            return self.dial_step(id);
+        }
+        dial.stage_until = None;
+        let Some(node) = dial.route.nodes.get(dial.at).cloned() else {
+            return self.dial_open(id, false);
+        };
+        if let Purpose::Mux(_) = dial.purpose
+            && dial.at + 1 == dial.route.nodes.len()
+        {
+            return self.mux_dialed(id, link, info);
+        }
+        match Connector::new(node.connector.kind) {
+            Some(connector) => {
+                let dial = &mut self.dials[id];
+                dial.connector = Some(connector);
+                dial.stage = "waiting for the node's answer";
+                dial.stage_until = Some(self.now + node.connector.timeout);
+                if node.connector.kind == ConnectorKind::Relay && node.connector.nodelay {
+                    dial.stage_until = Some(self.now + node.connector.timeout.min(RESPONSE_GRACE));
+                }
+                self.dial_timer(id);
+                self.dial_step(id);
+            }
+            None => self.connected_through(id, false),
+        }
+    }
+
+    pub(super) fn dial_data(&mut self, id: DialId, data: BytesMut) {
+        let Some(dial) = self.dials.get_mut(id) else {
+            return;
+        };
+        stash(&mut dial.rx, data);
+        self.dial_step(id);
+    }
+
+    fn dial_step(&mut self, id: DialId) {
+        let Some(dial) = self.dials.get_mut(id) else {
+            return;
+        };
+        let (Some(link), Some(mut connector)) = (dial.link, dial.connector.take()) else {
+            return;
+        };
+        let node = dial.route.nodes[dial.at].clone();
+        let next = dial.route.nodes.get(dial.at + 1).map(|node| node.addr.clone());
+        let mut rx = std::mem::take(&mut dial.rx);
+        let target = next.unwrap_or_else(|| dial.target.clone());
+        let cx = connector::Cx {
+            plan: &node.connector,
+            target: &target,
+            encrypted: self.links.get(link).is_some_and(|link| link.encrypted),
+        };
+        let mut out = BytesMut::new();
+        let result = connector.step(&cx, &mut rx, &mut out);
+        let dial = &mut self.dials[id];
+        dial.rx = rx;
+        match result {
+            Ok(Step::More) => {
+                dial.connector = Some(connector);
+                self.send(link, &mut rope(out));
+            }
+            Ok(Step::Tls) => {
+                dial.connector = Some(connector);
+                let rest = std::mem::take(&mut dial.rx);
+                self.send(link, &mut rope(out));
+                let tls = match &node.connector.socks_tls {
+                    Some(plan) => Tls::client(plan),
+                    None => Err(Fail::protocol("SOCKS5 node chose TLS, which was not offered")),
+                };
+                let level = self.links.get(link).map_or(0, |link| link.layers.len());
+                self.push_tls(link, tls);
+                if !rest.is_empty() {
+                    self.rise(link, level, Up::Data(rest));
+                }
+            }
+            Ok(Step::Done) => {
+                self.send(link, &mut rope(out));
+                self.connected_through(id, false);
+            }
+            Ok(Step::Lazy) => {
+                self.send(link, &mut rope(out));
+                // Another hop's handshake would meet the response: wait for it there.
+                let last = self.dials[id].at + 1 >= self.dials[id].route.nodes.len();
+                if last {
+                    self.connected_through(id, true);
+                } else {
+                    self.dials[id].connector = Some(connector);
+                    self.await_response(id);
+                }
+            }
+            Err(fail) => {
+                self.send(link, &mut rope(out));
+                self.link_failed(link, fail);
+            }
+        }
+    }
+
+    /// A relay node in the middle of a chain: its response has to be out of the way first.
+    fn await_response(&mut self, id: DialId) {
+        let dial = &mut self.dials[id];
+        match connector::relay::response(&mut dial.rx) {
+            Ok(None) => {}
+            Ok(Some(())) => {
+                dial.connector = None;
+                self.connected_through(id, false);
+            }
+            Err(fail) => {
+                if let Some(link) = dial.link {
+                    self.link_failed(link, fail);
+                }
+            }
+        }
+    }
+
+    /// The node at `at` has connected us onwards.
+    fn connected_through(&mut self, id: DialId, lazy: bool) {
+        let dial = &mut self.dials[id];
+        dial.connector = None;
+        dial.stage_until = None;
+        let Some(link) = dial.link else {
+            return;
+        };
+        if dial.at + 1 >= dial.route.nodes.len() {
+            return self.dial_open(id, lazy);
+        }
+        dial.at += 1;
+        let rest = std::mem::take(&mut dial.rx);
+        let level = self.links.get(link).map_or(0, |link| link.layers.len());
+        self.start_layers(id, link, level);
+        if !rest.is_empty() {
+            self.rise(link, level, Up::Data(rest));
+        }
+    }
+
+    fn dial_open(&mut self, id: DialId, lazy: bool) {
+        let Some(mut dial) = self.dials.remove(id) else {
+            return;
+        };
+        self.timers.arm(Key::Dial(id), &mut dial.armed, None);
+        for (hop, node) in &dial.route.picks {
+            self.hub.pool(dial.route.chain, *hop).succeeded(*node);
+        }
+        if let (Purpose::Session(session), Some(link)) = (dial.purpose, dial.link) {
+            self.links[link].route = dial.route.nodes;
+            self.dialed(session, Ok((link, dial.rx, lazy)));
+        }
+    }
+
+    /// An attempt failed: another address, a new mux session, another node, or the end.
+    pub(super) fn dial_failed(&mut self, id: DialId, fail: Fail) {
+        let Some(dial) = self.dials.get_mut(id) else {
+            return;
+        };
+        dial.link = None;
+        dial.connector = None;
+        dial.rx.clear();
+        dial.stage_until = None;
+        let expired = dial.until <= self.now;
+        if !dial.addrs.is_empty() && !expired {
+            return self.connect_next(id);
+        }
+        let stale = matches!(fail.cause, Cause::Reset | Cause::Closed | Cause::TimedOut);
+        if dial.reused.take().is_some() && stale && !expired {
+            // The session had died unnoticed; nothing of this stream reached the target.
+            return self.enter(id);
+        }
+        // A node that reached us an answer about the target is not to blame.
+        let from_target = matches!(fail.cause, Cause::Refused | Cause::Denied | Cause::NameNotFound)
+            && dial.stage == "waiting for the node's answer";
+        let place = match dial.route.nodes.get(dial.at) {
+            Some(node) => format!("{} ({})", node.name, node.addr),
+            None => dial.target.to_string(),
+        };
+        let text = match fail.cause {
+            Cause::TimedOut => format!("{place}: {}: {}", dial.stage, fail.text),
+            _ => format!("{place}: {}", fail.text),
+        };
+        let fail = Fail::new(fail.cause, text);
+        if let Some(pick) = dial.route.picks.get(dial.at).copied()
+            && !from_target
+        {
+            dial.failed.push(pick);
+            let chain = dial.route.chain;
+            self.hub.pool(chain, pick.0).failed(pick.1, self.now);
+        }
+        let dial = &mut self.dials[id];
+        if dial.retries > 0 && !expired {
+            dial.retries -= 1;
+            let no = match dial.purpose {
+                Purpose::Session(session) => self.sessions.get(session).map(|session| session.no),
+                Purpose::Mux(_) => None,
+            };
+            self.events.push_back(Event::DialFailed { no, place, fail });
+            return self.attempt(id);
+        }
+        self.give_up(id, fail);
+    }
+
+    fn give_up(&mut self, id: DialId, fail: Fail) {
+        let Some(mut dial) = self.dials.remove(id) else {
+            return;
+        };
+        self.timers.arm(Key::Dial(id), &mut dial.armed, None);
+        match dial.purpose {
+            Purpose::Session(session) => {
+                self.hub.forget(id);
+                self.dialed(session, Err(fail));
+            }
+            Purpose::Mux(key) => self.mux_dial_failed(&key, fail),
+        }
+    }
+
+    /// The client is gone.
+    pub(super) fn cancel_dial(&mut self, id: DialId) {
+        let Some(mut dial) = self.dials.remove(id) else {
+            return;
+        };
+        self.timers.arm(Key::Dial(id), &mut dial.armed, None);
+        self.hub.forget(id);
+        if let Some(link) = dial.link {
+            self.links[link].top = Top::Closing;
+            self.close(link);
+        }
+    }
+
+    /// A stream of a mux session takes the place of the socket.
+    pub(super) fn dial_on_stream(&mut self, id: DialId, link: LinkId, mux: MuxId, reused: bool) {
+        let dial = &mut self.dials[id];
+        dial.link = Some(link);
+        dial.reused = reused.then_some(mux);
+        self.dial_up(id, Info::default());
+    }
+
+    pub(super) fn dial_route(&self, id: DialId) -> Option<(usize, Route)> {
+        let dial = self.dials.get(id)?;
+        Some((dial.service, dial.route.clone()))
+    }
+
+    pub(super) fn take_mux_dial(&mut self, id: DialId) -> Option<(HubKey, Arc<Node>, BytesMut)> {
+        let mut dial = self.dials.remove(id)?;
+        self.timers.arm(Key::Dial(id), &mut dial.armed, None);
+        let node = dial.route.nodes.last()?.clone();
+        for (hop, node) in &dial.route.picks {
+            self.hub.pool(dial.route.chain, *hop).succeeded(*node);
+        }
+        match dial.purpose {
+            Purpose::Mux(key) => Some((key, node, dial.rx)),
+            Purpose::Session(_) => None,
+        }
+    }
+
+    pub(super) fn dial_accepts(&self, id: DialId) -> bool {
+        self.dials.get(id).is_none_or(|dial| dial.rx.len() < self.plan.limits.early)
+    }
+
+    fn dial_timer(&mut self, id: DialId) {
+        let Some(dial) = self.dials.get_mut(id) else {
+            return;
+        };
+        let at = dial.stage_until.map_or(dial.until, |stage| stage.min(dial.until));
+        self.timers.arm(Key::Dial(id), &mut dial.armed, Some(at));
+    }
+
+    pub(super) fn dial_timeout(&mut self, id: DialId) {
+        let Some(dial) = self.dials.get_mut(id) else {
+            return;
+        };
+        dial.armed = None;
+        if let (Some(Connector::Relay(_)), true) = (&dial.connector, dial.until > self.now) {
+            let node = &dial.route.nodes[dial.at];
+            if node.connector.nodelay && dial.at + 1 == dial.route.nodes.len() {
+                // The response is read when it comes, in front of the first data.
+                return self.connected_through(id, true);
+            }
+        }
+        let fail = Fail::new(Cause::TimedOut, "no answer in time");
+        match dial.link.take() {
+            Some(link) if self.links.contains_key(link) => self.link_failed(link, fail),
+            _ => self.dial_failed(id, fail),
+        }
+    }
+
+    /// Names of the nodes on the way of a link, for the log.
+    pub(super) fn route_text(&self, link: LinkId) -> String {
+        let names: Vec<&str> = self.links[link].route.iter().map(|node| node.name.as_str()).collect();
+        names.join(" > ")
+    }
+}

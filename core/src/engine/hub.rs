@@ -1,0 +1,357 @@
+//! The hub: one mux session a node, shared by all connections that go through it; and the memory of
+//! which node's turn it is.
+
+use std::collections::HashMap;
+
+use bytes::BytesMut;
+
+use super::dial::Route;
+use super::link::{Base, Top};
+use super::{DialId, Engine, Key, LinkId, MuxId, Work};
+use crate::buffer::Rope;
+use crate::error::{Cause, Fail};
+use crate::event::Event;
+use crate::layer::Info;
+use crate::mux::{self, Smux};
+use crate::plan::{Mux, Plan};
+use crate::route::Pool;
+use crate::time::Time;
+
+/// A mux session is shared by everything that takes the same nodes up to it: chain, and one
+/// `(hop, node)` each.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct HubKey {
+    chain: usize,
+    picks: Vec<(usize, usize)>,
+}
+
+#[derive(Default)]
+pub(super) struct Hub {
+    entries: HashMap<HubKey, Entry>,
+    pools: HashMap<(usize, usize), Pool>,
+    targets: HashMap<usize, Pool>,
+}
+
+#[derive(Default)]
+struct Entry {
+    up: Option<MuxId>,
+    dialing: Option<DialId>,
+    waiting: Vec<DialId>,
+}
+
+pub(super) struct MuxSession {
+    pub(super) link: LinkId,
+    pub(super) smux: Smux<LinkId>,
+    side: Side,
+    /// The peer takes a FIN for a half-close.
+    pub(super) half_close: bool,
+    pumping: bool,
+    armed: Option<Time>,
+}
+
+enum Side {
+    /// The streams of a client are connections of this service.
+    Server(usize),
+    Client { key: HubKey, place: String },
+}
+
+impl Hub {
+    pub(super) fn new(_plan: &Plan) -> Self {
+        Self::default()
+    }
+
+    pub(super) fn pool(&mut self, chain: usize, hop: usize) -> &mut Pool {
+        self.pools.entry((chain, hop)).or_default()
+    }
+
+    pub(super) fn targets(&mut self, service: usize) -> &mut Pool {
+        self.targets.entry(service).or_default()
+    }
+
+    /// A dial does not wait any more.
+    pub(super) fn forget(&mut self, dial: DialId) {
+        for entry in self.entries.values_mut() {
+            entry.waiting.retain(|waiting| *waiting != dial);
+        }
+    }
+}
+
+impl Engine {
+    /// Gives the dial a stream of the session at node `at` of its route, dialing one if there is none.
+    pub(super) fn join_mux(&mut self, dial: DialId, at: usize) {
+        let Some((service, route)) = self.dial_route(dial) else {
+            return;
+        };
+        let key = HubKey {
+            chain: route.chain,
+            picks: route.picks[..=at].to_vec(),
+        };
+        let entry = self.hub.entries.entry(key.clone()).or_default();
+        if let Some(mux) = entry.up
+            && self.muxes.get(mux).is_some_and(|mux| mux.smux.can_open())
+        {
+            return self.open_stream(dial, mux, true);
+        }
+        entry.waiting.push(dial);
+        if entry.dialing.is_some() {
+            return;
+        }
+        let route = Route {
+            chain: route.chain,
+            nodes: route.nodes[..=at].to_vec(),
+            picks: route.picks[..=at].to_vec(),
+        };
+        let sub = self.start_mux_dial(service, key.clone(), route);
+        // It may have failed at once.
+        if self.dials.contains_key(sub)
+            && let Some(entry) = self.hub.entries.get_mut(&key)
+        {
+            entry.dialing = Some(sub);
+        }
+    }
+
+    fn open_stream(&mut self, dial: DialId, mux: MuxId, reused: bool) {
+        let meta = self.links[self.muxes[mux].link].meta;
+        let base = Base::Stream { mux, id: 0 };
+        let link = self.new_link(base, meta, Top::Dial(dial));
+        let encrypted = self.links[self.muxes[mux].link].encrypted;
+        match self.muxes[mux].smux.open(link) {
+            Ok(id) => {
+                self.links[link].base = Base::Stream { mux, id };
+                self.links[link].encrypted = encrypted;
+                self.want_pump(mux);
+                self.dial_on_stream(dial, link, mux, reused);
+            }
+            Err(fail) => {
+                self.links.remove(link);
+                self.dial_failed(dial, fail);
+            }
+        }
+    }
+
+    /// The link to a mux node is up.
+    pub(super) fn mux_dialed(&mut self, dial: DialId, link: LinkId, info: Info) {
+        let Some((key, node, rest)) = self.take_mux_dial(dial) else {
+            return;
+        };
+        let place = format!("{} ({})", node.name, node.addr);
+        let plan = node.dialer.mux.clone().unwrap_or_default();
+        let side = Side::Client {
+            key: key.clone(),
+            place,
+        };
+        let mux = self.new_mux(link, &plan, side, info);
+        let entry = self.hub.entries.entry(key).or_default();
+        entry.up = Some(mux);
+        entry.dialing = None;
+        for waiting in std::mem::take(&mut entry.waiting) {
+            if !self.muxes.contains_key(mux) {
+                self.dial_failed(waiting, Fail::new(Cause::Closed, "the mux session ended at once"));
+            } else if self.dials.contains_key(waiting) {
+                self.open_stream(waiting, mux, false);
+            }
+        }
+        if !rest.is_empty() {
+            self.mux_data(mux, rest);
+        }
+    }
+
+    pub(super) fn mux_dial_failed(&mut self, key: &HubKey, fail: Fail) {
+        let Some(entry) = self.hub.entries.get_mut(key) else {
+            return;
+        };
+        entry.dialing = None;
+        for waiting in std::mem::take(&mut entry.waiting) {
+            self.dial_failed(waiting, fail.clone());
+        }
+    }
+
+    /// A client's link to a mux service is up.
+    pub(super) fn mux_accepted(&mut self, link: LinkId, service: usize, plan: &Mux, info: Info) {
+        self.new_mux(link, plan, Side::Server(service), info);
+    }
+
+    fn new_mux(&mut self, link: LinkId, plan: &Mux, side: Side, info: Info) -> MuxId {
+        let client = matches!(side, Side::Client { .. });
+        let streams = self.plan.limits.streams;
+        let remote = self.links[link].meta.remote;
+        self.events.push_back(Event::SessionUp {
+            place: self.mux_place(&side),
+            remote: Some(remote),
+        });
+        let mux = self.muxes.insert(MuxSession {
+            link,
+            smux: Smux::new(plan.clone(), client, streams, self.now),
+            side,
+            half_close: info.half_close,
+            pumping: false,
+            armed: None,
+        });
+        self.links[link].top = Top::Mux(mux);
+        self.links[link].deadline = None;
+        self.mux_timer(mux);
+        mux
+    }
+
+    fn mux_place(&self, side: &Side) -> String {
+        match side {
+            Side::Server(service) => self.plan.services[*service].name.clone(),
+            Side::Client { place, .. } => place.clone(),
+        }
+    }
+
+    pub(super) fn mux_data(&mut self, id: MuxId, data: BytesMut) {
+        let now = self.now;
+        let Some(session) = self.muxes.get_mut(id) else {
+            return;
+        };
+        let mut events = Vec::new();
+        let result = session.smux.recv(data, now, &mut events);
+        session.smux.pause(!session.smux.readable(), now);
+        for event in events {
+            self.mux_event(id, event);
+        }
+        if let Err(fail) = result
+            && let Some(session) = self.muxes.get(id)
+        {
+            let link = session.link;
+            self.link_failed(link, fail);
+        }
+        self.want_pump(id);
+    }
+
+    fn mux_event(&mut self, id: MuxId, event: mux::Event) {
+        let Some(session) = self.muxes.get_mut(id) else {
+            return;
+        };
+        match event {
+            mux::Event::Open(stream) => {
+                let Side::Server(service) = session.side else {
+                    return;
+                };
+                let below = session.link;
+                let (meta, encrypted) = (self.links[below].meta, self.links[below].encrypted);
+                let link = self.new_link(Base::Stream { mux: id, id: stream }, meta, Top::Incoming(service));
+                self.links[link].encrypted = encrypted;
+                self.muxes[id].smux.adopt(stream, link);
+                self.link_up_stream(link);
+            }
+            mux::Event::Data(stream, data) => {
+                if let Some(owner) = session.smux.owner(stream) {
+                    self.stream_data(owner, data);
+                }
+            }
+            mux::Event::Fin(stream) => {
+                if let Some(owner) = session.smux.owner(stream) {
+                    self.stream_fin(owner);
+                }
+            }
+        }
+    }
+
+    pub(super) fn want_pump(&mut self, id: MuxId) {
+        if let Some(session) = self.muxes.get_mut(id)
+            && !std::mem::replace(&mut session.pumping, true)
+        {
+            self.work.push_back(Work::Pump(id));
+        }
+    }
+
+    /// Encodes frames while the link has room for them: not earlier, so that turns stay fair.
+    pub(super) fn pump(&mut self, id: MuxId) {
+        let Some(session) = self.muxes.get_mut(id) else {
+            return;
+        };
+        session.pumping = false;
+        let below = session.link;
+        let limits = &self.plan.limits;
+        let mut emptied = Vec::new();
+        let mut batch = Rope::default();
+        loop {
+            let waiting = self.links.get(below).map_or(usize::MAX, |link| link.out.len());
+            if waiting.saturating_add(batch.len()) >= limits.mux_ahead {
+                break;
+            }
+            let links = &mut self.links;
+            let frame = session.smux.poll(self.now, |owner, max| {
+                let Some(link) = links.get_mut(owner) else {
+                    return (None, false);
+                };
+                let seg = if max == 0 { None } else { link.out.pop(max) };
+                if link.out.len() <= limits.low {
+                    emptied.push(owner);
+                }
+                (seg, !link.out.is_empty())
+            });
+            let Some(frame) = frame else {
+                break;
+            };
+            batch.push(frame);
+        }
+        if !batch.is_empty() {
+            self.send(below, &mut batch);
+        }
+        emptied.dedup();
+        for link in emptied {
+            self.drained(link);
+        }
+        self.mux_timer(id);
+    }
+
+    /// The link below a session failed: every stream ends with it, the next dial makes a new one.
+    pub(super) fn mux_failed(&mut self, id: MuxId, fail: Fail) {
+        let Some(mut session) = self.muxes.remove(id) else {
+            return;
+        };
+        self.timers.arm(Key::Mux(id), &mut session.armed, None);
+        let place = self.mux_place(&session.side);
+        if let Side::Client { key, .. } = &session.side
+            && let Some(entry) = self.hub.entries.get_mut(key)
+            && entry.up == Some(id)
+        {
+            entry.up = None;
+        }
+        let owners: Vec<LinkId> = session.smux.owners().collect();
+        let quiet = owners.is_empty() && fail.cause == Cause::Closed;
+        self.events.push_back(Event::SessionDown {
+            place: place.clone(),
+            streams: owners.len(),
+            fail: (!quiet).then(|| fail.clone()),
+        });
+        for owner in owners {
+            // Not `at(place)`: whoever uses the stream names the node.
+            let fail = Fail::new(fail.cause, format!("mux session ended: {}", fail.text));
+            self.link_failed(owner, fail);
+        }
+    }
+
+    fn mux_timer(&mut self, id: MuxId) {
+        if let Some(session) = self.muxes.get_mut(id) {
+            let at = session.smux.next_timeout();
+            self.timers.arm(Key::Mux(id), &mut session.armed, at);
+        }
+    }
+
+    pub(super) fn mux_timeout(&mut self, id: MuxId) {
+        let now = self.now;
+        let Some(session) = self.muxes.get_mut(id) else {
+            return;
+        };
+        session.armed = None;
+        match session.smux.timeout(now) {
+            Ok(()) => {
+                self.want_pump(id);
+                self.mux_timer(id);
+            }
+            Err(fail) => {
+                let link = session.link;
+                self.link_failed(link, fail);
+            }
+        }
+    }
+
+    fn link_up_stream(&mut self, link: LinkId) {
+        self.rise(link, 0, crate::layer::Up::Ready(Info::default()));
+    }
+
+}

@@ -1,0 +1,279 @@
+//! The engine: sockets' bytes, results and time in; bytes, actions and a deadline out.
+//!
+//! A **link** is a transport (a socket or a mux stream) with the layers on it and what sits on top. A
+//! **session** joins a client's link to the one towards its target; a **dial** builds the latter through the
+//! hops of a chain; a **mux session** sits on a link and carries others. One file each, all methods of [`Engine`].
+
+mod check;
+mod dial;
+mod http;
+mod hub;
+mod link;
+mod relay;
+mod session;
+mod timers;
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use slotmap::{SlotMap, new_key_type};
+
+use crate::entropy::Entropy;
+use crate::error::{Cause, Eof, Fail};
+use crate::event::{ConnectionNo, Event};
+use crate::layer::{Info, Up};
+use crate::plan::Plan;
+use crate::time::Time;
+use crate::wire::deflate;
+
+pub use check::Census;
+
+use dial::Dial;
+use hub::{Hub, MuxSession};
+use link::{Base, Closing, Link, Top};
+use session::Session;
+use timers::{Key, Timers};
+
+new_key_type! {
+    /// A link; one whose transport is a socket is known to the driver by it. A stale id reaches nothing.
+    pub struct SocketId;
+    /// A question to the resolver.
+    pub struct QueryId;
+    struct SessionId;
+    struct MuxId;
+}
+type LinkId = SocketId;
+type DialId = QueryId;
+
+/// The two ends of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnMeta {
+    pub remote: SocketAddr,
+    pub local: SocketAddr,
+}
+
+/// What the driver has to do. After each input all of them are to be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Connect a new socket; answer with `handle_connected`.
+    Connect { id: SocketId, addr: SocketAddr },
+    /// Resolve a name; answer with `handle_resolved`. Addresses in the order in which to try them.
+    Resolve { query: QueryId, host: String, port: u16 },
+    /// There is something to write, or reading is wanted again.
+    Wake(SocketId),
+    /// Close the socket and forget the id. `reset`: with an RST, so that the peer does not take it for an end.
+    Close { id: SocketId, reset: bool },
+}
+
+/// What the engine wants of a socket now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interest {
+    /// Bytes to read at most; 0 is not to read.
+    pub read: usize,
+    /// Shut down writing once nothing is left to transmit.
+    pub fin: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// A mux session may have frames to send.
+    Pump(MuxId),
+    /// A stream's received data may be handed on.
+    Inbox(LinkId),
+}
+
+/// One engine a thread; nothing is shared but the plan.
+pub struct Engine {
+    plan: Arc<Plan>,
+    entropy: Entropy,
+    deflate: deflate::Pool,
+    links: SlotMap<LinkId, Link>,
+    sessions: SlotMap<SessionId, Session>,
+    dials: SlotMap<DialId, Dial>,
+    muxes: SlotMap<MuxId, MuxSession>,
+    hub: Hub,
+    timers: Timers,
+    work: VecDeque<Work>,
+    actions: VecDeque<Action>,
+    events: VecDeque<Event>,
+    ups: Vec<Vec<Up>>,
+    now: Time,
+    next_no: ConnectionNo,
+}
+
+impl Engine {
+    /// `seed` feeds mask keys, nonces and random selections.
+    pub fn new(plan: Arc<Plan>, seed: [u8; 32]) -> Self {
+        Self {
+            hub: Hub::new(&plan),
+            plan,
+            entropy: Entropy::new(seed),
+            deflate: deflate::Pool::default(),
+            links: SlotMap::with_key(),
+            sessions: SlotMap::with_key(),
+            dials: SlotMap::with_key(),
+            muxes: SlotMap::with_key(),
+            timers: Timers::default(),
+            work: VecDeque::new(),
+            actions: VecDeque::new(),
+            events: VecDeque::new(),
+            ups: Vec::new(),
+            now: Time::ZERO,
+            next_no: 1,
+        }
+    }
+
+    /// A client connected to the listener of service `service`.
+    pub fn handle_accept(&mut self, service: usize, meta: ConnMeta, now: Time) -> SocketId {
+        self.now = now;
+        let id = self.accept(Base::Socket, service, meta);
+        self.settle();
+        id
+    }
+
+    /// The result of an [`Action::Connect`]. After a failure the id is gone.
+    pub fn handle_connected(&mut self, id: SocketId, result: Result<ConnMeta, Fail>, now: Time) {
+        self.now = now;
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        match result {
+            Ok(meta) => {
+                link.meta = meta;
+                link.connected = true;
+                self.socket_up(id);
+            }
+            Err(fail) => {
+                link.connected = true;
+                self.link_failed(id, fail);
+            }
+        }
+        self.settle();
+    }
+
+    /// The result of an [`Action::Resolve`].
+    pub fn handle_resolved(&mut self, query: QueryId, result: Result<Vec<IpAddr>, Fail>, now: Time) {
+        self.now = now;
+        self.dial_resolved(query, result);
+        self.settle();
+    }
+
+    /// Bytes from a socket; uniquely owned, so that they can be unmasked where they lie.
+    pub fn handle_input(&mut self, id: SocketId, chunk: BytesMut, now: Time) {
+        self.now = now;
+        if !self.links.contains_key(id) || chunk.is_empty() {
+            return;
+        }
+        self.rise(id, 0, Up::Data(chunk));
+        self.link_timer(id);
+        self.settle();
+    }
+
+    /// A socket's input ended.
+    pub fn handle_eof(&mut self, id: SocketId, how: Eof, now: Time) {
+        self.now = now;
+        if self.links.contains_key(id) {
+            self.lower_end(id, how);
+            self.settle();
+        }
+    }
+
+    /// `n` bytes of what `transmit` showed are written.
+    pub fn handle_sent(&mut self, id: SocketId, n: usize, now: Time) {
+        self.now = now;
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        link.out.consume(n);
+        if !link.out.is_empty() {
+            link.out.unpin();
+        }
+        self.drained(id);
+        self.settle();
+    }
+
+    /// The earliest deadline has come (or a later moment).
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.now = now;
+        while let Some(key) = self.timers.pop(now) {
+            match key {
+                Key::Link(id) => self.link_timeout(id),
+                Key::Session(id) => self.session_timeout(id),
+                Key::Dial(id) => self.dial_timeout(id),
+                Key::Mux(id) => self.mux_timeout(id),
+            }
+        }
+        self.settle();
+    }
+
+    /// Ends everything, in order where a layer has words for it.
+    pub fn handle_stop(&mut self, now: Time) {
+        self.now = now;
+        let why = Fail::new(Cause::Local, "shutting down");
+        for id in self.links.keys().collect::<Vec<_>>() {
+            if self.links.get(id).is_some_and(|link| link.closing.is_none()) {
+                self.link_failed(id, why.clone());
+            }
+        }
+        self.settle();
+    }
+
+    pub fn poll_action(&mut self) -> Option<Action> {
+        let action = self.actions.pop_front();
+        if let Some(Action::Wake(id)) = action
+            && let Some(link) = self.links.get_mut(id)
+        {
+            link.waking = false;
+        }
+        action
+    }
+
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When `handle_timeout` is due; moves only with inputs.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.timers.first()
+    }
+
+    /// Sets `iov` to what waits to be written, from the front; returns how many slices are set.
+    pub fn transmit<'a>(&'a self, id: SocketId, iov: &mut [IoSlice<'a>]) -> usize {
+        self.links.get(id).map_or(0, |link| link.out.slices(iov))
+    }
+
+    pub fn interest(&self, id: SocketId) -> Interest {
+        let Some(link) = self.links.get(id) else {
+            return Interest { read: 0, fin: false };
+        };
+        Interest {
+            read: if self.accepts(link) { link.read_size } else { 0 },
+            fin: link.finished && link.out.is_empty(),
+        }
+    }
+
+    /// Connections of clients being served.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    fn settle(&mut self) {
+        while let Some(work) = self.work.pop_front() {
+            match work {
+                Work::Pump(id) => self.pump(id),
+                Work::Inbox(id) => self.drain_inbox(id),
+            }
+        }
+    }
+
+    fn socket_up(&mut self, id: LinkId) {
+        match self.links.get(id).map(|link| link.top) {
+            Some(Top::Dial(dial)) => self.dial_connected(dial, id),
+            _ => self.rise(id, 0, Up::Ready(Info::default())),
+        }
+        self.link_timer(id);
+    }
+}

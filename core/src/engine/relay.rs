@@ -1,0 +1,190 @@
+//! The relay: bytes from one link to the other, each direction with its own end.
+
+use bytes::BytesMut;
+
+use super::session::{Stage, rope};
+use super::{Engine, LinkId, SessionId};
+use crate::connector;
+use crate::error::{Cause, Fail};
+
+impl Engine {
+    /// The tunnel is open. `rest` came from the target behind the last reply.
+    pub(super) fn start_relay(&mut self, id: SessionId, rest: BytesMut) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.stage = Stage::Relay;
+        session.deadline = None;
+        session.active = self.now;
+        let early = std::mem::take(&mut session.rx);
+        let kept = std::mem::take(&mut session.upstream_rx);
+        let (client, upstream) = (session.client, session.upstream);
+        self.session_timer(id);
+        if !early.is_empty() {
+            self.relay_from_client(id, early);
+        }
+        for data in [kept, rest] {
+            if !data.is_empty() {
+                self.upstream_data(id, data);
+            }
+        }
+        // What was held back while nobody could take it is wanted now.
+        self.reread(client);
+        if let Some(upstream) = upstream {
+            self.reread(upstream);
+        }
+        let Some(session) = self.sessions.get(id) else {
+            return;
+        };
+        let (client_ended, upstream_ended) = (session.client_ended, session.upstream_ended);
+        if client_ended {
+            self.relay_end(id, true, false);
+        }
+        if upstream_ended {
+            self.relay_end(id, false, false);
+        }
+        self.relay_timer(id);
+    }
+
+    pub(super) fn relay_from_client(&mut self, id: SessionId, data: BytesMut) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.input += data.len() as u64;
+        session.active = self.now;
+        let client = session.client;
+        if let Some(upstream) = session.upstream {
+            self.pass(client, upstream, data);
+        }
+    }
+
+    /// Bytes of a target, at any stage.
+    pub(super) fn upstream_data(&mut self, id: SessionId, mut data: BytesMut) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        if session.lazy {
+            crate::buffer::stash(&mut session.upstream_rx, data);
+            match connector::relay::response(&mut session.upstream_rx) {
+                Ok(None) => return,
+                Ok(Some(())) => {
+                    session.lazy = false;
+                    data = std::mem::take(&mut session.upstream_rx);
+                }
+                Err(fail) => {
+                    if let Some(upstream) = session.upstream {
+                        self.link_failed(upstream, fail);
+                    }
+                    return;
+                }
+            }
+            if data.is_empty() {
+                return;
+            }
+        }
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        match session.stage {
+            Stage::Http(_) => {
+                crate::buffer::stash(&mut session.upstream_rx, data);
+                self.http_upstream(id);
+            }
+            _ => {
+                session.output += data.len() as u64;
+                session.active = self.now;
+                let client = session.client;
+                if let Some(upstream) = session.upstream {
+                    self.pass(upstream, client, data);
+                }
+            }
+        }
+    }
+
+    fn pass(&mut self, from: LinkId, to: LinkId, data: BytesMut) {
+        self.send(to, &mut rope(data));
+        self.press_back(from, to);
+    }
+
+    /// Pauses a source whose sink is over high water.
+    pub(super) fn press_back(&mut self, from: LinkId, to: LinkId) {
+        if self.links.get(to).is_some_and(|link| link.out.len() > self.plan.limits.high) {
+            self.pause(from, true);
+        }
+    }
+
+    /// One side sends no more; `both`: it does not read any more either.
+    pub(super) fn relay_end(&mut self, id: SessionId, from_client: bool, both: bool) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        if from_client {
+            session.client_ended = true;
+        } else {
+            session.upstream_ended = true;
+        }
+        if both || (session.client_ended && session.upstream_ended) {
+            return self.end_session(id, None);
+        }
+        let Some(upstream) = session.upstream else {
+            return self.end_session(id, None);
+        };
+        let to = if from_client { upstream } else { session.client };
+        let hold = self.links.get(to).is_some_and(|link| self.ends_whole_stream(link));
+        if hold {
+            self.sessions[id].held = Some(to);
+        } else {
+            self.finish(to);
+        }
+        self.relay_timer(id);
+    }
+
+    /// A half-closed tunnel, or one with an idle limit, has a deadline that traffic moves: it is
+    /// looked up when it fires, not moved with every byte.
+    fn relay_timer(&mut self, id: SessionId) {
+        let Some(limit) = self.relay_limit(id) else {
+            return;
+        };
+        let session = &mut self.sessions[id];
+        session.deadline = Some(session.active.max(self.now) + limit);
+        self.session_timer(id);
+    }
+
+    fn relay_limit(&self, id: SessionId) -> Option<std::time::Duration> {
+        let session = self.sessions.get(id)?;
+        let idle = self.plan.services[session.service].handler.idle_timeout;
+        let half = match (session.held, session.client_ended || session.upstream_ended) {
+            (Some(_), _) => Some(self.plan.limits.fin_hold),
+            (None, true) => Some(self.plan.limits.half_close),
+            (None, false) => None,
+        };
+        match (idle, half) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    pub(super) fn relay_timeout(&mut self, id: SessionId) {
+        let Some(limit) = self.relay_limit(id) else {
+            return;
+        };
+        let session = &mut self.sessions[id];
+        let at = session.active + limit;
+        if at > self.now {
+            session.deadline = Some(at);
+            return self.session_timer(id);
+        }
+        if let Some(link) = session.held.take() {
+            // Long enough silent: the peer waits for this end.
+            session.active = self.now;
+            self.finish(link);
+            return self.relay_timer(id);
+        }
+        let half = session.client_ended || session.upstream_ended;
+        let text = match half {
+            true => format!("half-closed and idle for {} s", limit.as_secs()),
+            false => format!("idle for {} s", limit.as_secs()),
+        };
+        self.end_session(id, Some(Fail::new(Cause::TimedOut, text)));
+    }
+}

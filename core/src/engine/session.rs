@@ -1,0 +1,402 @@
+//! Sessions: one client of a service, from its first byte to the end of its tunnel.
+
+use std::net::SocketAddr;
+
+use bytes::BytesMut;
+
+use super::link::{Base, Link};
+use super::{DialId, Engine, Key, LinkId, SessionId};
+use crate::addr::Target;
+use crate::buffer::{Rope, Seg, stash};
+use crate::error::{Cause, Fail};
+use crate::event::{ConnectionNo, Event};
+use crate::handler::{self, Goal, Handler, Negotiate, Step, auto, http};
+use crate::plan::HandlerKind;
+use crate::time::Time;
+
+pub(super) struct Session {
+    pub(super) no: ConnectionNo,
+    pub(super) service: usize,
+    pub(super) client: LinkId,
+    pub(super) upstream: Option<LinkId>,
+    pub(super) dial: Option<DialId>,
+    pub(super) stage: Stage,
+    pub(super) remote: SocketAddr,
+    local: SocketAddr,
+    started: Time,
+    /// What the client named, for the log.
+    pub(super) target: Option<String>,
+    /// The client's bytes that nobody has taken yet.
+    pub(super) rx: BytesMut,
+    /// The upstream's: a lazy response of a relay node, or an HTTP response.
+    pub(super) upstream_rx: BytesMut,
+    /// The upstream's first bytes are still a response of a relay node.
+    pub(super) lazy: bool,
+    pub(super) input: u64,
+    pub(super) output: u64,
+    pub(super) client_ended: bool,
+    pub(super) upstream_ended: bool,
+    /// An end towards a mux peer that takes it for a full close; held back.
+    pub(super) held: Option<LinkId>,
+    /// Last payload in either direction.
+    pub(super) active: Time,
+    pub(super) deadline: Option<Time>,
+    pub(super) armed: Option<Time>,
+}
+
+/// What a session is doing.
+///
+/// ```text
+/// Detect ─► Negotiate ─► Dialing ─► Relay
+///    │  (forward starts here) ▲
+///    └────► Http ──CONNECT────┴────► Relay
+/// ```
+pub(super) enum Stage {
+    Detect,
+    Negotiate(Box<Handler>),
+    Dialing(Option<Box<Handler>>),
+    Http(Box<http::Proxy>),
+    Relay,
+}
+
+impl Engine {
+    pub(super) fn open_session(&mut self, client: LinkId, service: usize) {
+        let plan = self.plan.clone();
+        let planned = &plan.services[service];
+        let meta = self.links[client].meta;
+        let no = self.next_no;
+        self.next_no += 1;
+        self.events.push_back(Event::Opened {
+            no,
+            service,
+            remote: meta.remote,
+            local: meta.local,
+        });
+        let kind = planned.handler.kind;
+        let session = Session {
+            no,
+            service,
+            client,
+            upstream: None,
+            dial: None,
+            stage: Stage::Detect,
+            remote: meta.remote,
+            local: meta.local,
+            started: self.now,
+            target: None,
+            rx: BytesMut::new(),
+            upstream_rx: BytesMut::new(),
+            lazy: false,
+            input: 0,
+            output: 0,
+            client_ended: false,
+            upstream_ended: false,
+            held: None,
+            active: self.now,
+            deadline: None,
+            armed: None,
+        };
+        let id = self.sessions.insert(session);
+        self.links[client].top = super::Top::Client(id);
+        if kind == HandlerKind::Forward {
+            self.sessions[id].stage = Stage::Dialing(None);
+            return self.dial_goal(id, Goal::Forward);
+        }
+        if kind != HandlerKind::Auto {
+            self.sessions[id].stage = stage(kind);
+        }
+    }
+
+    /// Bytes of a client, at any stage.
+    pub(super) fn client_data(&mut self, id: SessionId, data: BytesMut) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        if matches!(session.stage, Stage::Relay) {
+            return self.relay_from_client(id, data);
+        }
+        let first = session.rx.is_empty();
+        stash(&mut session.rx, data);
+        if let Stage::Detect = session.stage {
+            session.stage = stage(auto::detect(session.rx[0]));
+        }
+        match session.stage {
+            Stage::Negotiate(_) => {
+                if first && session.deadline.is_none() {
+                    let limit = self.plan.services[session.service].handler.read_timeout;
+                    session.deadline = Some(self.now + limit);
+                    self.session_timer(id);
+                }
+                self.negotiate(id);
+            }
+            Stage::Http(_) => self.http_client(id),
+            _ => {}
+        }
+    }
+
+    fn negotiate(&mut self, id: SessionId) {
+        let plan = self.plan.clone();
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        let client = session.client;
+        let service = &plan.services[session.service];
+        let Some(link) = self.links.get(client) else {
+            return;
+        };
+        let cx = handler::Cx {
+            plan: &service.handler,
+            remote: session.remote,
+            encrypted: link.encrypted,
+            forwards: service.forward.is_some(),
+        };
+        let Stage::Negotiate(handler) = &mut session.stage else {
+            return;
+        };
+        let mut out = BytesMut::new();
+        let result = handler.step(&cx, &mut session.rx, &mut out);
+        self.send(client, &mut rope(out));
+        match result {
+            Ok(Step::More) => {}
+            Ok(Step::Tls) => {
+                // What the client sent behind its choice is already TLS.
+                let rest = std::mem::take(&mut self.sessions[id].rx);
+                let layer = self.service_tls(service.handler.socks_tls.as_ref());
+                let level = self.links.get(client).map_or(0, |link| link.layers.len());
+                self.push_tls(client, layer);
+                if !rest.is_empty() {
+                    self.rise(client, level, crate::layer::Up::Data(rest));
+                }
+            }
+            Ok(Step::Dial(goal)) => {
+                let session = &mut self.sessions[id];
+                let stage = std::mem::replace(&mut session.stage, Stage::Dialing(None));
+                if let Stage::Negotiate(handler) = stage {
+                    session.stage = Stage::Dialing(Some(handler));
+                }
+                session.deadline = None;
+                self.session_timer(id);
+                self.dial_goal(id, goal);
+            }
+            Err(fail) => self.end_session(id, Some(fail)),
+        }
+    }
+
+    /// Starts the way to what the client wants.
+    pub(super) fn dial_goal(&mut self, id: SessionId, goal: Goal) {
+        let target = match goal {
+            Goal::Target(target) => target,
+            Goal::Forward => match self.forward_target(id) {
+                Ok(target) => target,
+                Err(fail) => return self.dialed(id, Err(fail)),
+            },
+        };
+        self.dial_target(id, target);
+    }
+
+    pub(super) fn dial_target(&mut self, id: SessionId, target: Target) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.target = Some(target.to_string());
+        self.start_dial(id, target);
+    }
+
+    /// The way is open (its link, what the target already said, and whether a lazy response is still to
+    /// come), or it failed for good.
+    pub(super) fn dialed(&mut self, id: SessionId, result: Result<(LinkId, BytesMut, bool), Fail>) {
+        let plan = self.plan.clone();
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.dial = None;
+        session.active = self.now;
+        if let Ok((link, _, lazy)) = &result {
+            session.upstream = Some(*link);
+            session.upstream_ended = false;
+            session.lazy = *lazy;
+            self.links[*link].top = super::Top::Upstream(id);
+            let route = self.route_text(*link);
+            let session = &self.sessions[id];
+            self.events.push_back(Event::Connected {
+                no: session.no,
+                service: session.service,
+                remote: session.remote,
+                target: session.target.clone().unwrap_or_default(),
+                route,
+            });
+        }
+        let session = &mut self.sessions[id];
+        if let Stage::Http(_) = session.stage {
+            return self.http_dialed(id, result);
+        }
+        let client = session.client;
+        let service = &plan.services[session.service];
+        if let Stage::Dialing(Some(handler)) = &mut session.stage {
+            let cx = handler::Cx {
+                plan: &service.handler,
+                remote: session.remote,
+                encrypted: self.links.get(client).is_some_and(|link| link.encrypted),
+                forwards: service.forward.is_some(),
+            };
+            let mut out = BytesMut::new();
+            handler.dialed(&cx, result.as_ref().map(|_| ()), &mut out);
+            self.send(client, &mut rope(out));
+        }
+        match result {
+            Ok((_, rest, _)) => self.start_relay(id, rest),
+            Err(fail) => self.end_session(id, Some(fail)),
+        }
+    }
+
+    /// Ends a session and both its links; in order where `fail` is absent or was answered.
+    pub(super) fn end_session(&mut self, id: SessionId, fail: Option<Fail>) {
+        let Some(mut session) = self.sessions.remove(id) else {
+            return;
+        };
+        self.timers.arm(Key::Session(id), &mut session.armed, None);
+        if let Some(dial) = session.dial {
+            self.cancel_dial(dial);
+        }
+        let relaying = matches!(session.stage, Stage::Relay);
+        for link in [Some(session.client), session.upstream].into_iter().flatten() {
+            match &fail {
+                // Before the relay the client was told by a reply.
+                Some(fail) if relaying => self.abort(link, fail),
+                _ => self.close(link),
+            }
+        }
+        self.events.push_back(Event::Closed {
+            no: session.no,
+            service: session.service,
+            remote: session.remote,
+            local: session.local,
+            target: session.target,
+            duration: self.now.since(session.started),
+            input: session.input,
+            output: session.output,
+            fail,
+        });
+    }
+
+    /// The client's link failed.
+    pub(super) fn session_failed(&mut self, id: SessionId, _client: LinkId, fail: Fail) {
+        self.end_session(id, Some(fail));
+    }
+
+    pub(super) fn upstream_failed(&mut self, id: SessionId, fail: Fail) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        if let Stage::Http(_) = session.stage {
+            session.upstream = None;
+            session.upstream_rx.clear();
+            return self.http_upstream_end(id, Err(fail));
+        }
+        self.end_session(id, Some(fail.at("upstream")));
+    }
+
+    /// The client sends no more. Before the relay that is kept for later.
+    pub(super) fn client_end(&mut self, id: SessionId, both: bool) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.client_ended = true;
+        match session.stage {
+            Stage::Relay => self.relay_end(id, true, both),
+            Stage::Http(_) => self.http_client_end(id),
+            Stage::Dialing(_) if !both => {}
+            Stage::Detect if session.rx.is_empty() => self.end_session(id, None),
+            _ => {
+                let fail = Fail::new(Cause::Closed, "the client left before its request was complete");
+                self.end_session(id, Some(fail));
+            }
+        }
+    }
+
+    pub(super) fn upstream_end(&mut self, id: SessionId, both: bool) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.upstream_ended = true;
+        match session.stage {
+            Stage::Http(_) => self.http_upstream_end(id, Ok(())),
+            _ => self.relay_end(id, false, both),
+        }
+    }
+
+    pub(super) fn client_accepts(&self, id: SessionId) -> bool {
+        let Some(session) = self.sessions.get(id) else {
+            return true;
+        };
+        matches!(session.stage, Stage::Relay) || session.rx.len() < self.plan.limits.early
+    }
+
+    pub(super) fn upstream_accepts(&self, id: SessionId) -> bool {
+        self.sessions
+            .get(id)
+            .is_none_or(|session| session.upstream_rx.len() < self.plan.limits.early)
+    }
+
+    /// `link`, whose output fell below low water, may be fed again.
+    pub(super) fn resume_source(&mut self, id: SessionId, link: LinkId) {
+        let Some(session) = self.sessions.get(id) else {
+            return;
+        };
+        let source = if link == session.client { session.upstream } else { Some(session.client) };
+        if let Some(source) = source
+            && self.links.get(source).is_some_and(|link| link.paused)
+        {
+            self.pause(source, false);
+        }
+    }
+
+    pub(super) fn session_timer(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        let at = match &session.stage {
+            Stage::Http(proxy) => proxy.next_timeout(),
+            _ => session.deadline,
+        };
+        self.timers.arm(Key::Session(id), &mut session.armed, at);
+    }
+
+    pub(super) fn session_timeout(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.armed = None;
+        match session.stage {
+            Stage::Relay => self.relay_timeout(id),
+            Stage::Http(_) => self.http_timeout(id),
+            _ => {
+                let fail = Fail::new(Cause::TimedOut, "the client's request was not complete in time");
+                self.end_session(id, Some(fail));
+            }
+        }
+    }
+
+    /// Whether an end on this link would make the peer drop the other direction.
+    pub(super) fn ends_whole_stream(&self, link: &Link) -> bool {
+        match link.base {
+            Base::Stream { mux, .. } if link.layers.is_empty() => {
+                self.muxes.get(mux).is_some_and(|mux| !mux.half_close)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn stage(kind: HandlerKind) -> Stage {
+    match Handler::new(kind) {
+        Some(handler) => Stage::Negotiate(Box::new(handler)),
+        None => Stage::Http(Box::new(http::Proxy::new())),
+    }
+}
+
+pub(super) fn rope(out: BytesMut) -> Rope {
+    let mut rope = Rope::default();
+    rope.push(Seg::new(out));
+    rope
+}

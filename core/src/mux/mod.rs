@@ -1,0 +1,5 @@
+//! Multiplexing: many streams on one link.
+
+mod session;
+
+pub use session::{Event, Smux};

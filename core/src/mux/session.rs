@@ -1,0 +1,478 @@
+//! One smux session: streams, their windows, the shared receive budget, keep-alive, and whose turn it is.
+//!
+//! Payload is not kept here. Received pieces are passed on as they arrive; what is to be sent stays
+//! with the stream's owner until the session has room for a frame ([`Smux::poll`]).
+//!
+//! ```text
+//! stream: open ── our FIN sent ──► half-closed (local) ── their FIN ──► gone
+//!           └──── their FIN ─────► half-closed (remote) ── our FIN ───► gone
+//! ```
+
+use std::collections::{HashMap, VecDeque};
+
+use bytes::{Buf, BytesMut};
+
+use crate::buffer::Seg;
+use crate::error::{Cause, Fail};
+use crate::plan::Mux;
+use crate::time::Time;
+use crate::wire::smux::{Command, HEADER, Header, INITIAL_WINDOW, UPDATE, Update};
+
+/// What arrived, by stream id.
+#[derive(Debug)]
+pub enum Event {
+    /// The peer opened a stream: adopt it with [`Smux::adopt`], or [`Smux::release`] it.
+    Open(u32),
+    Data(u32, BytesMut),
+    Fin(u32),
+}
+
+/// A session in either role, generic over the owner's key.
+pub struct Smux<K> {
+    plan: Mux,
+    client: bool,
+    max_streams: usize,
+    /// An unfinished header or UPD payload.
+    partial: [u8; HEADER + UPDATE],
+    partial_len: usize,
+    /// Payload of a PSH frame still to come, and whose it is.
+    payload: usize,
+    payload_of: Option<u32>,
+    streams: HashMap<u32, Stream<K>>,
+    /// 64 bits: the last id must not wrap.
+    next_id: u64,
+    /// Small frames that go before data; each stream has at most one of a kind in here.
+    control: VecDeque<(u32, Control)>,
+    /// Streams with something to send, in turn.
+    ready: VecDeque<u32>,
+    nop: bool,
+    /// Room for unread bytes of all streams; may go below zero by one read.
+    budget: i64,
+    last_rx: Time,
+    last_tx: Time,
+    paused: bool,
+}
+
+struct Stream<K> {
+    /// `None` until it is adopted.
+    owner: Option<K>,
+    /// The owner is gone; removed once its FIN is sent.
+    abandoned: bool,
+    ready: bool,
+    fin: Fin,
+    fin_received: bool,
+    /// Version 2, our data: sent, acknowledged, and the peer's window.
+    sent: u32,
+    acked: u32,
+    window: u32,
+    /// Version 2, their data: handed on, and how much of it since the last UPD.
+    read: u32,
+    unreported: u32,
+    update: bool,
+    /// Received and not yet consumed.
+    unread: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fin {
+    None,
+    Wanted,
+    Sent,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Control {
+    Syn,
+    Upd,
+}
+
+impl<K: Copy + PartialEq> Smux<K> {
+    pub fn new(plan: Mux, client: bool, max_streams: usize, now: Time) -> Self {
+        Self {
+            budget: plan.max_receive as i64,
+            plan,
+            client,
+            max_streams,
+            partial: [0; HEADER + UPDATE],
+            partial_len: 0,
+            payload: 0,
+            payload_of: None,
+            streams: HashMap::new(),
+            next_id: if client { 3 } else { 2 },
+            control: VecDeque::new(),
+            ready: VecDeque::new(),
+            nop: false,
+            last_rx: now,
+            last_tx: now,
+            paused: false,
+        }
+    }
+
+    /// Streams in use.
+    pub fn streams(&self) -> usize {
+        self.streams.values().filter(|stream| !stream.abandoned).count()
+    }
+
+    pub fn owner(&self, id: u32) -> Option<K> {
+        self.streams.get(&id)?.owner
+    }
+
+    pub fn owners(&self) -> impl Iterator<Item = K> {
+        self.streams.values().filter_map(|stream| stream.owner)
+    }
+
+    /// Whether another stream may be opened here; ids are not reused.
+    pub fn can_open(&self) -> bool {
+        self.next_id <= u64::from(u32::MAX) && self.streams.len() < self.max_streams
+    }
+
+    /// Opens a stream. It is registered before its SYN leaves: an acceptor that speaks first loses nothing.
+    pub fn open(&mut self, owner: K) -> Result<u32, Fail> {
+        if !self.can_open() {
+            return Err(Fail::new(
+                Cause::Limit,
+                format!("mux session is full: {} streams", self.streams.len()),
+            ));
+        }
+        let id = self.next_id as u32;
+        self.next_id += 2;
+        self.streams.insert(id, Stream::new(Some(owner)));
+        self.control.push_back((id, Control::Syn));
+        Ok(id)
+    }
+
+    pub fn adopt(&mut self, id: u32, owner: K) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.owner = Some(owner);
+        }
+    }
+
+    /// The owner of `id` has data waiting.
+    pub fn wants_send(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get_mut(&id)
+            && !stream.ready
+        {
+            stream.ready = true;
+            self.ready.push_back(id);
+        }
+    }
+
+    /// A FIN follows the data that waits.
+    pub fn finish(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get_mut(&id)
+            && stream.fin == Fin::None
+        {
+            stream.fin = Fin::Wanted;
+            self.wants_send(id);
+        }
+    }
+
+    /// The owner is gone: what it had not read is dropped, a FIN is sent if none was.
+    pub fn release(&mut self, id: u32) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        stream.owner = None;
+        stream.abandoned = true;
+        self.budget += stream.unread as i64;
+        stream.unread = 0;
+        match stream.fin {
+            Fin::Sent => {
+                self.streams.remove(&id);
+            }
+            Fin::None | Fin::Wanted => {
+                stream.fin = Fin::Wanted;
+                self.wants_send(id);
+            }
+        }
+    }
+
+    /// The owner took `n` received bytes.
+    pub fn consumed(&mut self, id: u32, n: usize) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        debug_assert!(n <= stream.unread, "more consumed than received");
+        stream.unread -= n.min(stream.unread);
+        self.budget += n as i64;
+        if self.plan.version < 2 || n == 0 {
+            return;
+        }
+        let first = stream.read == 0;
+        stream.read = stream.read.wrapping_add(n as u32);
+        stream.unreported = stream.unreported.saturating_add(n as u32);
+        if (first || stream.unreported as usize >= self.plan.max_stream / 2) && !stream.update {
+            stream.update = true;
+            self.control.push_back((id, Control::Upd));
+        }
+    }
+
+    /// Whether the session may be read: there is room for more unread bytes.
+    pub fn readable(&self) -> bool {
+        self.budget > 0
+    }
+
+    /// Takes a piece of the session's byte stream.
+    pub fn recv(&mut self, mut wire: BytesMut, now: Time, events: &mut Vec<Event>) -> Result<(), Fail> {
+        self.last_rx = now;
+        while !wire.is_empty() {
+            if self.payload > 0 {
+                let piece = wire.split_to(self.payload.min(wire.len()));
+                self.payload -= piece.len();
+                if let Some(id) = self.payload_of
+                    && self.streams.get(&id).is_some_and(|stream| !stream.abandoned)
+                {
+                    events.push(Event::Data(id, piece));
+                }
+                continue;
+            }
+            let wanted = if self.partial_len >= HEADER { HEADER + UPDATE } else { HEADER };
+            let n = (wanted - self.partial_len).min(wire.len());
+            self.partial[self.partial_len..self.partial_len + n].copy_from_slice(&wire[..n]);
+            self.partial_len += n;
+            wire.advance(n);
+            if self.partial_len < wanted {
+                continue;
+            }
+            let mut header = [0; HEADER];
+            header.copy_from_slice(&self.partial[..HEADER]);
+            let header = Header::parse(header, self.plan.version)?;
+            if header.command == Command::Upd && wanted == HEADER {
+                continue;
+            }
+            self.partial_len = 0;
+            self.frame(header, events)?;
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, header: Header, events: &mut Vec<Event>) -> Result<(), Fail> {
+        let id = header.stream;
+        match header.command {
+            Command::Nop => {}
+            Command::Syn if self.client => {
+                // Nothing on the dialing side accepts streams: refuse it, as gost never does.
+                if !self.streams.contains_key(&id) && self.streams.len() < self.max_streams {
+                    self.streams.insert(id, Stream::new(None));
+                    self.release(id);
+                }
+            }
+            Command::Syn => {
+                if self.streams.contains_key(&id) {
+                    return Ok(());
+                }
+                if self.streams.len() >= 2 * self.max_streams {
+                    return Err(Fail::new(
+                        Cause::Limit,
+                        format!("peer opened more than {} mux streams at once", self.max_streams),
+                    ));
+                }
+                self.streams.insert(id, Stream::new(None));
+                if self.streams.len() > self.max_streams {
+                    self.release(id);
+                } else {
+                    events.push(Event::Open(id));
+                }
+            }
+            Command::Psh => {
+                self.payload = usize::from(header.len);
+                self.payload_of = None;
+                if let Some(stream) = self.streams.get_mut(&id)
+                    && !stream.abandoned
+                {
+                    self.payload_of = Some(id);
+                    stream.unread += self.payload;
+                    self.budget -= self.payload as i64;
+                }
+            }
+            Command::Fin => {
+                if let Some(stream) = self.streams.get_mut(&id)
+                    && !stream.fin_received
+                {
+                    stream.fin_received = true;
+                    if !stream.abandoned {
+                        events.push(Event::Fin(id));
+                    }
+                }
+            }
+            Command::Upd => {
+                let mut payload = [0; UPDATE];
+                payload.copy_from_slice(&self.partial[HEADER..]);
+                let update = Update::parse(payload);
+                let Some(stream) = self.streams.get_mut(&id) else {
+                    return Ok(());
+                };
+                if self.plan.version < 2 {
+                    return Ok(());
+                }
+                if (stream.sent.wrapping_sub(update.consumed) as i32) < 0 {
+                    return Err(Fail::protocol(format!(
+                        "smux stream {id}: peer consumed more than was sent"
+                    )));
+                }
+                stream.acked = update.consumed;
+                stream.window = update.window;
+                self.wants_send(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next frame to send, control first, then one data frame a stream in turn.
+    ///
+    /// `pull(owner, max)` gives up to `max` bytes of what the owner has waiting, and whether more waits.
+    pub fn poll(&mut self, now: Time, mut pull: impl FnMut(K, usize) -> (Option<Seg>, bool)) -> Option<Seg> {
+        let seg = self.poll_frame(&mut pull)?;
+        self.last_tx = now;
+        Some(seg)
+    }
+
+    fn poll_frame(&mut self, pull: &mut impl FnMut(K, usize) -> (Option<Seg>, bool)) -> Option<Seg> {
+        if std::mem::take(&mut self.nop) {
+            return Some(self.control_frame(Command::Nop, 0, &[]));
+        }
+        while let Some((id, control)) = self.control.pop_front() {
+            let Some(stream) = self.streams.get_mut(&id) else {
+                continue;
+            };
+            match control {
+                Control::Syn => return Some(self.control_frame(Command::Syn, id, &[])),
+                Control::Upd => {
+                    stream.update = false;
+                    stream.unreported = 0;
+                    let update = Update {
+                        consumed: stream.read,
+                        window: self.plan.max_stream as u32,
+                    };
+                    return Some(self.control_frame(Command::Upd, id, &update.encode()));
+                }
+            }
+        }
+        while let Some(id) = self.ready.pop_front() {
+            let Some(stream) = self.streams.get_mut(&id) else {
+                continue;
+            };
+            stream.ready = false;
+            let room = stream.room(self.plan.version).min(self.plan.max_frame);
+            let (seg, more) = match stream.owner {
+                // A stream without room waits for its UPD, with its FIN behind the data.
+                Some(owner) if room == 0 => (None, pull(owner, 0).1),
+                Some(owner) => pull(owner, room),
+                None => (None, false),
+            };
+            if let Some(mut seg) = seg {
+                stream.sent = stream.sent.wrapping_add(seg.len() as u32);
+                if more || stream.fin == Fin::Wanted {
+                    stream.ready = true;
+                    self.ready.push_back(id);
+                }
+                let header = Header {
+                    version: self.plan.version,
+                    command: Command::Psh,
+                    len: seg.len() as u16,
+                    stream: id,
+                };
+                seg.push_front(&header.encode());
+                return Some(seg);
+            }
+            if !more && stream.fin == Fin::Wanted {
+                stream.fin = Fin::Sent;
+                if stream.abandoned {
+                    self.streams.remove(&id);
+                }
+                return Some(self.control_frame(Command::Fin, id, &[]));
+            }
+        }
+        None
+    }
+
+    fn control_frame(&self, command: Command, id: u32, payload: &[u8]) -> Seg {
+        let header = Header {
+            version: self.plan.version,
+            command,
+            len: payload.len() as u16,
+            stream: id,
+        };
+        let mut seg = Seg::default();
+        seg.push_front(payload);
+        seg.push_front(&header.encode());
+        seg
+    }
+
+    /// Silence while we do not read says nothing about the peer.
+    pub fn pause(&mut self, paused: bool, now: Time) {
+        if self.paused && !paused {
+            self.last_rx = now;
+        }
+        self.paused = paused;
+    }
+
+    pub fn next_timeout(&self) -> Option<Time> {
+        let period = self.plan.keepalive?;
+        let nop = self.last_tx + period;
+        if self.paused {
+            return Some(nop);
+        }
+        Some(nop.min(self.last_rx + self.plan.keepalive_timeout))
+    }
+
+    /// Sends a NOP when we were silent, fails when the peer was.
+    pub fn timeout(&mut self, now: Time) -> Result<(), Fail> {
+        let Some(period) = self.plan.keepalive else {
+            return Ok(());
+        };
+        if !self.paused && now >= self.last_rx + self.plan.keepalive_timeout {
+            return Err(Fail::new(
+                Cause::TimedOut,
+                format!("mux session silent for {:?}", self.plan.keepalive_timeout),
+            ));
+        }
+        if now >= self.last_tx + period {
+            self.nop = true;
+            self.last_tx = now;
+        }
+        Ok(())
+    }
+
+    /// The invariants that the simulation relies on.
+    pub fn check(&self) {
+        let unread: usize = self.streams.values().map(|stream| stream.unread).sum();
+        assert_eq!(self.budget, self.plan.max_receive as i64 - unread as i64, "budget");
+        for id in &self.ready {
+            if let Some(stream) = self.streams.get(id) {
+                assert!(stream.ready, "stream {id} is in the ready list without its mark");
+            }
+        }
+    }
+}
+
+impl<K> Stream<K> {
+    fn new(owner: Option<K>) -> Self {
+        Self {
+            owner,
+            abandoned: false,
+            ready: false,
+            fin: Fin::None,
+            fin_received: false,
+            sent: 0,
+            acked: 0,
+            window: INITIAL_WINDOW,
+            read: 0,
+            unreported: 0,
+            update: false,
+            unread: 0,
+        }
+    }
+
+    /// Bytes that may be sent now.
+    fn room(&self, version: u8) -> usize {
+        if version < 2 {
+            return usize::MAX;
+        }
+        let flying = self.sent.wrapping_sub(self.acked);
+        self.window.saturating_sub(flying) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,229 @@
+use std::time::Duration;
+
+use super::*;
+
+type Mux8 = Smux<u8>;
+
+fn hex(text: &str) -> BytesMut {
+    let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect::<Vec<u8>>()
+        .as_slice()
+        .into()
+}
+
+fn session(version: u8, client: bool) -> Mux8 {
+    let plan = Mux {
+        version,
+        ..Mux::default()
+    };
+    Smux::new(plan, client, 100, Time::ZERO)
+}
+
+/// Everything the session sends when `data` waits for its only owner.
+fn sent(mux: &mut Mux8, data: &mut Vec<u8>) -> Vec<u8> {
+    let mut wire = Vec::new();
+    while let Some(seg) = mux.poll(Time::ZERO, |_, max| {
+        let n = max.min(data.len());
+        let rest = data.split_off(n);
+        let piece = std::mem::replace(data, rest);
+        let seg = (!piece.is_empty()).then(|| Seg::copy_from(&piece));
+        (seg, !data.is_empty())
+    }) {
+        wire.extend(seg.parts().concat());
+    }
+    wire
+}
+
+/// What a server session makes of `wire`, as text; every opened stream is owned by its own id.
+fn received(version: u8, wire: &str) -> Result<String, String> {
+    let mut mux = session(version, false);
+    let mut text = String::new();
+    for byte in hex(wire) {
+        let mut events = Vec::new();
+        mux.recv(BytesMut::from(&[byte][..]), Time::ZERO, &mut events)
+            .map_err(|fail| fail.text)?;
+        for event in events {
+            match event {
+                Event::Open(id) => {
+                    mux.adopt(id, id as u8);
+                    text += &format!("+{id} ");
+                }
+                Event::Data(id, data) => text += &format!("{id}:{} ", String::from_utf8_lossy(&data)),
+                Event::Fin(id) => text += &format!("-{id} "),
+            }
+        }
+    }
+    Ok(text.trim_end().to_owned())
+}
+
+#[test]
+fn frames_sent_are_those_of_the_reference() {
+    let mut mux = session(1, true);
+    let id = mux.open(1).unwrap();
+    assert_eq!(id, 3);
+    mux.wants_send(id);
+    mux.finish(id);
+    let wire = sent(&mut mux, &mut b"hello".to_vec());
+    let expected = hex("0100000003000000 010205000300000068656c6c6f 0101000003000000");
+    assert_eq!(wire, expected);
+    assert_eq!(mux.open(2), Ok(5));
+}
+
+#[test]
+fn long_writes_are_split_at_the_frame_size() {
+    let mut mux = session(1, true);
+    let id = mux.open(1).unwrap();
+    mux.wants_send(id);
+    let wire = sent(&mut mux, &mut vec![7; 40000]);
+    assert_eq!(wire[8..16], hex("0102008003000000"));
+    assert_eq!(wire[16 + 32768..24 + 32768], hex("0102401c03000000"));
+}
+
+#[test]
+fn frames_received_mean_what_the_reference_says() {
+    let protocol = |result: Result<String, String>| assert!(result.is_err(), "{result:?}");
+    protocol(received(1, "0200000003000000"));
+    protocol(received(1, "0000000003000000"));
+    protocol(received(1, "0105000003000000"));
+    protocol(received(1, "01000200030000004142"));
+    protocol(received(1, "0103010000000000410100000003000000"));
+    for (wire, expected) in [
+        ("01040800030000000000000000000000", ""),
+        ("0100000003000000 0100000003000000 010201000300000041", "+3 3:A"),
+        ("0100000002000000 0100000000000000", "+2 +0"),
+        ("0102030009000000414243 0100000003000000", "+3"),
+        ("0100000003000000 0102000003000000 010201000300000042", "+3 3:B"),
+        ("0101000009000000 0100000003000000", "+3"),
+        ("0103000009000000 0100000003000000", "+3"),
+        ("0100000003000000 0102030003000000616263 0101000003000000", "+3 3:a 3:b 3:c -3"),
+    ] {
+        assert_eq!(received(1, wire).as_deref(), Ok(expected), "{wire}");
+    }
+}
+
+#[test]
+fn version_2_stops_at_the_window_and_goes_on_as_the_reference() {
+    let mut mux = session(2, true);
+    let id = mux.open(1).unwrap();
+    let mut data = vec![1; 600_000];
+    mux.wants_send(id);
+    let wire = sent(&mut mux, &mut data);
+    assert_eq!(wire.len(), 8 + 8 * (8 + 32768));
+    let mut update = |consumed: &str| {
+        let frame = format!("0204080003000000{consumed}00000100");
+        mux.recv(hex(&frame), Time::ZERO, &mut Vec::new()).unwrap();
+        sent(&mut mux, &mut data).len()
+    };
+    assert_eq!(update("e8030000"), 0);
+    assert_eq!(update("e8830000"), 0);
+    assert_eq!(update("00800300"), 8 + 32768);
+}
+
+#[test]
+fn version_2_reports_the_first_read_and_every_half_window() {
+    let mut mux = session(2, false);
+    let mut events = Vec::new();
+    let mut wire = hex("0200000003000000 0202ffff03000000");
+    wire.extend_from_slice(&[0; 65535]);
+    mux.recv(wire, Time::ZERO, &mut events).unwrap();
+    mux.adopt(3, 1);
+    let mut after = |n| {
+        mux.consumed(3, n);
+        sent(&mut mux, &mut Vec::new())
+    };
+    assert_eq!(after(1000), hex("0204080003000000 e8030000 00000100"));
+    assert!(after(31000).is_empty());
+    assert!(after(767).is_empty());
+    assert_eq!(after(1001), hex("0204080003000000 e8830000 00000100"));
+}
+
+#[test]
+fn more_consumed_than_sent_is_a_violation() {
+    let mut mux = session(2, true);
+    let id = mux.open(1).unwrap();
+    mux.wants_send(id);
+    sent(&mut mux, &mut b"abc".to_vec());
+    let wire = hex("0204080003000000ffff000000000100");
+    assert!(mux.recv(wire, Time::ZERO, &mut Vec::new()).is_err());
+}
+
+#[test]
+fn streams_take_turns() {
+    let mut mux = session(1, true);
+    for owner in 1..=3 {
+        let id = mux.open(owner).unwrap();
+        mux.wants_send(id);
+    }
+    let mut left = [0, 2, 2, 1];
+    let mut order = Vec::new();
+    while let Some(seg) = mux.poll(Time::ZERO, |owner, _| {
+        let left = &mut left[usize::from(owner)];
+        if *left == 0 {
+            return (None, false);
+        }
+        *left -= 1;
+        (Some(Seg::copy_from(b"x")), *left > 0)
+    }) {
+        let frame = seg.parts().concat();
+        order.push((frame[1], frame[4]));
+    }
+    assert_eq!(
+        order,
+        [(0, 3), (0, 5), (0, 7), (2, 3), (2, 5), (2, 7), (2, 3), (2, 5)]
+    );
+}
+
+#[test]
+fn unread_bytes_stop_the_session_at_its_budget() {
+    let mut mux = Smux::<u8>::new(
+        Mux {
+            max_receive: 10,
+            ..Mux::default()
+        },
+        false,
+        4,
+        Time::ZERO,
+    );
+    let mut events = Vec::new();
+    mux.recv(hex("0100000003000000"), Time::ZERO, &mut events).unwrap();
+    mux.adopt(3, 1);
+    mux.recv(hex("01020a000300000030313233343536373839"), Time::ZERO, &mut events)
+        .unwrap();
+    assert!(!mux.readable());
+    mux.check();
+    mux.consumed(3, 4);
+    assert!(mux.readable());
+    mux.release(3);
+    mux.check();
+}
+
+#[test]
+fn a_flood_of_streams_ends_the_session() {
+    let mut mux = Smux::<u8>::new(Mux::default(), false, 4, Time::ZERO);
+    let mut events = Vec::new();
+    let result = (1..20u8).try_for_each(|id| {
+        mux.recv(BytesMut::from(&[1, 0, 0, 0, id, 0, 0, 0][..]), Time::ZERO, &mut events)
+    });
+    assert_eq!(result.unwrap_err().cause, Cause::Limit);
+    assert_eq!(events.len(), 4);
+}
+
+#[test]
+fn keepalive_speaks_when_idle_and_notices_silence() {
+    let mut mux = session(1, true);
+    let second = |n| Time::ZERO + Duration::from_secs(n);
+    assert_eq!(mux.next_timeout(), Some(second(10)));
+    mux.timeout(second(10)).unwrap();
+    assert_eq!(sent(&mut mux, &mut Vec::new()), hex("0103000000000000"));
+    assert!(mux.next_timeout() > Some(Time::ZERO));
+    mux.recv(hex("0103000000000000"), second(20), &mut Vec::new()).unwrap();
+    assert!(mux.timeout(second(49)).is_ok());
+    assert_eq!(mux.timeout(second(50)).unwrap_err().cause, Cause::TimedOut);
+    mux.pause(true, second(30));
+    assert!(mux.timeout(second(90)).is_ok());
+    mux.pause(false, second(90));
+    assert!(mux.timeout(second(91)).is_ok());
+}
