@@ -37,3 +37,36 @@ pub enum Step {
 pub trait Negotiate {
     fn step(&mut self, cx: &Cx, rx: &mut BytesMut, out: &mut BytesMut) -> Result<Step, Fail>;
 }
+
+/// The connectors that negotiate, without a box.
+#[derive(Debug)]
+pub enum Connector {
+    Http(http::Http),
+    Socks4(socks4::Socks4),
+    Socks5(socks5::Socks5),
+    Relay(relay::Relay),
+}
+
+impl Connector {
+    /// `None` for the kinds that say nothing: `direct` and `forward`.
+    pub fn new(kind: plan::ConnectorKind) -> Option<Self> {
+        match kind {
+            plan::ConnectorKind::Http => Some(Self::Http(http::Http::new())),
+            plan::ConnectorKind::Socks4 => Some(Self::Socks4(socks4::Socks4::new())),
+            plan::ConnectorKind::Socks5 => Some(Self::Socks5(socks5::Socks5::new())),
+            plan::ConnectorKind::Relay => Some(Self::Relay(relay::Relay::new())),
+            plan::ConnectorKind::Direct | plan::ConnectorKind::Forward => None,
+        }
+    }
+}
+
+impl Negotiate for Connector {
+    fn step(&mut self, cx: &Cx, rx: &mut BytesMut, out: &mut BytesMut) -> Result<Step, Fail> {
+        match self {
+            Self::Http(connector) => connector.step(cx, rx, out),
+            Self::Socks4(connector) => connector.step(cx, rx, out),
+            Self::Socks5(connector) => connector.step(cx, rx, out),
+            Self::Relay(connector) => connector.step(cx, rx, out),
+        }
+    }
+}

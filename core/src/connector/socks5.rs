@@ -1,1 +1,194 @@
-//! (to be written)
+//! The client of a SOCKS5 proxy (RFC 1928, RFC 1929), with gost's methods for TLS inside the channel.
+//!
+//! Every message waits for the answer to the one before, and nothing is sent behind the request: a
+//! gost server drops what it reads together with the request.
+
+use bytes::{Buf, BytesMut};
+
+use super::{Cx, Negotiate, Step};
+use crate::addr::Target;
+use crate::error::{Cause, Fail};
+use crate::wire::socks5::{
+    self, Command, Credentials, Method, Rep, Reply, Request, parse_method, parse_password_status,
+    write_greeting,
+};
+
+#[derive(Debug, Default)]
+pub struct Socks5 {
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum State {
+    #[default]
+    Start,
+    /// The greeting is sent.
+    Method,
+    /// TLS is up; the user and password come first, or the request at once.
+    InTls { password: bool },
+    /// User and password are sent.
+    Password,
+    /// The request is sent.
+    Reply,
+}
+
+impl Socks5 {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn method(
+        &mut self,
+        cx: &Cx,
+        rx: &mut BytesMut,
+        out: &mut BytesMut,
+    ) -> Result<Option<Step>, Fail> {
+        let Some((method, used)) = parse_method(rx)? else {
+            return Ok(Some(Step::More));
+        };
+        rx.advance(used);
+        if !offer(cx).contains(&method) {
+            return Err(unwanted(method));
+        }
+        match method {
+            Method::Tls | Method::TlsPassword => {
+                let password = method == Method::TlsPassword;
+                self.state = State::InTls { password };
+                return Ok(Some(Step::Tls));
+            }
+            Method::Password => self.send_password(cx, out)?,
+            _ => self.send_request(cx, out)?,
+        }
+        Ok(None)
+    }
+
+    fn password(
+        &mut self,
+        cx: &Cx,
+        rx: &mut BytesMut,
+        out: &mut BytesMut,
+    ) -> Result<Option<Step>, Fail> {
+        let Some((accepted, used)) = parse_password_status(rx)? else {
+            return Ok(Some(Step::More));
+        };
+        rx.advance(used);
+        if !accepted {
+            return Err(Fail::new(
+                Cause::Auth,
+                "socks5 node refused our user and password",
+            ));
+        }
+        self.send_request(cx, out)?;
+        Ok(None)
+    }
+
+    fn send_password(&mut self, cx: &Cx, out: &mut BytesMut) -> Result<(), Fail> {
+        let (user, password) = match &cx.plan.auth {
+            Some((user, password)) => (user.as_bytes(), password.as_bytes()),
+            None => (&b""[..], &b""[..]),
+        };
+        Credentials { user, password }.write(out)?;
+        self.state = State::Password;
+        Ok(())
+    }
+
+    fn send_request(&mut self, cx: &Cx, out: &mut BytesMut) -> Result<(), Fail> {
+        let request = Request {
+            command: Command::Connect,
+            // gost names the local machine by its address.
+            target: match cx.target.socket_addr() {
+                Some(addr) => Target::from(addr),
+                None => cx.target.clone(),
+            },
+        };
+        request.write(out)?;
+        self.state = State::Reply;
+        Ok(())
+    }
+}
+
+impl Negotiate for Socks5 {
+    fn step(&mut self, cx: &Cx, rx: &mut BytesMut, out: &mut BytesMut) -> Result<Step, Fail> {
+        loop {
+            let step = match self.state {
+                State::Start => {
+                    write_greeting(offer(cx), out);
+                    self.state = State::Method;
+                    None
+                }
+                State::Method => self.method(cx, rx, out)?,
+                State::InTls { password: true } => {
+                    self.send_password(cx, out)?;
+                    None
+                }
+                State::InTls { password: false } => {
+                    self.send_request(cx, out)?;
+                    None
+                }
+                State::Password => self.password(cx, rx, out)?,
+                State::Reply => Some(reply(rx)?),
+            };
+            if let Some(step) = step {
+                return Ok(step);
+            }
+        }
+    }
+}
+
+/// In gost's order. TLS inside an encrypted channel would only be cost.
+fn offer(cx: &Cx) -> &'static [Method] {
+    use Method::{NoAuth, Password, Tls, TlsPassword};
+    let tls = cx.plan.socks_tls.is_some() && !cx.encrypted;
+    match (cx.plan.auth.is_some(), tls) {
+        (false, false) => &[NoAuth],
+        (false, true) => &[NoAuth, Tls],
+        (true, false) => &[NoAuth, Password],
+        (true, true) => &[NoAuth, Password, Tls, TlsPassword],
+    }
+}
+
+/// gost 3.2.6 picks methods that nobody offered; which one it is tells what was missing.
+fn unwanted(method: Method) -> Fail {
+    let cause = match method {
+        Method::Password | Method::TlsPassword | Method::NoneAcceptable => Cause::Auth,
+        _ => Cause::Protocol,
+    };
+    Fail::new(
+        cause,
+        format!(
+            "socks5 node answered method {:02x} ({}), which was not offered",
+            method.code(),
+            method.text()
+        ),
+    )
+}
+
+fn reply(rx: &mut BytesMut) -> Result<Step, Fail> {
+    // Not every server sends an address behind the code of a failure.
+    if let [socks5::VERSION, code, ..] = rx[..]
+        && code != Rep::Succeeded.code()
+    {
+        return Err(refusal(Rep::from(code)));
+    }
+    let Some((_, used)) = Reply::parse(rx)? else {
+        return Ok(Step::More);
+    };
+    rx.advance(used);
+    Ok(Step::Done)
+}
+
+fn refusal(rep: Rep) -> Fail {
+    let cause = match rep {
+        Rep::NotAllowed => Cause::Denied,
+        Rep::NetUnreachable => Cause::NetUnreachable,
+        Rep::HostUnreachable | Rep::GeneralFailure => Cause::HostUnreachable,
+        Rep::Refused => Cause::Refused,
+        Rep::TtlExpired => Cause::TimedOut,
+        Rep::CommandNotSupported | Rep::AddressNotSupported => Cause::Unsupported,
+        Rep::Succeeded | Rep::Other(_) => Cause::Protocol,
+    };
+    Fail::new(
+        cause,
+        format!("socks5 node answered {} ({})", rep.code(), rep.text()),
+    )
+}

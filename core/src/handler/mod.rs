@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 
 use bytes::BytesMut;
 
-use crate::addr::Target;
-use crate::error::Fail;
+use crate::addr::{Host, Target};
+use crate::error::{Cause, Fail};
 use crate::plan;
 
+pub mod auto;
 pub mod http;
 pub mod relay;
 pub mod socks4;
@@ -48,4 +49,57 @@ pub trait Negotiate {
     fn step(&mut self, cx: &Cx, rx: &mut BytesMut, out: &mut BytesMut) -> Result<Step, Fail>;
     /// The reply for the result of the dial. After a failure the connection is closed behind it.
     fn dialed(&mut self, cx: &Cx, result: Result<(), &Fail>, out: &mut BytesMut);
+}
+
+/// The handlers that negotiate by [`Negotiate`], without a box.
+#[derive(Debug)]
+pub enum Handler {
+    Socks4(socks4::Socks4),
+    Socks5(socks5::Socks5),
+    Relay(relay::Relay),
+}
+
+impl Handler {
+    /// `None` for kinds that work otherwise: `auto` picks another kind, `http` is more than a
+    /// negotiation, `forward` has none.
+    pub fn new(kind: plan::HandlerKind) -> Option<Self> {
+        match kind {
+            plan::HandlerKind::Socks4 => Some(Self::Socks4(socks4::Socks4::new())),
+            plan::HandlerKind::Socks5 => Some(Self::Socks5(socks5::Socks5::new())),
+            plan::HandlerKind::Relay => Some(Self::Relay(relay::Relay::new())),
+            plan::HandlerKind::Auto | plan::HandlerKind::Http | plan::HandlerKind::Forward => None,
+        }
+    }
+}
+
+impl Negotiate for Handler {
+    fn step(&mut self, cx: &Cx, rx: &mut BytesMut, out: &mut BytesMut) -> Result<Step, Fail> {
+        match self {
+            Self::Socks4(handler) => handler.step(cx, rx, out),
+            Self::Socks5(handler) => handler.step(cx, rx, out),
+            Self::Relay(handler) => handler.step(cx, rx, out),
+        }
+    }
+
+    fn dialed(&mut self, cx: &Cx, result: Result<(), &Fail>, out: &mut BytesMut) {
+        match self {
+            Self::Socks4(handler) => handler.dialed(cx, result, out),
+            Self::Socks5(handler) => handler.dialed(cx, result, out),
+            Self::Relay(handler) => handler.dialed(cx, result, out),
+        }
+    }
+}
+
+/// A name travels on into the resolver, the log and the next proxy's request, where blanks and
+/// control characters mean something else. Error: `NameNotFound`.
+fn printable(target: Target) -> Result<Target, Fail> {
+    match &target.host {
+        Host::Name(name) if name.contains(|c: char| c.is_control() || c.is_whitespace()) => {
+            Err(Fail::new(
+                Cause::NameNotFound,
+                format!("expected a host name, got \"{}\"", name.escape_debug()),
+            ))
+        }
+        _ => Ok(target),
+    }
 }

@@ -1,1 +1,114 @@
-//! (to be written)
+//! The server of gost's relay protocol.
+//!
+//! ```text
+//! request ──► user ──► command, network, address ──► dial ──► response
+//! ```
+//!
+//! The response leaves as soon as the dial succeeded. gost holds it back until the target speaks
+//! unless `nodelay` is set, which a client that waits for it never survives.
+
+use bytes::{Buf, BytesMut};
+
+use super::{Cx, Goal, Negotiate, Step, printable};
+use crate::error::{Cause, Fail};
+use crate::wire::relay::{Command, Network, Request, Status, write_status};
+use crate::wire::socks5::Credentials;
+
+/// Bytes of features that a client may send: nobody is authenticated before they are read. A
+/// user, a password and a name take 775.
+const MAX_FEATURES: usize = 4 * 1024;
+
+#[derive(Debug, Default)]
+pub struct Relay {
+    asked: bool,
+}
+
+impl Relay {
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Negotiate for Relay {
+    fn step(&mut self, cx: &Cx, rx: &mut BytesMut, out: &mut BytesMut) -> Result<Step, Fail> {
+        if self.asked {
+            return Ok(Step::More);
+        }
+        let Some((request, used)) = Request::parse(rx, MAX_FEATURES)? else {
+            return Ok(Step::More);
+        };
+        let goal = goal(cx, request).map_err(|(status, fail)| {
+            write_status(status, out);
+            fail
+        })?;
+        rx.advance(used);
+        self.asked = true;
+        Ok(Step::Dial(goal))
+    }
+
+    fn dialed(&mut self, cx: &Cx, result: Result<(), &Fail>, out: &mut BytesMut) {
+        let status = match result.map_err(|fail| fail.cause) {
+            Ok(()) => Status::Ok,
+            Err(Cause::Denied) => Status::Forbidden,
+            Err(Cause::TimedOut) => Status::Timeout,
+            Err(_) if cx.forwards => Status::HostUnreachable,
+            Err(_) => Status::NetUnreachable,
+        };
+        write_status(status, out);
+    }
+}
+
+fn goal(cx: &Cx, request: Request) -> Result<Goal, (Status, Fail)> {
+    let auth = request.auth.unwrap_or(Credentials {
+        user: b"",
+        password: b"",
+    });
+    if let Some(users) = &cx.plan.users
+        && !users.accepts(auth.user, auth.password)
+    {
+        let fail = Fail::new(Cause::Auth, "wrong relay user or password");
+        return Err((Status::Unauthorized, fail));
+    }
+    // A forwarder ignores what the client asks for, as in gost, except for the network.
+    if !cx.forwards {
+        check(request.command)?;
+    }
+    match request.network {
+        Network::Tcp => {}
+        Network::Ip => return Err((Status::NetUnreachable, unserved(request.network))),
+        Network::Udp | Network::Unix | Network::Serial => {
+            return Err((Status::BadRequest, unserved(request.network)));
+        }
+    }
+    if cx.forwards {
+        return Ok(Goal::Forward);
+    }
+    let Some(target) = request.target else {
+        let fail = Fail::protocol("expected an address in the relay request, got none");
+        return Err((Status::BadRequest, fail));
+    };
+    match printable(target) {
+        Ok(target) => Ok(Goal::Target(target)),
+        Err(fail) => Err((Status::BadRequest, fail)),
+    }
+}
+
+fn check(command: Command) -> Result<(), (Status, Fail)> {
+    let status = match command {
+        Command::Connect => return Ok(()),
+        Command::Bind => Status::Forbidden,
+        Command::Associate | Command::Other(_) => Status::BadRequest,
+    };
+    let fail = Fail::new(
+        Cause::Unsupported,
+        format!("expected relay command 1 (CONNECT), got {}", command.code()),
+    );
+    Err((status, fail))
+}
+
+fn unserved(network: Network) -> Fail {
+    Fail::new(
+        Cause::Unsupported,
+        format!("expected relay network tcp, got {}", network.name()),
+    )
+}

@@ -1,0 +1,6 @@
+//! Handlers and connectors as peers see them: exact bytes, any cuts, and each against the other.
+
+mod connectors;
+mod handlers;
+mod pairs;
+mod support;
