@@ -261,3 +261,49 @@ pub fn stash(rest: &mut BytesMut, chunk: BytesMut) {
         rest.extend_from_slice(&chunk);
     }
 }
+
+/// A driver's receive buffer: one a thread, handed to the engine in uniquely owned pieces.
+///
+/// It grows while reads come back full and shrinks when they come back small; the memory is the same
+/// one again as long as nothing of an earlier piece is still waiting somewhere.
+#[derive(Debug)]
+pub struct Receive {
+    buffer: BytesMut,
+    size: usize,
+}
+
+const RECEIVE_MIN: usize = 16 * 1024;
+const RECEIVE_MAX: usize = 256 * 1024;
+
+impl Default for Receive {
+    fn default() -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            size: RECEIVE_MIN,
+        }
+    }
+}
+
+impl Receive {
+    /// Space for one read of at most `max` bytes.
+    pub fn space(&mut self, max: usize) -> &mut [u8] {
+        let want = self.size.min(max).max(1);
+        if self.buffer.len() < want {
+            self.buffer.clear();
+            self.buffer.resize(self.size.max(want), 0);
+        }
+        &mut self.buffer[..want]
+    }
+
+    /// The first `n` bytes of the space, and whether the read was full: more may be there.
+    pub fn take(&mut self, n: usize, max: usize) -> (BytesMut, bool) {
+        let full = n == self.size.min(max).max(1);
+        let piece = self.buffer.split_to(n);
+        if n == self.size {
+            self.size = (self.size * 2).min(RECEIVE_MAX);
+        } else if n < self.size / 4 {
+            self.size = (self.size / 2).max(RECEIVE_MIN);
+        }
+        (piece, full)
+    }
+}

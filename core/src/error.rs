@@ -57,6 +57,25 @@ impl Fail {
     }
 }
 
+impl From<&std::io::Error> for Fail {
+    /// What an operating system's error means for those who wait for the connection.
+    fn from(error: &std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        let cause = match error.kind() {
+            ErrorKind::ConnectionRefused => Cause::Refused,
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => Cause::Reset,
+            ErrorKind::HostUnreachable => Cause::HostUnreachable,
+            ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable => Cause::NetUnreachable,
+            ErrorKind::TimedOut => Cause::TimedOut,
+            _ => Cause::NetUnreachable,
+        };
+        // "Connection refused (os error 111)" is for programmers.
+        let text = error.to_string();
+        let text = text.split(" (os error").next().unwrap_or_default().to_lowercase();
+        Self::new(cause, text)
+    }
+}
+
 impl fmt::Display for Fail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)

@@ -1,8 +1,11 @@
 //! Ginnel's protocol engine: the whole proxy as one machine without a clock, chance, sockets or threads.
 
+pub use bytes;
+
 pub mod addr;
 pub mod buffer;
 pub mod connector;
+pub mod driver;
 pub mod engine;
 pub mod entropy;
 pub mod error;

@@ -46,7 +46,7 @@ impl Default for Limits {
             low: 64 * 1024,
             mux_ahead: 64 * 1024,
             early: 64 * 1024,
-            read: 64 * 1024,
+            read: 256 * 1024,
             ws_payload: 64 * 1024,
             streams: 4096,
             handshake: Duration::from_secs(10),

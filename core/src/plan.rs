@@ -21,6 +21,16 @@ pub struct Plan {
     pub limits: Limits,
 }
 
+impl Plan {
+    /// The thread that serves this service, if it must be one: a mux node has one session, not one a thread.
+    pub fn pinned(&self, service: usize, threads: usize) -> Option<usize> {
+        let chain = self.services.get(service)?.chain?;
+        let muxed = |hop: &Hop| hop.nodes.iter().any(|node| node.dialer.mux.is_some());
+        let hops = &self.chains.get(chain)?.hops;
+        hops.iter().any(muxed).then(|| chain % threads.max(1))
+    }
+}
+
 /// One listening address with its handler.
 #[derive(Clone, Debug)]
 pub struct Service {

@@ -33,7 +33,7 @@ pub use check::Census;
 
 use dial::Dial;
 use hub::{Hub, MuxSession};
-use link::{Base, Closing, Link, Top};
+use link::{Base, Link, Top};
 use session::Session;
 use timers::{Key, Timers};
 
@@ -253,6 +253,11 @@ impl Engine {
             read: if self.accepts(link) { link.read_size } else { 0 },
             fin: link.finished && link.out.is_empty(),
         }
+    }
+
+    /// Whether the id still means something.
+    pub fn knows(&self, id: SocketId) -> bool {
+        self.links.contains_key(id)
     }
 
     /// Connections of clients being served.

@@ -1,0 +1,373 @@
+//! One thread's loop: listeners, sockets, names and the clock around one engine.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ginnel_core::buffer::Receive;
+use ginnel_core::driver::{self, Listening};
+use ginnel_core::engine::{Action, Engine, SocketId};
+use ginnel_core::error::{Eof, Fail};
+use ginnel_core::plan::Plan;
+use ginnel_core::time::Time;
+use mio::net::{TcpListener, TcpStream};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use slotmap::{Key, KeyData, SecondaryMap};
+
+use crate::Sink;
+use crate::resolver::Resolver;
+use crate::socket::{Input, Socket};
+
+/// Sockets' tokens are their ids, of which none is this small.
+const STOP: Token = Token(0);
+const NAMES: Token = Token(1);
+const LISTENERS: usize = 2;
+
+/// Reads of one socket before the others have their turn.
+const READS: usize = 4;
+/// Accepts before the sockets have their turn.
+const ACCEPTS: usize = 64;
+/// How long an accept that lacks descriptors waits.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long last bytes may take when the process is to end.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+pub(crate) struct Shard {
+    poll: Poll,
+    engine: Engine,
+    listeners: Vec<(usize, TcpListener)>,
+    accepting: Vec<usize>,
+    accept_again: Option<Instant>,
+    sockets: SecondaryMap<SocketId, Socket>,
+    /// Sockets with work left, in turn.
+    ready: VecDeque<SocketId>,
+    resolver: Resolver,
+    receive: Receive,
+    stop: OwnedFd,
+    stopping: Option<Instant>,
+    start: Instant,
+    sink: Sink,
+}
+
+impl Shard {
+    #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
+    pub(crate) fn new(plan: Arc<Plan>, listeners: Vec<Listening>, stop: OwnedFd, sink: Sink) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let registry = poll.registry();
+        registry.register(&mut SourceFd(&stop.as_raw_fd()), STOP, Interest::READABLE)?;
+        let waker = Waker::new(registry, NAMES)?;
+        let mut polled = Vec::new();
+        for (index, (service, listener)) in listeners.into_iter().enumerate() {
+            listener.set_nonblocking(true)?;
+            let mut listener = TcpListener::from_std(listener);
+            registry.register(&mut listener, Token(LISTENERS + index), Interest::READABLE)?;
+            polled.push((service, listener));
+        }
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(io::Error::other)?;
+        Ok(Self {
+            poll,
+            engine: Engine::new(plan, seed),
+            listeners: polled,
+            accepting: Vec::new(),
+            accept_again: None,
+            sockets: SecondaryMap::new(),
+            ready: VecDeque::new(),
+            resolver: Resolver::new(waker),
+            receive: Receive::default(),
+            stop,
+            stopping: None,
+            start: Instant::now(),
+            sink,
+        })
+    }
+
+    /// Fixed order of work: readiness, names, time, sockets by turns, accepts.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        loop {
+            let timeout = self.timeout();
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => result?,
+            }
+            for event in &events {
+                self.note(event.token(), event);
+            }
+            self.resolved();
+            let now = self.now();
+            if self.engine.poll_timeout().is_some_and(|at| at <= now) {
+                self.engine.handle_timeout(now);
+                self.act();
+            }
+            for _ in 0..self.ready.len() {
+                if let Some(id) = self.ready.pop_front() {
+                    self.turn(id);
+                }
+            }
+            self.accept();
+            if self.is_done() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn note(&mut self, token: Token, event: &mio::event::Event) {
+        match token {
+            STOP => self.begin_stop(),
+            NAMES => {}
+            Token(index) if index - LISTENERS < self.listeners.len() => {
+                self.accepting.push(index - LISTENERS);
+            }
+            Token(id) => {
+                let id = SocketId::from(KeyData::from_ffi(id as u64));
+                let Some(socket) = self.sockets.get_mut(id) else {
+                    return;
+                };
+                socket.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+                socket.writable |= event.is_writable() || event.is_error();
+                self.list(id);
+            }
+        }
+    }
+
+    fn list(&mut self, id: SocketId) {
+        if let Some(socket) = self.sockets.get_mut(id)
+            && !std::mem::replace(&mut socket.listed, true)
+        {
+            self.ready.push_back(id);
+        }
+    }
+
+    /// One socket's turn: finish connecting, write, read a bounded amount.
+    fn turn(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get_mut(id) else {
+            return;
+        };
+        socket.listed = false;
+        if socket.connecting {
+            return self.connected(id);
+        }
+        for _ in 0..READS {
+            if !self.flush(id) {
+                return;
+            }
+            let max = self.engine.interest(id).read;
+            let Some(socket) = self.sockets.get_mut(id) else {
+                return;
+            };
+            if max == 0 || !socket.readable {
+                return;
+            }
+            let input = socket.read(&mut self.receive, max);
+            let now = self.now();
+            match input {
+                Input::Data(data) => self.engine.handle_input(id, data, now),
+                Input::Blocked => return,
+                Input::Fin => {
+                    socket_idle(&mut self.sockets, id);
+                    self.engine.handle_eof(id, Eof::Fin, now);
+                }
+                Input::Failed => {
+                    socket_idle(&mut self.sockets, id);
+                    self.engine.handle_eof(id, Eof::Reset, now);
+                }
+            }
+            self.act();
+        }
+        self.list(id);
+    }
+
+    fn flush(&mut self, id: SocketId) -> bool {
+        let now = self.now();
+        let Some(socket) = self.sockets.get_mut(id) else {
+            return false;
+        };
+        if socket.connecting {
+            return true;
+        }
+        let result = socket.flush(id, &mut self.engine, now);
+        if result.is_err() {
+            self.engine.handle_eof(id, Eof::Reset, now);
+        }
+        self.act();
+        result.is_ok()
+    }
+
+    /// Does what the engine asks until it asks nothing more.
+    fn act(&mut self) {
+        while let Some(action) = self.engine.poll_action() {
+            match action {
+                Action::Connect { id, addr } => {
+                    let result = TcpStream::connect(addr);
+                    match result.and_then(|stream| self.register(id, stream, true)) {
+                        Ok(()) => {}
+                        Err(error) => {
+                            let now = self.now();
+                            self.engine.handle_connected(id, Err(Fail::from(&error)), now);
+                        }
+                    }
+                }
+                Action::Resolve { query, host, port } => self.resolver.ask(query, host, port),
+                Action::Wake(id) => {
+                    let now = self.now();
+                    if let Some(socket) = self.sockets.get_mut(id)
+                        && !socket.connecting
+                    {
+                        if socket.flush(id, &mut self.engine, now).is_err() {
+                            self.engine.handle_eof(id, Eof::Reset, now);
+                        } else if socket.readable {
+                            // Reading may be wanted again, and no event would say so.
+                            self.list(id);
+                        }
+                    }
+                }
+                Action::Close { id, reset } => {
+                    if let Some(mut socket) = self.sockets.remove(id) {
+                        let _ = self.poll.registry().deregister(&mut socket.stream);
+                        if reset {
+                            socket.reset();
+                        }
+                    }
+                }
+            }
+        }
+        while let Some(event) = self.engine.poll_event() {
+            (self.sink)(event);
+        }
+    }
+
+    fn register(&mut self, id: SocketId, mut stream: TcpStream, connecting: bool) -> io::Result<()> {
+        let token = Token(id.data().as_ffi() as usize);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut stream, token, interest)?;
+        self.sockets.insert(id, Socket::new(stream, connecting));
+        Ok(())
+    }
+
+    fn connected(&mut self, id: SocketId) {
+        let now = self.now();
+        let socket = &mut self.sockets[id];
+        let result = match socket.stream.take_error() {
+            Ok(Some(error)) | Err(error) => Err(error),
+            Ok(None) => socket.meta(),
+        };
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => return,
+            Ok(meta) => {
+                socket.connecting = false;
+                self.engine.handle_connected(id, Ok(meta), now);
+            }
+            Err(error) => {
+                self.engine.handle_connected(id, Err(Fail::from(&error)), now);
+                self.sockets.remove(id);
+            }
+        }
+        self.act();
+        self.list(id);
+    }
+
+    fn accept(&mut self) {
+        for index in std::mem::take(&mut self.accepting) {
+            for round in 0.. {
+                if round == ACCEPTS {
+                    self.accepting.push(index);
+                    break;
+                }
+                let (service, listener) = &self.listeners[index];
+                let service = *service;
+                match listener.accept() {
+                    Ok((stream, _)) => self.accepted(service, stream),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) if driver::is_exhausted(&error) => {
+                        self.pause_accept(index);
+                        break;
+                    }
+                    // The connection was gone before it was accepted.
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+
+    fn accepted(&mut self, service: usize, stream: TcpStream) {
+        let socket = Socket::new(stream, false);
+        let Ok(meta) = socket.meta() else {
+            return;
+        };
+        let now = self.now();
+        let id = self.engine.handle_accept(service, meta, now);
+        if self.register(id, socket.stream, false).is_err() {
+            self.engine.handle_eof(id, Eof::Reset, now);
+        }
+        self.act();
+        self.list(id);
+    }
+
+    #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
+    fn pause_accept(&mut self, index: usize) {
+        self.accepting.push(index);
+        self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
+    }
+
+    fn resolved(&mut self) {
+        while let Some((query, result)) = self.resolver.answer() {
+            let now = self.now();
+            self.engine.handle_resolved(query, result, now);
+            self.act();
+        }
+    }
+
+    #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
+    fn begin_stop(&mut self) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let _ = self.poll.registry().deregister(&mut SourceFd(&self.stop.as_raw_fd()));
+        self.stopping = Some(Instant::now() + GOODBYE);
+        self.listeners.clear();
+        self.accepting.clear();
+        let now = self.now();
+        self.engine.handle_stop(now);
+        self.act();
+    }
+
+    #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
+    fn is_done(&self) -> bool {
+        self.stopping.is_some_and(|until| self.sockets.is_empty() || Instant::now() >= until)
+    }
+
+    #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
+    fn timeout(&mut self) -> Option<Duration> {
+        if !self.ready.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let now = Instant::now();
+        let until = |at: Instant| at.saturating_duration_since(now);
+        let engine = self.engine.poll_timeout().map(|at| until(self.start + Duration::from_nanos(at.0)));
+        let accept = match self.accept_again {
+            Some(at) => Some(until(at)),
+            None if !self.accepting.is_empty() => Some(Duration::ZERO),
+            None => None,
+        };
+        if self.accept_again.is_some_and(|at| at <= now) {
+            self.accept_again = None;
+        }
+        let stop = self.stopping.map(until);
+        [engine, accept, stop].into_iter().flatten().min()
+    }
+
+    fn now(&self) -> Time {
+        Time(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+/// The input of this socket is over.
+fn socket_idle(sockets: &mut SecondaryMap<SocketId, Socket>, id: SocketId) {
+    if let Some(socket) = sockets.get_mut(id) {
+        socket.readable = false;
+    }
+}

@@ -1,0 +1,338 @@
+//! One thread: a local executor, its listeners and sockets, names and the clock around one engine.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use async_io::{Async, Timer};
+use ginnel_core::buffer::Receive;
+use ginnel_core::driver::{self, Listening};
+use ginnel_core::engine::{Action, Engine, QueryId, SocketId};
+use ginnel_core::error::{Eof, Fail};
+use ginnel_core::plan::Plan;
+use ginnel_core::time::Time;
+use slotmap::SecondaryMap;
+use smol::LocalExecutor;
+use smol::future::FutureExt;
+
+use crate::Sink;
+use crate::socket::{Input, Socket};
+
+/// Reads of one socket before the others have their turn.
+const READS: usize = 4;
+/// How long an accept that lacks descriptors waits.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long last bytes may take when the process is to end.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+struct Shard {
+    executor: LocalExecutor<'static>,
+    engine: RefCell<Engine>,
+    sockets: RefCell<SecondaryMap<SocketId, Rc<Socket>>>,
+    receive: RefCell<Receive>,
+    /// The socket whose task runs now: it need not be woken.
+    running: Cell<Option<SocketId>>,
+    /// When the timer task will look at the engine's deadline.
+    armed: Cell<Option<Time>>,
+    timer: RefCell<Option<Waker>>,
+    /// Waits for the last socket when the process is to end.
+    ending: RefCell<Option<Waker>>,
+    start: Instant,
+    sink: Sink,
+}
+
+#[allow(clippy::disallowed_methods)] // The adapter owns the clock.
+pub(crate) fn run(plan: Arc<Plan>, listeners: Vec<Listening>, stop: OwnedFd, sink: Sink) -> io::Result<()> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    let shard = Rc::new(Shard {
+        executor: LocalExecutor::new(),
+        engine: RefCell::new(Engine::new(plan, seed)),
+        sockets: RefCell::default(),
+        receive: RefCell::default(),
+        running: Cell::new(None),
+        armed: Cell::new(None),
+        timer: RefCell::new(None),
+        ending: RefCell::new(None),
+        start: Instant::now(),
+        sink,
+    });
+    let mut accepting = Vec::new();
+    for (service, listener) in listeners {
+        let listener = Async::new(listener)?;
+        accepting.push(shard.executor.spawn(accept(shard.clone(), service, listener)));
+    }
+    shard.executor.spawn(time(shard.clone())).detach();
+    let stop = Async::new(stop)?;
+    async_io::block_on(shard.executor.run(async {
+        stop.readable().await?;
+        for task in accepting {
+            task.cancel().await;
+        }
+        let now = shard.now();
+        shard.engine.borrow_mut().handle_stop(now);
+        shard.act();
+        shard.last_socket().or(async { drop(Timer::after(GOODBYE).await) }).await;
+        Ok(())
+    }))
+}
+
+async fn accept(shard: Rc<Shard>, service: usize, listener: Async<TcpListener>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => shard.accepted(service, stream),
+            Err(error) if driver::is_exhausted(&error) => {
+                Timer::after(ACCEPT_PAUSE).await;
+            }
+            // The connection was gone before it was accepted.
+            Err(_) => {}
+        }
+    }
+}
+
+async fn connect(shard: Rc<Shard>, id: SocketId, addr: SocketAddr) {
+    let result = Async::<TcpStream>::connect(addr).await.map(Socket::new);
+    let result = result.and_then(|socket| socket.meta().map(|meta| (socket, meta)));
+    let now = shard.now();
+    if !shard.engine.borrow().knows(id) {
+        return;
+    }
+    match result {
+        Ok((socket, meta)) => {
+            shard.adopt(id, socket);
+            shard.engine.borrow_mut().handle_connected(id, Ok(meta), now);
+        }
+        Err(error) => {
+            let fail = Fail::from(&error);
+            shard.engine.borrow_mut().handle_connected(id, Err(fail), now);
+        }
+    }
+    shard.act();
+}
+
+async fn resolve(shard: Rc<Shard>, query: QueryId, host: String, port: u16) {
+    let result = smol::unblock(move || match (host.as_str(), port).to_socket_addrs() {
+        Ok(addrs) => Ok(addrs.map(|addr| addr.ip()).collect()),
+        Err(error) => Err(driver::unresolved(&host, &error)),
+    })
+    .await;
+    let now = shard.now();
+    shard.engine.borrow_mut().handle_resolved(query, result, now);
+    shard.act();
+}
+
+/// The engine's deadline. Moved here only when it comes earlier; a later one is found when this fires.
+async fn time(shard: Rc<Shard>) {
+    let mut timer = Timer::never();
+    poll_fn(|cx: &mut Context| {
+        shard.timer.replace(Some(cx.waker().clone()));
+        loop {
+            let Some(at) = shard.engine.borrow().poll_timeout() else {
+                shard.armed.set(None);
+                return Poll::Pending;
+            };
+            let now = shard.now();
+            if at <= now {
+                shard.engine.borrow_mut().handle_timeout(now);
+                shard.act();
+                continue;
+            }
+            if shard.armed.replace(Some(at)) != Some(at) {
+                timer.set_at(shard.start + Duration::from_nanos(at.0));
+            }
+            if std::pin::Pin::new(&mut timer).poll(cx).is_pending() {
+                return Poll::<()>::Pending;
+            }
+            shard.armed.set(None);
+        }
+    })
+    .await
+}
+
+async fn serve(shard: Rc<Shard>, id: SocketId, socket: Rc<Socket>) {
+    poll_fn(|cx| {
+        shard.running.set(Some(id));
+        let poll = shard.turn(cx, id, &socket);
+        shard.running.set(None);
+        poll
+    })
+    .await;
+}
+
+impl Shard {
+    fn accepted(self: &Rc<Self>, service: usize, stream: Async<TcpStream>) {
+        let socket = Socket::new(stream);
+        let Ok(meta) = socket.meta() else {
+            return;
+        };
+        let now = self.now();
+        let id = self.engine.borrow_mut().handle_accept(service, meta, now);
+        self.adopt(id, socket);
+        self.act();
+    }
+
+    fn adopt(self: &Rc<Self>, id: SocketId, socket: Socket) {
+        let socket = Rc::new(socket);
+        self.sockets.borrow_mut().insert(id, socket.clone());
+        self.executor.spawn(serve(self.clone(), id, socket)).detach();
+    }
+
+    /// One turn of a socket's task: write, read a bounded amount, wait for what is missing.
+    fn turn(self: &Rc<Self>, cx: &mut Context, id: SocketId, socket: &Rc<Socket>) -> Poll<()> {
+        if !socket.waker.borrow().as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            socket.waker.replace(Some(cx.waker().clone()));
+        }
+        socket.waits_read.set(false);
+        socket.waits_write.set(false);
+        let mut reads = 0;
+        let mut readable = false;
+        loop {
+            if socket.blocked.get() {
+                match socket.io.poll_writable(cx) {
+                    Poll::Ready(_) => socket.blocked.set(false),
+                    Poll::Pending => socket.waits_write.set(true),
+                }
+            }
+            self.flush(id, socket);
+            self.act();
+            if socket.closed.get() {
+                return Poll::Ready(());
+            }
+            if socket.blocked.get() && !socket.waits_write.get() {
+                continue;
+            }
+            let max = self.engine.borrow().interest(id).read;
+            if max == 0 {
+                return Poll::Pending;
+            }
+            if !readable {
+                match socket.io.poll_readable(cx) {
+                    Poll::Ready(_) => {}
+                    Poll::Pending => {
+                        socket.waits_read.set(true);
+                        return Poll::Pending;
+                    }
+                }
+            }
+            if reads == READS {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            reads += 1;
+            readable = self.read(id, socket, max);
+        }
+    }
+
+    /// One read; whether another one makes sense without asking the reactor.
+    fn read(&self, id: SocketId, socket: &Socket, max: usize) -> bool {
+        let input = socket.read(&mut self.receive.borrow_mut(), max);
+        let now = self.now();
+        let mut engine = self.engine.borrow_mut();
+        match input {
+            Input::Data(data, full) => {
+                engine.handle_input(id, data, now);
+                full
+            }
+            Input::Blocked => false,
+            Input::Fin => {
+                engine.handle_eof(id, Eof::Fin, now);
+                false
+            }
+            Input::Failed => {
+                engine.handle_eof(id, Eof::Reset, now);
+                false
+            }
+        }
+    }
+
+    fn flush(&self, id: SocketId, socket: &Socket) {
+        let now = self.now();
+        let mut engine = self.engine.borrow_mut();
+        if socket.flush(id, &mut engine, now).is_err() {
+            engine.handle_eof(id, Eof::Reset, now);
+        }
+    }
+
+    /// Does what the engine asks until it asks nothing more. Other sockets are written to from here; their
+    /// tasks are woken only when they wait for less than they need now.
+    fn act(self: &Rc<Self>) {
+        loop {
+            let action = self.engine.borrow_mut().poll_action();
+            let Some(action) = action else {
+                break;
+            };
+            match action {
+                Action::Connect { id, addr } => {
+                    self.executor.spawn(connect(self.clone(), id, addr)).detach();
+                }
+                Action::Resolve { query, host, port } => {
+                    self.executor.spawn(resolve(self.clone(), query, host, port)).detach();
+                }
+                Action::Wake(id) => {
+                    let socket = self.sockets.borrow().get(id).cloned();
+                    if let Some(socket) = socket {
+                        self.flush(id, &socket);
+                        self.rouse(id, &socket);
+                    }
+                }
+                Action::Close { id, reset } => {
+                    let socket = self.sockets.borrow_mut().remove(id);
+                    if let Some(socket) = socket {
+                        socket.close(reset);
+                    }
+                    if self.sockets.borrow().is_empty()
+                        && let Some(waker) = self.ending.take()
+                    {
+                        waker.wake();
+                    }
+                }
+            }
+        }
+        loop {
+            let event = self.engine.borrow_mut().poll_event();
+            let Some(event) = event else {
+                break;
+            };
+            (self.sink)(event);
+        }
+        let at = self.engine.borrow().poll_timeout();
+        let armed = self.armed.get();
+        if at.is_some_and(|at| armed.is_none_or(|armed| at < armed))
+            && let Some(waker) = &*self.timer.borrow()
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn rouse(&self, id: SocketId, socket: &Socket) {
+        if self.running.get() == Some(id) {
+            return;
+        }
+        let needs_read = self.engine.borrow().interest(id).read > 0 && !socket.waits_read.get();
+        let needs_write = socket.blocked.get() && !socket.waits_write.get();
+        if needs_read || needs_write {
+            socket.wake();
+        }
+    }
+
+    async fn last_socket(&self) {
+        poll_fn(|cx| {
+            if self.sockets.borrow().is_empty() {
+                return Poll::Ready(());
+            }
+            self.ending.replace(Some(cx.waker().clone()));
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn now(&self) -> Time {
+        Time(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+}
