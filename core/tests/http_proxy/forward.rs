@@ -184,6 +184,12 @@ fn responses_are_framed_for_the_client() {
         ),
         (
             GET,
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na",
+            "drop",
+        ),
+        (
+            GET,
             "HTTP/1.1 407 Mine\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n",
             "HTTP/1.1 407 Mine\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n",
             "",
@@ -311,6 +317,24 @@ fn an_early_refusal_is_passed_on_while_the_body_still_flows() {
     rig.news();
     rig.upstream("o");
     assert_eq!((rig.down().as_str(), rig.news().as_str()), ("o", "close"));
+}
+
+#[test]
+fn a_response_that_overtakes_its_request_ends_the_connection() {
+    let mut rig = Rig::new();
+    rig.client("POST http://h/ HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc");
+    rig.upstream("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na");
+    assert_eq!(rig.down(), "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na");
+    assert_eq!(rig.news(), "dial h:80, close");
+}
+
+#[test]
+fn nothing_switches_within_a_request_body() {
+    let (down, _) = answered(
+        "POST http://h/ HTTP/1.1\r\nUpgrade: x\r\nConnection: Upgrade\r\nContent-Length: 9\r\n\r\nabc",
+        "HTTP/1.1 101 S\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+    );
+    assert!(down.starts_with("HTTP/1.1 502 "), "{down}");
 }
 
 #[test]
