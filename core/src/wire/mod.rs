@@ -3,6 +3,7 @@
 
 pub mod deflate;
 pub mod http1;
+pub mod http1_body;
 pub mod relay;
 pub mod smux;
 pub mod socks4;

@@ -1,0 +1,439 @@
+//! HTTP/1.1 message bodies (RFC 9112, 6 and 7): how one is framed, and where a chunked one ends.
+//!
+//! Framing that two implementations could understand differently is refused, not repaired: that is
+//! what request smuggling lives on (RFC 9112, 11.2).
+
+use crate::error::{Cause, Fail};
+use crate::wire::http1::{Fields, Request, Response};
+
+/// A chunk-size line: 16 hex digits, extensions (RFC 9112, 7.1.1) and the line end.
+const SIZE_DIGITS: usize = 16;
+const SIZE_EXTENSION: usize = 256;
+const SIZE_LINE: usize = SIZE_DIGITS + SIZE_EXTENSION + 2;
+
+/// How a receiver finds the end of a body (RFC 9112, 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    None,
+    /// `Content-Length`, in bytes.
+    Length(u64),
+    Chunked,
+    /// Until the connection ends in order.
+    UntilEnd,
+}
+
+impl Framing {
+    /// [`Cause::Unsupported`] for a coding below `chunked`, [`Cause::Protocol`] for everything else.
+    pub fn of_request(request: &Request) -> Result<Self, Fail> {
+        let coded = request.fields.get("transfer-encoding").is_some();
+        let length = content_length(&request.fields)?;
+        match (coded, length) {
+            (true, _) if request.minor == 0 => {
+                Err(Fail::protocol("Transfer-Encoding in an HTTP/1.0 request"))
+            }
+            (true, Some(_)) => Err(Fail::protocol(
+                "request with both Transfer-Encoding and Content-Length",
+            )),
+            (true, None) => chunked_alone(&request.fields).map(|()| Self::Chunked),
+            (false, Some(length)) => Ok(Self::Length(length)),
+            (false, None) => Ok(Self::None),
+        }
+    }
+
+    /// `to_head`: the request was a HEAD. `Transfer-Encoding` overrides `Content-Length`.
+    pub fn of_response(response: &Response, to_head: bool) -> Result<Self, Fail> {
+        if to_head || matches!(response.status, 100..=199 | 204 | 304) {
+            return Ok(Self::None);
+        }
+        if response.fields.get("transfer-encoding").is_some() {
+            return chunked_alone(&response.fields).map(|()| Self::Chunked);
+        }
+        Ok(content_length(&response.fields)?.map_or(Self::UntilEnd, Self::Length))
+    }
+}
+
+/// The one value of all `Content-Length` fields; a repeated equal value is one (RFC 9110, 8.6).
+pub fn content_length(fields: &Fields) -> Result<Option<u64>, Fail> {
+    let mut length = None;
+    for item in fields
+        .all("content-length")
+        .flat_map(|value| value.split(|byte| *byte == b','))
+    {
+        let value = decimal(item.trim_ascii())
+            .ok_or_else(|| Fail::protocol("Content-Length is not a number"))?;
+        if length.is_some_and(|earlier| earlier != value) {
+            return Err(Fail::protocol("several different Content-Length values"));
+        }
+        length = Some(value);
+    }
+    Ok(length)
+}
+
+/// Digits only: `str::parse` would take a sign.
+fn decimal(text: &[u8]) -> Option<u64> {
+    if !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn chunked_alone(fields: &Fields) -> Result<(), Fail> {
+    let codings: Vec<&[u8]> = fields
+        .all("transfer-encoding")
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .collect();
+    let is_chunked = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    if !codings.last().is_some_and(is_chunked)
+        || codings.iter().filter(|c| is_chunked(c)).count() > 1
+    {
+        return Err(Fail::protocol(
+            "Transfer-Encoding does not end with one chunked",
+        ));
+    }
+    if codings.len() > 1 {
+        return Err(Fail::new(
+            Cause::Unsupported,
+            "Transfer-Encoding other than chunked is not served",
+        ));
+    }
+    Ok(())
+}
+
+/// Walks over a chunked body without changing it. Holds no bytes: an incomplete line stays with the
+/// caller, at most [`SIZE_LINE`] bytes or the limit for trailers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunked {
+    at: At,
+    /// How far the line at hand was searched for its end.
+    searched: usize,
+    /// Bytes that all trailer lines may still have.
+    trailers: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Size,
+    Data(u64),
+    DataEnd,
+    Trailer,
+    Done,
+}
+
+/// The next part of a chunked body, as a length from the front of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// A size line, the line end behind data, or a trailer line.
+    Framing(usize),
+    Data(usize),
+    /// The empty line behind the last chunk and its trailers: the body ends behind it.
+    End(usize),
+}
+
+impl Chunked {
+    /// `trailers`: bytes of the whole trailer section, line ends included.
+    pub fn new(trailers: usize) -> Self {
+        Self {
+            at: At::Size,
+            searched: 0,
+            trailers,
+        }
+    }
+
+    /// `buf` begins where the last piece ended. `None`: more bytes are needed.
+    pub fn next(&mut self, buf: &[u8]) -> Result<Option<Piece>, Fail> {
+        match self.at {
+            At::Size => self.size(buf),
+            At::Data(left) => Ok(self.data(left, buf)),
+            At::DataEnd => self.data_end(buf),
+            At::Trailer => self.trailer(buf),
+            At::Done => Ok(None),
+        }
+    }
+
+    fn size(&mut self, buf: &[u8]) -> Result<Option<Piece>, Fail> {
+        let Some(len) = self.line(buf, SIZE_LINE, "chunk-size line")? else {
+            return Ok(None);
+        };
+        self.at = match chunk_size(&buf[..len - 2])? {
+            0 => At::Trailer,
+            size => At::Data(size),
+        };
+        Ok(Some(Piece::Framing(len)))
+    }
+
+    fn data(&mut self, left: u64, buf: &[u8]) -> Option<Piece> {
+        if buf.is_empty() {
+            return None;
+        }
+        let taken = usize::try_from(left).map_or(buf.len(), |left| left.min(buf.len()));
+        let left = left - taken as u64;
+        self.at = if left == 0 {
+            At::DataEnd
+        } else {
+            At::Data(left)
+        };
+        Some(Piece::Data(taken))
+    }
+
+    fn data_end(&mut self, buf: &[u8]) -> Result<Option<Piece>, Fail> {
+        match buf {
+            [] | [b'\r'] => Ok(None),
+            [b'\r', b'\n', ..] => {
+                self.at = At::Size;
+                Ok(Some(Piece::Framing(2)))
+            }
+            _ => Err(Fail::protocol("no line end behind the data of a chunk")),
+        }
+    }
+
+    fn trailer(&mut self, buf: &[u8]) -> Result<Option<Piece>, Fail> {
+        let Some(len) = self.line(buf, self.trailers, "trailer section")? else {
+            return Ok(None);
+        };
+        self.trailers -= len;
+        if len == 2 {
+            self.at = At::Done;
+            return Ok(Some(Piece::End(len)));
+        }
+        check_trailer(&buf[..len - 2])?;
+        Ok(Some(Piece::Framing(len)))
+    }
+
+    /// The length of the line at the front with its CR LF.
+    fn line(&mut self, buf: &[u8], limit: usize, what: &str) -> Result<Option<usize>, Fail> {
+        let from = self.searched.min(buf.len());
+        let end = memchr::memchr(b'\n', &buf[from..]).map(|at| from + at + 1);
+        if end.unwrap_or(buf.len()) > limit {
+            return Err(Fail::new(
+                Cause::Limit,
+                format!("{what} over {limit} bytes"),
+            ));
+        }
+        let Some(len) = end else {
+            self.searched = buf.len();
+            return Ok(None);
+        };
+        self.searched = 0;
+        if len < 2 || buf[len - 2] != b'\r' {
+            return Err(Fail::protocol(format!("{what} with a bare LF")));
+        }
+        Ok(Some(len))
+    }
+}
+
+/// Reads `line` (without its end): hex digits, then blanks (old servers pad with them) or extensions.
+fn chunk_size(line: &[u8]) -> Result<u64, Fail> {
+    let bad = || Fail::protocol("chunk size is not a number of 1 to 16 hex digits");
+    let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
+    if digits == 0 || digits > SIZE_DIGITS {
+        return Err(bad());
+    }
+    let rest = line[digits..].trim_ascii_start();
+    if !rest.is_empty() && rest[0] != b';' {
+        return Err(bad());
+    }
+    if line.len() - digits > SIZE_EXTENSION {
+        return Err(Fail::new(
+            Cause::Limit,
+            format!("chunk extension over {SIZE_EXTENSION} bytes"),
+        ));
+    }
+    if !line.iter().all(|byte| is_text(*byte)) {
+        return Err(Fail::protocol("chunk extension with a control character"));
+    }
+    let text = std::str::from_utf8(&line[..digits]).map_err(|_| bad())?;
+    u64::from_str_radix(text, 16).map_err(|_| bad())
+}
+
+fn check_trailer(line: &[u8]) -> Result<(), Fail> {
+    let Some(colon) = memchr::memchr(b':', line) else {
+        return Err(Fail::protocol("trailer line without a colon"));
+    };
+    let (name, value) = line.split_at(colon);
+    if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
+        return Err(Fail::protocol("trailer with a name that is no token"));
+    }
+    if !value.iter().all(|byte| is_text(*byte)) {
+        return Err(Fail::protocol("trailer with a control character"));
+    }
+    // Receivers that merge trailers into the head must not get another framing (RFC 9110, 6.5.1).
+    let framing = ["content-length", "transfer-encoding", "host"];
+    if framing
+        .iter()
+        .any(|field| name.eq_ignore_ascii_case(field.as_bytes()))
+    {
+        return Err(Fail::protocol("trailer with a framing or routing field"));
+    }
+    Ok(())
+}
+
+/// `tchar` (RFC 9110, 5.6.2).
+pub fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// What a field value may hold: anything but control characters, and the tab.
+fn is_text(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRAILERS: usize = 100;
+
+    fn request(minor: u8, fields: &[(&str, &str)]) -> Request {
+        Request {
+            method: "POST".into(),
+            target: "/".into(),
+            minor,
+            fields: self::fields(fields),
+        }
+    }
+
+    fn response(status: u16, fields: &[(&str, &str)]) -> Response {
+        Response {
+            status,
+            reason: String::new(),
+            minor: 1,
+            fields: self::fields(fields),
+        }
+    }
+
+    fn fields(list: &[(&str, &str)]) -> Fields {
+        Fields(
+            list.iter()
+                .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+                .collect(),
+        )
+    }
+
+    /// The data and the length of the whole body; `None` if it is incomplete.
+    fn decode(wire: &[u8]) -> Result<Option<(Vec<u8>, usize)>, Fail> {
+        let mut chunked = Chunked::new(TRAILERS);
+        let (mut data, mut at) = (Vec::new(), 0);
+        loop {
+            match chunked.next(&wire[at..])? {
+                None => return Ok(None),
+                Some(Piece::Framing(n)) => at += n,
+                Some(Piece::Data(n)) => {
+                    data.extend_from_slice(&wire[at..at + n]);
+                    at += n;
+                }
+                Some(Piece::End(n)) => return Ok(Some((data, at + n))),
+            }
+        }
+    }
+
+    #[test]
+    fn a_chunked_body_ends_behind_its_trailers() {
+        let wire = b"5\r\nhello\r\n00A ;n=\"v\"\r\n0123456789\r\n0\r\nA: b\r\nC:\r\n\r\nrest";
+        let (data, len) = decode(wire).unwrap().unwrap();
+        assert_eq!(data, b"hello0123456789");
+        assert_eq!(&wire[len..], b"rest");
+        for cut in 0..len {
+            assert_eq!(decode(&wire[..cut]).unwrap(), None, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn doubtful_chunks_are_refused() {
+        for wire in [
+            &b"5\nhello\r\n0\r\n\r\n"[..],
+            b"\r\n",
+            b";x\r\n",
+            b" 5\r\n",
+            b"-5\r\n",
+            b"+5\r\n",
+            b"0x5\r\n",
+            b"5 5\r\n",
+            b"5\r;x\r\n",
+            b"5;a\x00b\r\n",
+            b"5;a\rb\r\n",
+            b"11112222333344445\r\n",
+            b"5\r\nhelloX",
+            b"5\r\nhello\n",
+            b"5\r\nhello\rX",
+            b"0\r\n\n",
+            b"0\r\nA\r\n",
+            b"0\r\nA : b\r\n",
+            b"0\r\n folded: b\r\n",
+            b"0\r\nA: b\rc\r\n",
+            b"0\r\nContent-Length: 5\r\n",
+            b"0\r\ntransfer-encoding: chunked\r\n",
+        ] {
+            let fail = decode(wire).unwrap_err();
+            assert_eq!(fail.cause, Cause::Protocol, "{}", wire.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn lines_are_bounded_before_they_end() {
+        let endless = [b"5;".to_vec(), vec![b'x'; SIZE_LINE]].concat();
+        assert_eq!(decode(&endless).unwrap_err().cause, Cause::Limit);
+        let zeros = vec![b'0'; SIZE_LINE + 1];
+        assert_eq!(decode(&zeros).unwrap_err().cause, Cause::Limit);
+        let extension = [&b"5;"[..], &[b'x'; SIZE_EXTENSION], b"\r\n"].concat();
+        assert_eq!(decode(&extension).unwrap_err().cause, Cause::Limit);
+        let trailer = [b"0\r\n".to_vec(), vec![b'x'; TRAILERS + 1]].concat();
+        assert_eq!(decode(&trailer).unwrap_err().cause, Cause::Limit);
+        let trailers = [b"0\r\n".to_vec(), b"A: b\r\n".repeat(TRAILERS / 6 + 1)].concat();
+        assert_eq!(decode(&trailers).unwrap_err().cause, Cause::Limit);
+    }
+
+    #[test]
+    fn a_request_has_one_framing_or_is_refused() {
+        use Cause::{Protocol, Unsupported};
+        let te = "Transfer-Encoding";
+        let cl = "Content-Length";
+        for (minor, list, expected) in [
+            (1, &[][..], Ok(Framing::None)),
+            (1, &[(cl, "5")], Ok(Framing::Length(5))),
+            (1, &[(cl, "5"), (cl, "5")], Ok(Framing::Length(5))),
+            (1, &[(cl, "5, 5")], Ok(Framing::Length(5))),
+            (1, &[(te, "Chunked")], Ok(Framing::Chunked)),
+            (1, &[(cl, "5"), (cl, "6")], Err(Protocol)),
+            (1, &[(cl, "5,6")], Err(Protocol)),
+            (1, &[(cl, "+5")], Err(Protocol)),
+            (1, &[(cl, "")], Err(Protocol)),
+            (1, &[(cl, "5 5")], Err(Protocol)),
+            (1, &[(cl, "0x5")], Err(Protocol)),
+            (1, &[(cl, "18446744073709551616")], Err(Protocol)),
+            (1, &[(te, "chunked"), (cl, "5")], Err(Protocol)),
+            (1, &[(te, "chunked"), (cl, "0")], Err(Protocol)),
+            (0, &[(te, "chunked")], Err(Protocol)),
+            (1, &[(te, "identity")], Err(Protocol)),
+            (1, &[(te, "xchunked")], Err(Protocol)),
+            (1, &[(te, "\x0bchunked")], Err(Protocol)),
+            (1, &[(te, "")], Err(Protocol)),
+            (1, &[(te, "chunked, gzip")], Err(Protocol)),
+            (1, &[(te, "chunked"), (te, "identity")], Err(Protocol)),
+            (1, &[(te, "chunked, chunked")], Err(Protocol)),
+            (1, &[(te, "gzip, chunked")], Err(Unsupported)),
+        ] {
+            let got = Framing::of_request(&request(minor, list)).map_err(|fail| fail.cause);
+            assert_eq!(got, expected, "HTTP/1.{minor} {list:?}");
+        }
+    }
+
+    #[test]
+    fn a_response_is_framed_by_its_status_first() {
+        let length = [("Content-Length", "5")];
+        let both = [("Content-Length", "5"), ("Transfer-Encoding", "chunked")];
+        for (status, to_head, list, expected) in [
+            (200, false, &length[..], Framing::Length(5)),
+            (200, false, &both, Framing::Chunked),
+            (200, false, &[], Framing::UntilEnd),
+            (200, true, &both, Framing::None),
+            (204, false, &length, Framing::None),
+            (304, false, &length, Framing::None),
+            (103, false, &[], Framing::None),
+        ] {
+            let got = Framing::of_response(&response(status, list), to_head).unwrap();
+            assert_eq!(got, expected, "{status} {list:?}");
+        }
+        assert!(Framing::of_response(&response(200, &[("Content-Length", "x")]), false).is_err());
+    }
+}

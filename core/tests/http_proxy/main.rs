@@ -1,0 +1,7 @@
+//! What the HTTP proxy promises, as transcripts: bytes in, bytes and asks out.
+
+mod connect;
+mod cuts;
+mod forward;
+mod lifetime;
+mod rig;
