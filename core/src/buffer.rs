@@ -147,6 +147,11 @@ impl Rope {
         self.push(Seg::copy_from(bytes));
     }
 
+    /// The segments in order, without taking them.
+    pub fn segs(&self) -> impl Iterator<Item = &Seg> {
+        self.segs.iter()
+    }
+
     /// Appends everything of `other`, leaving it empty.
     pub fn append(&mut self, other: &mut Self) {
         self.len += other.len;

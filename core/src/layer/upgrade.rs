@@ -1,1 +1,85 @@
-//! (to be written)
+//! The HTTP upgrade that opens a websocket (RFC 6455, 4), byte for byte as gost speaks it.
+
+use crate::error::Fail;
+use crate::limits::Limits;
+use crate::wire::http1::{Fields, HeadLimits};
+
+mod client;
+mod server;
+
+pub use client::Client;
+pub use server::Server;
+
+/// Offered and answered, parameters included: no context survives a message (RFC 7692, 7.1.1).
+const DEFLATE: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+
+/// Said by both ends if both take a smux FIN for a half-close. gost, and whatever else stands
+/// between, ignores it.
+const HALF_CLOSE: &str = "X-Mux-Half-Close";
+
+/// What the two ends agreed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Agreed {
+    pub compression: bool,
+    /// Both ends take a smux FIN for a half-close.
+    pub half_close: bool,
+}
+
+fn head_limits(limits: &Limits) -> HeadLimits {
+    HeadLimits {
+        bytes: limits.head,
+        fields: limits.fields,
+    }
+}
+
+fn offers_half_close(fields: &Fields) -> bool {
+    fields.has_token(HALF_CLOSE, "1")
+}
+
+/// Go's spelling of a field name, and gorilla's of the websocket names: `X-Forwarded-For`.
+fn canonical(name: &str) -> Result<String, Fail> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err(Fail::protocol(format!(
+            "header name {name:?}, expected letters, digits and hyphens"
+        )));
+    }
+    let mut upper = true;
+    let name: String = name
+        .chars()
+        .map(|letter| {
+            let spelled = if upper {
+                letter.to_ascii_uppercase()
+            } else {
+                letter.to_ascii_lowercase()
+            };
+            upper = letter == '-';
+            spelled
+        })
+        .collect();
+    Ok(match name.strip_prefix("Sec-Websocket-") {
+        Some(rest) => format!("Sec-WebSocket-{rest}"),
+        None => name,
+    })
+}
+
+/// A field value that cannot end its line.
+fn one_line(value: &str) -> String {
+    let value = value.replace(|letter: char| letter.is_ascii_control(), " ");
+    value.trim_matches(' ').to_owned()
+}
+
+/// A peer's text as an error message may carry it: short, printable.
+fn printable(bytes: &[u8]) -> String {
+    let bytes = &bytes[..bytes.len().min(120)];
+    let text = String::from_utf8_lossy(bytes.trim_ascii());
+    text.replace(|letter: char| letter.is_control(), "?")
+}
+
+/// What came in place of an expected field.
+fn got(fields: &Fields, name: &str) -> String {
+    match fields.get(name) {
+        Some(value) => format!("`{name}: {}`", printable(value)),
+        None => format!("no `{name}`"),
+    }
+}

@@ -1,1 +1,584 @@
-//! (to be written)
+//! The websocket layer: an HTTP upgrade, then a byte stream in binary messages (RFC 6455).
+//!
+//! ```text
+//! Upgrade ── 101 ──► Open ── close frame, violation, abort ──► Over
+//! ```
+//!
+//! In `Open` each direction ends on its own: ours with the transport's (a close frame would end
+//! both, and gost would drop the response), the peer's likewise. Message boundaries carry no
+//! meaning.
+
+mod heartbeat;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tungstenite::protocol::frame::coding::Control;
+
+use self::heartbeat::{Beat, Heartbeat};
+use super::upgrade::{self, Agreed};
+use super::{Cx, Info, Io, Layer, Up};
+use crate::buffer::{Rope, Seg, stash};
+use crate::error::{Cause, Eof, Fail};
+use crate::plan::{WsClient, WsServer};
+use crate::time::Time;
+use crate::wire::deflate::Inflater;
+use crate::wire::websocket::{DataFrame, Decoder, Item, Violation, close_payload, control, mask};
+
+/// Inflated bytes passed on in one turn. What would be more waits for the next one, in its
+/// compressed form, so that a small input cannot fill the memory.
+const INFLATED: usize = 1024 * 1024;
+
+/// Until the next turn of inflation: long enough for the engine to pause us in between.
+const TURN: Duration = Duration::from_millis(1);
+
+/// Messages sent plainly after one that compression did not make smaller.
+const PLAIN_RUN: u8 = 16;
+
+/// Messages below this are always compressed when it was agreed on; gost compresses all.
+const WORTH: usize = 1024;
+
+/// A websocket connection in either role.
+#[derive(Debug)]
+pub struct Ws {
+    role: Role,
+    /// smux runs on top: a half-close may be agreed on.
+    mux: bool,
+    stage: Stage,
+    /// Of the upgrade, an incomplete head; of an open connection, what waits for the next turn.
+    rest: BytesMut,
+    decoder: Decoder,
+    compression: bool,
+    /// Lent by the pool while a compressed message is unfinished.
+    inflater: Option<Box<Inflater>>,
+    /// How many of the next messages are sent plainly.
+    plain_run: u8,
+    /// We send no more: after `finish`, and after a close frame.
+    mute: bool,
+    peer: Peer,
+    paused: bool,
+    heartbeat: Heartbeat,
+    /// By when a request head must be complete.
+    head_at: Option<Time>,
+    /// Input waits for the next turn of inflation, which begins at this time unless we are paused.
+    turn_at: Option<Time>,
+}
+
+#[derive(Debug)]
+enum Role {
+    Client(Arc<WsClient>),
+    Server(Arc<WsServer>),
+}
+
+#[derive(Debug)]
+enum Stage {
+    Client(Box<upgrade::Client>),
+    Server(Box<upgrade::Server>),
+    Open,
+    Over,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peer {
+    Sends,
+    /// The transport below ended, but input waits.
+    Ending,
+    Ended,
+}
+
+/// Why decoding stopped for good.
+enum Stop {
+    /// The peer is told this code and reason.
+    Violation { code: u16, text: String },
+    /// The peer is told nothing.
+    Silent(String),
+    /// The peer said this.
+    Close(Option<u16>, String),
+}
+
+impl Ws {
+    /// `mux`: smux runs on top, and the upgrade offers smux half-closes.
+    pub fn client(plan: Arc<WsClient>, mux: bool) -> Self {
+        Self::new(Role::Client(plan), mux)
+    }
+
+    pub fn server(plan: Arc<WsServer>, mux: bool) -> Self {
+        Self::new(Role::Server(plan), mux)
+    }
+
+    /// Says whether the engine withholds input (back-pressure). While it does, silence is no sign
+    /// of death, and in place of pings go unsolicited pongs (RFC 6455, 5.5.3), so that a peer whose
+    /// pings we do not read still hears from us. Ask for [`Layer::next_timeout`] again afterwards.
+    pub fn pause(&mut self, paused: bool, now: Time) {
+        if self.paused == paused {
+            return;
+        }
+        self.paused = paused;
+        self.heartbeat.pause(paused, now);
+    }
+
+    fn new(role: Role, mux: bool) -> Self {
+        let stage = match role {
+            // Replaced when `start` knows the nonce.
+            Role::Client(_) => Stage::Client(Box::new(upgrade::Client::new([0; 16], mux))),
+            Role::Server(_) => Stage::Server(Box::default()),
+        };
+        let (masked, ping) = match &role {
+            Role::Client(plan) => (false, plan.ping),
+            Role::Server(plan) => (true, plan.ping),
+        };
+        Self {
+            role,
+            mux,
+            stage,
+            rest: BytesMut::new(),
+            decoder: Decoder::new(masked, false),
+            compression: false,
+            inflater: None,
+            plain_run: 0,
+            mute: false,
+            peer: Peer::Sends,
+            paused: false,
+            heartbeat: Heartbeat::new(ping),
+            head_at: None,
+            turn_at: None,
+        }
+    }
+
+    fn max_frame(&self) -> Option<usize> {
+        let bytes = match &self.role {
+            Role::Client(plan) => plan.max_frame,
+            Role::Server(plan) => plan.max_frame,
+        };
+        bytes.map(|bytes| bytes.max(1))
+    }
+
+    fn key(&self, cx: &mut Cx) -> Option<[u8; 4]> {
+        matches!(self.role, Role::Client(_)).then(|| cx.entropy.mask_key())
+    }
+
+    fn upgrade(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
+        let agreed = match (&mut self.stage, &self.role) {
+            (Stage::Client(client), _) => client.recv(&mut self.rest, cx.limits)?,
+            (Stage::Server(server), Role::Server(plan)) => {
+                let mut out = Vec::new();
+                let before = self.rest.len();
+                let agreed = server.recv(plan, self.mux, &mut self.rest, cx.limits, &mut out);
+                if self.rest.len() < before {
+                    self.head_at = head_deadline(plan, cx.now);
+                }
+                io.down.push_slice(&out);
+                agreed?
+            }
+            _ => None,
+        };
+        let Some(agreed) = agreed else {
+            return Ok(());
+        };
+        self.open(agreed, cx.now);
+        io.up.push(Up::Ready(Info {
+            half_close: agreed.half_close,
+        }));
+        self.decode(cx, io)
+    }
+
+    fn open(&mut self, agreed: Agreed, now: Time) {
+        let masked = matches!(self.role, Role::Server(_));
+        self.stage = Stage::Open;
+        self.decoder = Decoder::new(masked, agreed.compression);
+        self.compression = agreed.compression;
+        self.head_at = None;
+        self.heartbeat.start(now);
+    }
+
+    /// Decodes `rest`, as far as a turn goes.
+    fn decode(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
+        let mut wire = std::mem::take(&mut self.rest);
+        let mut pong = None;
+        self.turn_at = None;
+        let stopped = self.items(cx, &mut wire, io.up, &mut pong);
+        if let Some(payload) = pong {
+            self.control(cx, Control::Pong, &payload, io.down);
+        }
+        let Err(stop) = stopped else {
+            self.rest = wire;
+            if self.peer == Peer::Ending && self.turn_at.is_none() {
+                return self.peer_ended(cx, io.up);
+            }
+            return Ok(());
+        };
+        let outcome = match stop {
+            Stop::Violation { code, text } => {
+                self.close(cx, code, &text, io.down);
+                Err(Fail::protocol(format!("websocket: {text}")))
+            }
+            Stop::Silent(text) => Err(Fail::protocol(format!("websocket: {text}"))),
+            Stop::Close(code, reason) => {
+                match code {
+                    Some(code) => self.close(cx, code, "", io.down),
+                    None => self.control(cx, Control::Close, &[], io.down),
+                }
+                closed(code, &reason).map(|()| io.up.push(Up::End { both: true }))
+            }
+        };
+        self.over(cx);
+        outcome
+    }
+
+    /// Passes on what `wire` holds; sets `turn_at` if not all of it.
+    fn items(
+        &mut self,
+        cx: &mut Cx,
+        wire: &mut BytesMut,
+        up: &mut Vec<Up>,
+        pong: &mut Option<BytesMut>,
+    ) -> Result<(), Stop> {
+        let mut budget = INFLATED;
+        loop {
+            if self.inflater.is_some() && !self.inflate(cx, up, &mut budget)? {
+                self.turn_at = Some(cx.now + TURN);
+                return Ok(());
+            }
+            let Some(item) = self.decoder.next(wire)? else {
+                return Ok(());
+            };
+            match item {
+                Item::Data(piece) => match &mut self.inflater {
+                    None => up.push(Up::Data(piece)),
+                    Some(inflater) => inflater.feed(piece),
+                },
+                Item::Begin { compressed: true } => {
+                    self.inflater = Some(Box::new(cx.deflate.inflater()));
+                }
+                Item::End => {
+                    if let Some(inflater) = &mut self.inflater {
+                        inflater.complete();
+                    }
+                }
+                // The newest answers for all of them (RFC 6455, 5.5.3).
+                Item::Ping(payload) => *pong = Some(payload),
+                Item::Begin { compressed: false } | Item::Pong(_) => {}
+                Item::Close(code, reason) => return Err(Stop::Close(code, reason)),
+            }
+        }
+    }
+
+    /// Inflates what was fed, up to the budget. True: all of it.
+    fn inflate(&mut self, cx: &mut Cx, up: &mut Vec<Up>, budget: &mut usize) -> Result<bool, Stop> {
+        let Some(inflater) = &mut self.inflater else {
+            return Ok(true);
+        };
+        while *budget > 0 {
+            let piece = cx
+                .deflate
+                .inflate(inflater)
+                .map_err(|fail| Stop::Violation {
+                    code: 1007,
+                    text: fail.text,
+                })?;
+            let Some(piece) = piece else {
+                if inflater.is_complete() {
+                    self.recycle(cx);
+                }
+                return Ok(true);
+            };
+            *budget = budget.saturating_sub(piece.len());
+            up.push(Up::Data(piece));
+        }
+        Ok(false)
+    }
+
+    fn recycle(&mut self, cx: &mut Cx) {
+        if let Some(inflater) = self.inflater.take() {
+            cx.deflate.recycle(*inflater);
+        }
+    }
+
+    /// The peer's direction of the transport ended, and all before it is passed on.
+    fn peer_ended(&mut self, cx: &mut Cx, up: &mut Vec<Up>) -> Result<(), Fail> {
+        if let Some(state) = self.decoder.unfinished() {
+            self.over(cx);
+            return Err(Fail::new(
+                Cause::Closed,
+                format!("websocket: ended {state}"),
+            ));
+        }
+        self.peer = Peer::Ended;
+        up.push(Up::End { both: false });
+        Ok(())
+    }
+
+    fn over(&mut self, cx: &mut Cx) {
+        self.stage = Stage::Over;
+        self.mute = true;
+        self.rest = BytesMut::new();
+        self.recycle(cx);
+        self.heartbeat.stop();
+        (self.head_at, self.turn_at) = (None, None);
+    }
+
+    fn close(&mut self, cx: &mut Cx, code: u16, reason: &str, down: &mut Rope) {
+        self.control(cx, Control::Close, &close_payload(code, reason), down);
+    }
+
+    fn control(&mut self, cx: &mut Cx, kind: Control, payload: &[u8], down: &mut Rope) {
+        if self.mute {
+            return;
+        }
+        let key = self.key(cx);
+        down.push_slice(control(kind, payload, key).as_ref());
+    }
+
+    /// One message of the first `len` bytes of `data`, in frames of at most `max_frame`.
+    fn message(
+        &mut self,
+        cx: &mut Cx,
+        data: &mut Rope,
+        len: usize,
+        compressed: bool,
+        down: &mut Rope,
+    ) {
+        let max_frame = self.max_frame().unwrap_or(len);
+        let mut left = len;
+        while left > 0 {
+            let frame = DataFrame {
+                first: left == len,
+                last: left <= max_frame,
+                compressed,
+                len: left.min(max_frame),
+            };
+            let mut key = self.key(cx);
+            let head = frame.head(key);
+            let mut head = Some(head.as_ref());
+            let mut missing = frame.len;
+            while let Some(mut seg) = data.pop(missing) {
+                missing -= seg.len();
+                if let Some(key) = &mut key {
+                    *key = mask(seg.head_mut(), *key);
+                    *key = mask(&mut seg.body, *key);
+                }
+                if let Some(head) = head.take() {
+                    seg.push_front(head);
+                }
+                down.push(seg);
+                if missing == 0 {
+                    break;
+                }
+            }
+            left -= frame.len;
+        }
+    }
+
+    /// Like [`Self::message`], compressed, unless that gains nothing: then most of the next messages
+    /// will not shrink either (they are ciphertext), and trying costs many times the whole tunnel.
+    fn compressed_message(&mut self, cx: &mut Cx, data: &mut Rope, len: usize, down: &mut Rope) {
+        if self.plain_run > 0 && len >= WORTH {
+            self.plain_run -= 1;
+            return self.message(cx, data, len, false, down);
+        }
+        let mut plain = Rope::default();
+        while plain.len() < len
+            && let Some(seg) = data.pop(len - plain.len())
+        {
+            plain.push(seg);
+        }
+        let packed = cx.deflate.deflate(plain.segs().flat_map(Seg::parts));
+        if packed.len() >= len && len >= WORTH {
+            self.plain_run = PLAIN_RUN;
+            return self.message(cx, &mut plain, len, false, down);
+        }
+        let len = packed.len();
+        let mut packed_rope = Rope::default();
+        packed_rope.push(Seg::new(packed));
+        self.message(cx, &mut packed_rope, len, true, down);
+    }
+
+    fn beat(&mut self, cx: &mut Cx, down: &mut Rope) -> Result<(), Fail> {
+        match self.heartbeat.beat(cx.now) {
+            Beat::None => Ok(()),
+            Beat::Ping => {
+                self.control(cx, Control::Ping, &[], down);
+                Ok(())
+            }
+            Beat::Pong => {
+                self.control(cx, Control::Pong, &[], down);
+                Ok(())
+            }
+            Beat::Dead(period) => {
+                self.close(cx, 1011, "no answer to a ping", down);
+                self.over(cx);
+                Err(Fail::new(
+                    Cause::TimedOut,
+                    format!("websocket: no answer to a ping for {period:?}"),
+                ))
+            }
+        }
+    }
+}
+
+impl Layer for Ws {
+    fn start(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
+        match &self.role {
+            Role::Client(plan) => {
+                let client = upgrade::Client::new(cx.entropy.nonce(), self.mux);
+                io.down.push_slice(&client.request(plan)?);
+                self.stage = Stage::Client(Box::new(client));
+            }
+            Role::Server(plan) => self.head_at = head_deadline(plan, cx.now),
+        }
+        Ok(())
+    }
+
+    fn recv(&mut self, cx: &mut Cx, wire: BytesMut, io: &mut Io) -> Result<(), Fail> {
+        self.heartbeat.heard(cx.now);
+        match self.stage {
+            Stage::Over => Ok(()),
+            Stage::Open => {
+                stash(&mut self.rest, wire);
+                if self.turn_at.is_some() {
+                    return Ok(());
+                }
+                self.decode(cx, io)
+            }
+            Stage::Client(_) | Stage::Server(_) => {
+                // Copied: an incomplete head would pin its receive buffer.
+                self.rest.extend_from_slice(&wire);
+                let result = self.upgrade(cx, io);
+                if result.is_err() {
+                    self.over(cx);
+                }
+                result
+            }
+        }
+    }
+
+    fn lower_end(&mut self, cx: &mut Cx, how: Eof, io: &mut Io) -> Result<(), Fail> {
+        self.heartbeat.stop();
+        let fail = match (&self.stage, how) {
+            (Stage::Over, _) => return Ok(()),
+            (Stage::Client(client), _) => Fail::new(Cause::Closed, client.ended(&self.rest)),
+            (Stage::Server(server), _) => Fail::new(
+                Cause::Closed,
+                format!("closed after {}", server.unfinished(&self.rest)),
+            ),
+            (Stage::Open, Eof::Reset) => Fail::new(Cause::Reset, "websocket: connection reset"),
+            (Stage::Open, Eof::Fin) if self.turn_at.is_some() => {
+                self.peer = Peer::Ending;
+                return Ok(());
+            }
+            (Stage::Open, Eof::Fin) => return self.peer_ended(cx, io.up),
+        };
+        self.over(cx);
+        Err(fail)
+    }
+
+    fn send(&mut self, cx: &mut Cx, data: &mut Rope, down: &mut Rope) -> Result<(), Fail> {
+        if self.mute {
+            data.clear();
+            return Ok(());
+        }
+        // A configured frame size outranks the message size.
+        let message = cx.limits.ws_payload.max(self.max_frame().unwrap_or(1));
+        while !data.is_empty() {
+            let len = data.len().min(message);
+            if self.compression {
+                self.compressed_message(cx, data, len, down);
+            } else {
+                self.message(cx, data, len, false, down);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, cx: &mut Cx, down: &mut Rope) -> bool {
+        // While the peer still sends, a close frame would end its direction as well.
+        if self.peer == Peer::Ended {
+            self.close(cx, 1000, "", down);
+        }
+        self.mute = true;
+        self.heartbeat.stop();
+        true
+    }
+
+    fn abort(&mut self, cx: &mut Cx, why: &Fail, down: &mut Rope) {
+        if matches!(self.stage, Stage::Open) {
+            let (code, reason) = goodbye(why.cause);
+            self.close(cx, code, reason, down);
+        }
+        self.over(cx);
+    }
+
+    fn timeout(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
+        let due = |at: Option<Time>| at.is_some_and(|at| at <= cx.now);
+        if due(self.head_at) {
+            let text = match (&self.stage, &self.role) {
+                (Stage::Server(server), Role::Server(plan)) => format!(
+                    "{:?} for an upgrade passed after {}",
+                    plan.read_header_timeout,
+                    server.unfinished(&self.rest)
+                ),
+                _ => "the time for an upgrade passed".to_owned(),
+            };
+            self.over(cx);
+            return Err(Fail::new(Cause::TimedOut, text));
+        }
+        if due(self.turn_at) && !self.paused {
+            self.decode(cx, io)?;
+        }
+        self.beat(cx, io.down)
+    }
+
+    fn next_timeout(&self) -> Option<Time> {
+        let turn_at = self.turn_at.filter(|_| !self.paused);
+        [self.head_at, self.heartbeat.next(), turn_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+impl From<Violation> for Stop {
+    fn from(violation: Violation) -> Self {
+        if violation.silent {
+            return Self::Silent(violation.text);
+        }
+        Self::Violation {
+            code: 1002,
+            text: violation.text,
+        }
+    }
+}
+
+/// Zero waits for ever, as in gost.
+fn head_deadline(plan: &WsServer, now: Time) -> Option<Time> {
+    let timeout = plan.read_header_timeout;
+    (!timeout.is_zero()).then(|| now + timeout)
+}
+
+/// What a peer's close frame means for the stream.
+fn closed(code: Option<u16>, reason: &str) -> Result<(), Fail> {
+    match code {
+        None | Some(1000 | 1001) => Ok(()),
+        Some(code) if reason.is_empty() => Err(Fail::new(
+            Cause::Reset,
+            format!("websocket: peer closed with {code}"),
+        )),
+        Some(code) => Err(Fail::new(
+            Cause::Reset,
+            format!("websocket: peer closed with {code} ({reason:?})"),
+        )),
+    }
+}
+
+/// The close code and a reason that tells nothing about what lies behind us.
+fn goodbye(cause: Cause) -> (u16, &'static str) {
+    match cause {
+        Cause::Local => (1001, "going away"),
+        Cause::TimedOut => (1011, "timed out"),
+        Cause::Limit => (1011, "limit reached"),
+        Cause::Protocol => (1011, "protocol error"),
+        Cause::Reset | Cause::Closed => (1011, "connection lost"),
+        _ => (1011, "failed"),
+    }
+}

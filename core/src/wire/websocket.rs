@@ -1,1 +1,591 @@
-//! (to be written)
+//! Websocket frames (RFC 6455, 5): a streaming decoder, frame headers for the way out, masking.
+//!
+//! Payload passes in the pieces it came in, unmasked where it lies; only control frames, which are
+//! at most 125 bytes, are assembled. No announced length is ever reserved.
+
+use std::io::Cursor;
+
+use bytes::{Buf, BytesMut};
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
+
+/// The longest header: two bytes, a 64-bit length, a mask key.
+pub const HEAD: usize = 14;
+
+/// The longest payload of a control frame (RFC 6455, 5.5).
+pub const CONTROL: usize = 125;
+
+/// What a peer's bytes mean, in order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A text or binary message begins. `compressed`: RSV1 was set (RFC 7692, 6).
+    Begin {
+        compressed: bool,
+    },
+    /// Payload of the current message, never empty, of whichever of its frames.
+    Data(BytesMut),
+    /// The current message is complete.
+    End,
+    Ping(BytesMut),
+    Pong(BytesMut),
+    /// Without a code (or with a lone byte in place of one) and reason, or with a valid code.
+    Close(Option<u16>, String),
+}
+
+/// How the peer broke the protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// In gost's words, which also are the reason of the close frame 1002.
+    pub text: String,
+    /// The peer gets no close frame: gost drops the connection without one.
+    pub silent: bool,
+}
+
+impl Violation {
+    fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            silent: false,
+        }
+    }
+}
+
+/// Decodes what one peer sends.
+///
+/// More lenient than RFC 6455 where gost is: lengths need not be minimal (5.2), text need not be
+/// UTF-8 (8.1), and with compression RSV1 counts on the first frame of a message only and is
+/// ignored elsewhere.
+#[derive(Debug)]
+pub struct Decoder {
+    /// Frames must be masked: we are the server.
+    masked: bool,
+    /// RSV1 has a meaning: compression was negotiated.
+    rsv1: bool,
+    /// A header cut by the end of a chunk.
+    held: [u8; HEAD],
+    held_len: u8,
+    /// Between the first and the last frame of a message.
+    in_message: bool,
+    frame: Option<Frame>,
+    /// Payload of a control frame cut by the end of a chunk.
+    control: BytesMut,
+}
+
+/// The frame whose payload is passing.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    opcode: OpCode,
+    fin: bool,
+    left: u64,
+    /// Rotated so that its first byte masks the next payload byte. Zero for unmasked frames.
+    key: [u8; 4],
+}
+
+impl Decoder {
+    /// `masked`: whether the peer must mask (it is a client). `rsv1`: compression was negotiated.
+    pub fn new(masked: bool, rsv1: bool) -> Self {
+        Self {
+            masked,
+            rsv1,
+            held: [0; HEAD],
+            held_len: 0,
+            in_message: false,
+            frame: None,
+            control: BytesMut::new(),
+        }
+    }
+
+    /// The next item of `chunk`, of which it takes the bytes. `None`: the chunk is used up, and what
+    /// is still incomplete (a header, a control payload) was copied out of it.
+    pub fn next(&mut self, chunk: &mut BytesMut) -> Result<Option<Item>, Violation> {
+        loop {
+            if let Some(frame) = &mut self.frame {
+                if frame.left > 0 && chunk.is_empty() {
+                    return Ok(None);
+                }
+                let n = usize::try_from(frame.left).map_or(chunk.len(), |n| n.min(chunk.len()));
+                let mut piece = take(chunk, n);
+                frame.key = mask(&mut piece, frame.key);
+                frame.left -= n as u64;
+                let frame = *frame;
+                match frame.opcode {
+                    OpCode::Data(_) => {
+                        if !piece.is_empty() {
+                            return Ok(Some(Item::Data(piece)));
+                        }
+                        self.frame = None;
+                        if frame.fin {
+                            self.in_message = false;
+                            return Ok(Some(Item::End));
+                        }
+                    }
+                    OpCode::Control(control) => {
+                        if frame.left > 0 || !self.control.is_empty() {
+                            self.control.extend_from_slice(&piece);
+                        } else {
+                            self.control = piece;
+                        }
+                        if frame.left == 0 {
+                            self.frame = None;
+                            return whole_control(control, std::mem::take(&mut self.control))
+                                .map(Some);
+                        }
+                    }
+                }
+                continue;
+            }
+            let Some((head, len)) = self.head(chunk)? else {
+                return Ok(None);
+            };
+            if i64::try_from(len).is_err() {
+                return Err(Violation {
+                    text: format!("frame length {len:#x}, expected at most 63 bits"),
+                    silent: true,
+                });
+            }
+            self.frame = Some(Frame {
+                opcode: head.opcode,
+                fin: head.is_final,
+                left: len,
+                key: head.mask.unwrap_or_default(),
+            });
+            if matches!(head.opcode, OpCode::Data(Data::Text | Data::Binary)) {
+                self.in_message = true;
+                return Ok(Some(Item::Begin {
+                    compressed: head.rsv1,
+                }));
+            }
+        }
+    }
+
+    /// What the peer still owes, if the stream ended here: `None` between two messages.
+    pub fn unfinished(&self) -> Option<String> {
+        if self.held_len > 0 {
+            return Some(format!(
+                "inside a frame header, {} bytes of it",
+                self.held_len
+            ));
+        }
+        if let Some(frame) = self.frame {
+            return Some(format!(
+                "inside a frame, {} payload bytes missing",
+                frame.left
+            ));
+        }
+        self.in_message
+            .then(|| "inside a fragmented message".to_owned())
+    }
+
+    /// The next frame's header, from `chunk` and what was held of it before.
+    fn head(&mut self, chunk: &mut BytesMut) -> Result<Option<(FrameHeader, u64)>, Violation> {
+        if self.held_len == 0 && chunk.len() >= 2 {
+            self.check(chunk[0], chunk[1])?;
+            let mut cursor = Cursor::new(&chunk[..]);
+            if let Some(head) = parse(&mut cursor)? {
+                let len = cursor.position() as usize;
+                chunk.advance(len);
+                return Ok(Some(head));
+            }
+        }
+        while !chunk.is_empty() {
+            let len = usize::from(self.held_len);
+            self.held[len] = chunk.get_u8();
+            self.held_len += 1;
+            if len + 1 == 2 {
+                self.check(self.held[0], self.held[1])?;
+            }
+            if let Some(head) = parse(&mut Cursor::new(&self.held[..=len]))? {
+                self.held_len = 0;
+                return Ok(Some(head));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Everything that is wrong with the first two bytes of a header.
+    fn check(&self, first: u8, second: u8) -> Result<(), Violation> {
+        let fin = first & 0x80 != 0;
+        let code = first & 0x0f;
+        let mut faults = Faults::default();
+        faults.add(first & 0x40 != 0 && !self.rsv1, "RSV1 set");
+        faults.add(first & 0x20 != 0, "RSV2 set");
+        faults.add(first & 0x10 != 0, "RSV3 set");
+        match OpCode::from(code) {
+            OpCode::Control(Control::Close | Control::Ping | Control::Pong) => {
+                faults.add(
+                    usize::from(second & 0x7f) > CONTROL,
+                    "len > 125 for control",
+                );
+                faults.add(!fin, "FIN not set on control");
+            }
+            OpCode::Data(Data::Text | Data::Binary) => {
+                faults.add(self.in_message, "data before FIN");
+            }
+            OpCode::Data(Data::Continue) => {
+                faults.add(!self.in_message, "continuation after FIN");
+            }
+            OpCode::Control(Control::Reserved(_)) | OpCode::Data(Data::Reserved(_)) => {
+                faults.add(true, &format!("bad opcode {code}"));
+            }
+        }
+        faults.add((second & 0x80 != 0) != self.masked, "bad MASK");
+        match faults.0 {
+            Some(text) => Err(Violation::new(text)),
+            None => Ok(()),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Faults(Option<String>);
+
+impl Faults {
+    fn add(&mut self, present: bool, text: &str) {
+        if !present {
+            return;
+        }
+        let all = self.0.get_or_insert_default();
+        if !all.is_empty() {
+            all.push_str(", ");
+        }
+        all.push_str(text);
+    }
+}
+
+/// Opcodes were checked before, so that all faults are reported together.
+fn parse(cursor: &mut Cursor<&[u8]>) -> Result<Option<(FrameHeader, u64)>, Violation> {
+    FrameHeader::parse(cursor).map_err(|error| Violation::new(error.to_string()))
+}
+
+/// Like `split_to`, without sharing the buffer when all of it is taken.
+fn take(chunk: &mut BytesMut, n: usize) -> BytesMut {
+    if n == chunk.len() {
+        std::mem::take(chunk)
+    } else {
+        chunk.split_to(n)
+    }
+}
+
+fn whole_control(control: Control, payload: BytesMut) -> Result<Item, Violation> {
+    match control {
+        Control::Ping => return Ok(Item::Ping(payload)),
+        Control::Pong => return Ok(Item::Pong(payload)),
+        Control::Close | Control::Reserved(_) => {}
+    }
+    let Some((code, reason)) = payload.split_first_chunk::<2>() else {
+        return Ok(Item::Close(None, String::new()));
+    };
+    let code = u16::from_be_bytes(*code);
+    if !CloseCode::from(code).is_allowed() {
+        return Err(Violation::new(format!("bad close code {code}")));
+    }
+    match str::from_utf8(reason) {
+        Ok(reason) => Ok(Item::Close(Some(code), reason.to_owned())),
+        Err(_) => Err(Violation::new("invalid utf8 payload in close frame")),
+    }
+}
+
+/// Masks or unmasks `bytes` (RFC 6455, 5.3). Returns the key for the bytes that follow them.
+pub fn mask(bytes: &mut [u8], mut key: [u8; 4]) -> [u8; 4] {
+    if key == [0; 4] {
+        return key;
+    }
+    // Wide enough for the compiler to use its largest registers.
+    let wide: [u8; 64] = std::array::from_fn(|at| key[at % 4]);
+    let (chunks, rest) = bytes.as_chunks_mut::<64>();
+    for chunk in chunks {
+        for (byte, key) in chunk.iter_mut().zip(wide) {
+            *byte ^= key;
+        }
+    }
+    for (byte, key) in rest.iter_mut().zip(wide) {
+        *byte ^= key;
+    }
+    key.rotate_left(bytes.len() % 4);
+    key
+}
+
+/// A frame header on its way out, or a whole control frame, in at most `N` bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Encoded<const N: usize> {
+    bytes: [u8; N],
+    len: u8,
+}
+
+impl<const N: usize> AsRef<[u8]> for Encoded<N> {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+/// One frame of a binary message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataFrame {
+    /// The message's first frame, as opposed to a continuation.
+    pub first: bool,
+    pub last: bool,
+    /// Of the message; RSV1 is set on its first frame (RFC 7692, 6).
+    pub compressed: bool,
+    pub len: usize,
+}
+
+impl DataFrame {
+    /// The header; its length is minimal. The payload is masked by the caller with the same key.
+    pub fn head(self, key: Option<[u8; 4]>) -> Encoded<HEAD> {
+        encode(
+            FrameHeader {
+                is_final: self.last,
+                rsv1: self.compressed && self.first,
+                opcode: OpCode::Data(if self.first {
+                    Data::Binary
+                } else {
+                    Data::Continue
+                }),
+                mask: key,
+                ..FrameHeader::default()
+            },
+            self.len,
+        )
+    }
+}
+
+/// A whole control frame; payload past 125 bytes is cut off.
+pub fn control(
+    control: Control,
+    payload: &[u8],
+    key: Option<[u8; 4]>,
+) -> Encoded<{ HEAD + CONTROL }> {
+    let payload = &payload[..payload.len().min(CONTROL)];
+    let mut frame = encode(
+        FrameHeader {
+            opcode: OpCode::Control(control),
+            mask: key,
+            ..FrameHeader::default()
+        },
+        payload.len(),
+    );
+    let head = usize::from(frame.len);
+    let body = &mut frame.bytes[head..head + payload.len()];
+    body.copy_from_slice(payload);
+    mask(body, key.unwrap_or_default());
+    frame.len += payload.len() as u8;
+    frame
+}
+
+/// A close frame's payload. The reason is cut to what fits, between characters.
+pub fn close_payload(code: u16, reason: &str) -> Vec<u8> {
+    let mut end = reason.len().min(CONTROL - 2);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut payload = code.to_be_bytes().to_vec();
+    payload.extend_from_slice(&reason.as_bytes()[..end]);
+    payload
+}
+
+fn encode<const N: usize>(head: FrameHeader, len: usize) -> Encoded<N> {
+    let mut encoded = Encoded {
+        bytes: [0; N],
+        len: head.len(len as u64) as u8,
+    };
+    // Cannot fail: the array holds the longest header.
+    let _ = head.format(len as u64, &mut &mut encoded.bytes[..]);
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hex(text: &str) -> BytesMut {
+        (0..text.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+            .collect::<Vec<_>>()
+            .as_slice()
+            .into()
+    }
+
+    fn all(decoder: &mut Decoder, mut wire: BytesMut) -> Result<Vec<Item>, Violation> {
+        let mut items = Vec::new();
+        while let Some(item) = decoder.next(&mut wire)? {
+            items.push(item);
+        }
+        assert!(wire.is_empty());
+        Ok(items)
+    }
+
+    #[test]
+    fn masking_is_the_byte_loop_over_any_pieces() {
+        let plain: Vec<u8> = (0..=255).collect();
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        let expected: Vec<u8> = (0..256).map(|at| plain[at] ^ key[at % 4]).collect();
+        for cut in 0..plain.len() {
+            let mut bytes = plain.clone();
+            let (left, right) = bytes.split_at_mut(cut);
+            mask(right, mask(left, key));
+            assert_eq!(bytes, expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn payload_is_passed_on_in_its_pieces() {
+        let mut decoder = Decoder::new(true, false);
+        assert_eq!(
+            all(&mut decoder, hex("028537fa213d5f9f")).unwrap(),
+            [
+                Item::Begin { compressed: false },
+                Item::Data(BytesMut::from("he"))
+            ]
+        );
+        assert_eq!(
+            all(&mut decoder, hex("4d5158")).unwrap(),
+            [Item::Data(BytesMut::from("llo"))]
+        );
+        assert_eq!(decoder.unfinished().unwrap(), "inside a fragmented message");
+        assert_eq!(all(&mut decoder, hex("808037fa213d")).unwrap(), [Item::End]);
+        assert_eq!(decoder.unfinished(), None);
+    }
+
+    #[test]
+    fn payload_is_unmasked_where_it_lies() {
+        let mut wire = hex("828537fa213d5f9f4d5158");
+        let address = wire[6..].as_ptr();
+        let mut decoder = Decoder::new(true, false);
+        decoder.next(&mut wire).unwrap();
+        let Some(Item::Data(piece)) = decoder.next(&mut wire).unwrap() else {
+            panic!("no data");
+        };
+        assert_eq!((piece.as_ptr(), &piece[..]), (address, &b"hello"[..]));
+    }
+
+    #[test]
+    fn an_announced_length_reserves_nothing() {
+        let mut decoder = Decoder::new(true, false);
+        let items = all(&mut decoder, hex("82ff000001000000000037fa213d5f")).unwrap();
+        let [_, Item::Data(piece)] = &items[..] else {
+            panic!("{items:?}");
+        };
+        assert!(piece.capacity() < 64);
+        assert_eq!(decoder.control.capacity(), 0);
+        assert_eq!(
+            decoder.unfinished().unwrap(),
+            format!("inside a frame, {} payload bytes missing", (1u64 << 40) - 1)
+        );
+    }
+
+    #[test]
+    fn a_client_refuses_masked_frames() {
+        let violation = all(&mut Decoder::new(false, false), hex("828037fa213d")).unwrap_err();
+        assert_eq!(violation.text, "bad MASK");
+        assert!(all(&mut Decoder::new(false, false), hex("8200")).is_ok());
+    }
+
+    #[test]
+    fn close_codes_and_reasons_are_checked() {
+        for code in [1000, 1003, 1007, 1013, 3000, 4999] {
+            let wire = control(Control::Close, &close_payload(code, "x"), None);
+            assert_eq!(
+                all(&mut Decoder::new(false, false), wire.as_ref().into()).unwrap(),
+                [Item::Close(Some(code), "x".into())]
+            );
+        }
+        for code in [0, 999, 1004, 1005, 1006, 1014, 1015, 2999, 5000, 65535] {
+            let wire = control(Control::Close, &close_payload(code, ""), None);
+            let violation = all(&mut Decoder::new(false, false), wire.as_ref().into()).unwrap_err();
+            assert_eq!(violation.text, format!("bad close code {code}"));
+        }
+        let violation = all(&mut Decoder::new(false, false), hex("880303e8ff")).unwrap_err();
+        assert_eq!(violation.text, "invalid utf8 payload in close frame");
+    }
+
+    #[test]
+    fn lengths_are_minimal_on_the_way_out() {
+        for (len, expected) in [
+            (0, "8200"),
+            (5, "8205"),
+            (126, "827e007e"),
+            (65535, "827effff"),
+            (65536, "827f0000000000010000"),
+        ] {
+            let frame = DataFrame {
+                first: true,
+                last: true,
+                compressed: false,
+                len,
+            };
+            assert_eq!(frame.head(None).as_ref(), &hex(expected)[..]);
+        }
+        let frame = DataFrame {
+            first: true,
+            last: false,
+            compressed: true,
+            len: 4096,
+        };
+        assert_eq!(
+            frame.head(Some([1, 2, 3, 4])).as_ref(),
+            &hex("42fe100001020304")[..]
+        );
+        let frame = DataFrame {
+            first: false,
+            last: true,
+            compressed: true,
+            len: 1,
+        };
+        assert_eq!(
+            frame.head(Some([1, 2, 3, 4])).as_ref(),
+            &hex("808101020304")[..]
+        );
+        let ping = control(Control::Ping, &[], Some([1, 2, 3, 4]));
+        assert_eq!(ping.as_ref(), &hex("898001020304")[..]);
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_between_characters() {
+        let payload = close_payload(1011, &"ä".repeat(100));
+        assert_eq!(payload.len(), 2 + 122);
+        assert!(str::from_utf8(&payload[2..]).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_in_any_cuts_mean_the_same(
+            wire in proptest::collection::vec(prop_oneof![any::<u8>(), Just(0x82), Just(0x80), Just(0)], 0..200),
+            cuts in proptest::collection::vec(1usize..20, 0..200),
+            rsv1: bool,
+            masked: bool,
+        ) {
+            let joined = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+                let mut decoder = Decoder::new(masked, rsv1);
+                let mut items: Vec<Item> = Vec::new();
+                for piece in pieces {
+                    let mut chunk = BytesMut::from(piece);
+                    loop {
+                        match decoder.next(&mut chunk) {
+                            Err(violation) => return (items, Some(violation)),
+                            Ok(None) => break,
+                            Ok(Some(Item::Data(more))) => match items.last_mut() {
+                                Some(Item::Data(data)) => data.extend_from_slice(&more),
+                                _ => items.push(Item::Data(more)),
+                            },
+                            Ok(Some(item)) => items.push(item),
+                        }
+                    }
+                }
+                (items, None)
+            };
+            let whole = joined(&mut std::iter::once(&wire[..]));
+            let mut rest = &wire[..];
+            let mut pieces = Vec::new();
+            for cut in cuts {
+                let (piece, more) = rest.split_at(cut.min(rest.len()));
+                pieces.push(piece);
+                rest = more;
+            }
+            pieces.push(rest);
+            prop_assert_eq!(whole, joined(&mut pieces.into_iter()));
+        }
+    }
+}

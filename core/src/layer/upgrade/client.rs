@@ -1,0 +1,438 @@
+//! The dialing side of an upgrade (RFC 6455, 4.1).
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Buf, BytesMut};
+use tungstenite::handshake::derive_accept_key;
+
+use super::{
+    Agreed, DEFLATE, HALF_CLOSE, canonical, got, head_limits, offers_half_close, one_line,
+    printable,
+};
+use crate::error::{Cause, Fail};
+use crate::limits::Limits;
+use crate::plan::WsClient;
+use crate::wire::http1::{Fields, HeadSearch, Response};
+
+/// gost's, which is Go's.
+const USER_AGENT: &str = "Go-http-client/1.1";
+
+/// Waits for the response to one request.
+#[derive(Debug)]
+pub struct Client {
+    key: String,
+    offered_half_close: bool,
+    search: HeadSearch,
+}
+
+impl Client {
+    /// `nonce` becomes the key. `offer_half_close`: the connection will carry smux.
+    pub fn new(nonce: [u8; 16], offer_half_close: bool) -> Self {
+        Self {
+            key: STANDARD.encode(nonce),
+            offered_half_close: offer_half_close,
+            search: HeadSearch::default(),
+        }
+    }
+
+    /// The request. An error if a configured header cannot be sent; gost fails such dials as well.
+    pub fn request(&self, plan: &WsClient) -> Result<Vec<u8>, Fail> {
+        let mut host = one_line(&plan.host);
+        let mut agent = USER_AGENT.to_owned();
+        let mut fields = vec![
+            ("Connection".to_owned(), "Upgrade".to_owned()),
+            ("Sec-WebSocket-Key".to_owned(), self.key.clone()),
+            ("Sec-WebSocket-Version".to_owned(), "13".to_owned()),
+            ("Upgrade".to_owned(), "websocket".to_owned()),
+        ];
+        if plan.compression {
+            fields.push(("Sec-WebSocket-Extensions".to_owned(), DEFLATE.to_owned()));
+        }
+        if self.offered_half_close {
+            fields.push((HALF_CLOSE.to_owned(), "1".to_owned()));
+        }
+        for (name, value) in &plan.headers {
+            let name = canonical(name)?;
+            let value = one_line(value);
+            match name.as_str() {
+                "Host" if !value.is_empty() => host = value,
+                "Host" => {}
+                "User-Agent" => agent = value,
+                "Upgrade"
+                | "Connection"
+                | "Sec-WebSocket-Key"
+                | "Sec-WebSocket-Version"
+                | "Sec-WebSocket-Extensions" => {
+                    return Err(Fail::protocol(format!(
+                        "duplicate header not allowed: {name}"
+                    )));
+                }
+                "Content-Length" | "Transfer-Encoding" | "Trailer" | HALF_CLOSE => {}
+                _ => fields.push((name, value)),
+            }
+        }
+        // Stable: equal names keep their order.
+        fields.sort_by(|a, b| a.0.cmp(&b.0));
+        if !agent.is_empty() {
+            fields.insert(0, ("User-Agent".to_owned(), agent));
+        }
+        fields.insert(0, ("Host".to_owned(), host));
+
+        let mut text = format!("GET {} HTTP/1.1\r\n", escape(&plan.path));
+        for (name, value) in fields {
+            let _ = write!(text, "{name}: {value}\r\n");
+        }
+        text.push_str("\r\n");
+        Ok(text.into_bytes())
+    }
+
+    /// Takes the response head off `rx`; what follows it is websocket data. `None`: incomplete.
+    pub fn recv(&mut self, rx: &mut BytesMut, limits: &Limits) -> Result<Option<Agreed>, Fail> {
+        const START: &[u8] = b"HTTP/1.";
+        let seen = rx.len().min(START.len());
+        if rx[..seen] != START[..seen] {
+            return Err(Fail::protocol(format!(
+                "{}, expected an HTTP/1 response",
+                first_bytes(rx)
+            )));
+        }
+        let limits = head_limits(limits);
+        let Some(len) = self.search.find(rx, limits)? else {
+            return Ok(None);
+        };
+        let response = Response::parse(&rx[..len], limits)?;
+        rx.advance(len);
+        self.check(&response).map(Some)
+    }
+
+    /// For the error when the connection ends and `rx` is all that came of the response.
+    pub fn ended(&self, rx: &[u8]) -> String {
+        format!("closed after {} bytes of an HTTP response head", rx.len())
+    }
+
+    fn check(&self, response: &Response) -> Result<Agreed, Fail> {
+        if response.status != 101 {
+            return Err(refused(response));
+        }
+        let fields = &response.fields;
+        for (name, token) in [("Upgrade", "websocket"), ("Connection", "upgrade")] {
+            if !fields.has_token(name, token) {
+                return Err(Fail::protocol(format!(
+                    "101 with {}, expected `{name}: {token}`",
+                    got(fields, name)
+                )));
+            }
+        }
+        let accept = derive_accept_key(self.key.as_bytes());
+        if fields.get("Sec-WebSocket-Accept") != Some(accept.as_bytes()) {
+            return Err(Fail::protocol(format!(
+                "101 with {}, expected `Sec-WebSocket-Accept: {accept}`",
+                got(fields, "Sec-WebSocket-Accept")
+            )));
+        }
+        Ok(Agreed {
+            compression: compression(fields)?,
+            half_close: self.offered_half_close && offers_half_close(fields),
+        })
+    }
+}
+
+/// Like gost, takes an answer that was not asked for, but none that would need other parameters.
+fn compression(fields: &Fields) -> Result<bool, Fail> {
+    let answer = fields
+        .all("Sec-WebSocket-Extensions")
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .find(|extension| {
+            names(extension)
+                .next()
+                .is_some_and(is("permessage-deflate"))
+        });
+    let Some(answer) = answer else {
+        return Ok(false);
+    };
+    let has = |name| names(answer).any(is(name));
+    if has("server_no_context_takeover")
+        && has("client_no_context_takeover")
+        && !has("client_max_window_bits")
+    {
+        return Ok(true);
+    }
+    Err(Fail::protocol(format!(
+        "invalid compression negotiation: `{}`, expected `{DEFLATE}`",
+        printable(answer)
+    )))
+}
+
+/// An extension's name, then the names of its parameters.
+fn names(extension: &[u8]) -> impl Iterator<Item = &[u8]> {
+    extension.split(|byte| *byte == b';').map(|parameter| {
+        let end = memchr::memchr(b'=', parameter).unwrap_or(parameter.len());
+        parameter[..end].trim_ascii()
+    })
+}
+
+fn is(name: &'static str) -> impl Fn(&[u8]) -> bool {
+    move |found| found.eq_ignore_ascii_case(name.as_bytes())
+}
+
+fn refused(response: &Response) -> Fail {
+    let mut text = response.status.to_string();
+    let mut add = |word: &str, value: &[u8]| {
+        let value = printable(value);
+        if !value.is_empty() {
+            text.push_str(word);
+            text.push_str(&value);
+        }
+    };
+    add(" ", response.reason.as_bytes());
+    add(" from ", response.fields.get("Server").unwrap_or_default());
+    add(" to ", response.fields.get("Location").unwrap_or_default());
+    let cause = match response.status {
+        401 | 407 => Cause::Auth,
+        403 => Cause::Denied,
+        504 => Cause::TimedOut,
+        _ => Cause::Protocol,
+    };
+    Fail::new(cause, format!("{text}, expected 101"))
+}
+
+fn first_bytes(rx: &[u8]) -> String {
+    if matches!(rx, [0x14..=0x17, 0x03, ..]) {
+        return "a TLS record".to_owned();
+    }
+    format!("`{}`", rx[..rx.len().min(24)].escape_ascii())
+}
+
+/// Go's escaping of a path in which nothing is escaped yet (RFC 3986, 3.3, short of `!'()*[]`).
+fn escape(path: &str) -> String {
+    let mut escaped = String::with_capacity(path.len() + 1);
+    if !path.starts_with('/') {
+        escaped.push('/');
+    }
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: [u8; 16] = [
+        0x6e, 0xa8, 0x01, 0xfe, 0x5b, 0x2e, 0xad, 0x1d, 0xa2, 0x85, 0x62, 0x91, 0x78, 0x6f, 0x1b,
+        0x83,
+    ];
+
+    fn plan() -> WsClient {
+        WsClient {
+            host: "127.0.0.1:8443".into(),
+            path: "/ws".into(),
+            headers: Vec::new(),
+            compression: false,
+            ping: None,
+            max_frame: None,
+        }
+    }
+
+    fn request(plan: &WsClient, half_close: bool) -> Result<String, Fail> {
+        Client::new(KEY, half_close)
+            .request(plan)
+            .map(|bytes| String::from_utf8(bytes).unwrap())
+    }
+
+    fn headers(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn the_request_is_gosts() {
+        assert_eq!(
+            request(&plan(), false).unwrap(),
+            "GET /ws HTTP/1.1\r\n\
+             Host: 127.0.0.1:8443\r\n\
+             User-Agent: Go-http-client/1.1\r\n\
+             Connection: Upgrade\r\n\
+             Sec-WebSocket-Key: bqgB/lsurR2ihWKReG8bgw==\r\n\
+             Sec-WebSocket-Version: 13\r\n\
+             Upgrade: websocket\r\n\
+             \r\n"
+        );
+    }
+
+    #[test]
+    fn custom_headers_are_spelled_and_sorted() {
+        let plan = WsClient {
+            headers: headers(&[
+                ("cookie", "a=1\r\nEvil: yes"),
+                ("user-agent", "curl"),
+                ("host", "front.example"),
+                ("sec-websocket-protocol", "chat"),
+                ("x-b", "2"),
+                ("content-length", "5"),
+                ("authorization", "Basic x"),
+            ]),
+            compression: true,
+            ..plan()
+        };
+        let text = request(&plan, true).unwrap();
+        let lines: Vec<_> = text
+            .split("\r\n")
+            .filter(|line| !line.starts_with("Sec-WebSocket-Key"))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "GET /ws HTTP/1.1",
+                "Host: front.example",
+                "User-Agent: curl",
+                "Authorization: Basic x",
+                "Connection: Upgrade",
+                "Cookie: a=1  Evil: yes",
+                "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
+                 client_no_context_takeover",
+                "Sec-WebSocket-Protocol: chat",
+                "Sec-WebSocket-Version: 13",
+                "Upgrade: websocket",
+                "X-B: 2",
+                "X-Mux-Half-Close: 1",
+                "",
+                "",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_empty_user_agent_removes_the_line() {
+        let plan = WsClient {
+            headers: headers(&[("User-Agent", "")]),
+            ..plan()
+        };
+        assert!(!request(&plan, false).unwrap().contains("User-Agent"));
+    }
+
+    #[test]
+    fn headers_of_the_upgrade_itself_are_refused() {
+        for name in [
+            "upgrade",
+            "Connection",
+            "sec-websocket-key",
+            "Sec-Websocket-Version",
+            "SEC-WEBSOCKET-EXTENSIONS",
+        ] {
+            let plan = WsClient {
+                headers: headers(&[(name, "x")]),
+                ..plan()
+            };
+            let fail = request(&plan, false).unwrap_err();
+            assert!(fail.text.starts_with("duplicate header not allowed: "));
+        }
+        let plan = WsClient {
+            headers: headers(&[("a b", "x")]),
+            ..plan()
+        };
+        assert!(request(&plan, false).is_err());
+    }
+
+    #[test]
+    fn paths_are_escaped_as_go_does() {
+        for (path, expected) in [
+            ("/ws", "/ws"),
+            ("ws", "/ws"),
+            ("/ws?ed=2048", "/ws%3Fed=2048"),
+            ("/a b#c%20", "/a%20b%23c%2520"),
+            ("/{x}/~$&+,:;=@-_.", "/%7Bx%7D/~$&+,:;=@-_."),
+            ("/ü!*", "/%C3%BC%21%2A"),
+            ("", "/"),
+        ] {
+            assert_eq!(escape(path), expected);
+        }
+    }
+
+    fn response(text: &str) -> Result<Option<Agreed>, Fail> {
+        let mut client = Client::new(KEY, true);
+        let accept = derive_accept_key(client.key.as_bytes());
+        let mut rx = BytesMut::from(text.replace("ACCEPT", &accept).as_str());
+        let agreed = client.recv(&mut rx, &Limits::default());
+        if agreed.is_ok() {
+            assert_eq!(&rx[..], b"rest");
+        }
+        agreed
+    }
+
+    const OK: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\n\
+                      Connection: keep-alive, upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n";
+
+    #[test]
+    fn a_good_response_is_taken() {
+        assert_eq!(
+            response(&format!("{OK}\r\nrest")).unwrap(),
+            Some(Agreed::default())
+        );
+        let text = format!(
+            "{OK}X-Mux-Half-Close: 1\r\nSec-WebSocket-Extensions: foo, permessage-deflate; \
+             client_no_context_takeover; server_no_context_takeover\r\n\r\nrest"
+        );
+        assert_eq!(
+            response(&text).unwrap(),
+            Some(Agreed {
+                compression: true,
+                half_close: true
+            })
+        );
+    }
+
+    #[test]
+    fn a_bad_response_is_named() {
+        for (text, expected) in [
+            (
+                "HTTP/1.1 403 Forbidden\r\nServer: nginx\r\n\r\n",
+                "403 Forbidden from nginx, expected 101",
+            ),
+            (
+                "HTTP/1.1 302 Found\r\nLocation: https://other/\r\n\r\n",
+                "302 Found to https://other/, expected 101",
+            ),
+            (
+                "HTTP/1.1 101 X\r\n\r\n",
+                "101 with no `Upgrade`, expected `Upgrade: websocket`",
+            ),
+            (
+                "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: close\r\n\r\n",
+                "101 with `Connection: close`, expected `Connection: upgrade`",
+            ),
+            (
+                &OK.replace("ACCEPT\r\n", "x\r\n\r\n"),
+                "101 with `Sec-WebSocket-Accept: x`, expected `Sec-WebSocket-Accept: ACCEPT`",
+            ),
+            (
+                &format!("{OK}Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"),
+                "invalid compression negotiation: `permessage-deflate`, expected \
+                 `permessage-deflate; server_no_context_takeover; client_no_context_takeover`",
+            ),
+            (
+                "SSH-2.0-x\r\n",
+                "`SSH-2.0-x\\r\\n`, expected an HTTP/1 response",
+            ),
+            (
+                "\u{15}\u{3}\u{1}",
+                "a TLS record, expected an HTTP/1 response",
+            ),
+        ] {
+            let accept = derive_accept_key(STANDARD.encode(KEY).as_bytes());
+            assert_eq!(
+                response(text).unwrap_err().text,
+                expected.replace("ACCEPT", &accept)
+            );
+        }
+    }
+}

@@ -1,0 +1,551 @@
+//! The accepting side of an upgrade (RFC 6455, 4.2).
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::BytesMut;
+use tungstenite::handshake::derive_accept_key;
+
+use super::{
+    Agreed, DEFLATE, HALF_CLOSE, canonical, head_limits, offers_half_close, one_line, printable,
+};
+use crate::error::{Cause, Fail};
+use crate::limits::Limits;
+use crate::plan::WsServer;
+use crate::wire::http1::{Fields, HeadSearch, Request, reason};
+
+/// Waits for a request that is an upgrade, and answers those that are not.
+#[derive(Debug, Default)]
+pub struct Server {
+    search: HeadSearch,
+    /// The last request that was answered, and how.
+    refused: Option<String>,
+}
+
+/// Why a request is no upgrade of ours.
+struct Refusal {
+    status: u16,
+    why: String,
+}
+
+impl Server {
+    /// Takes request heads off `rx` until one is an upgrade; what follows it is websocket data.
+    /// `mux`: a half-close may be agreed on. `None`: more bytes are needed. The answers, that of an
+    /// error too, are in `out`.
+    pub fn recv(
+        &mut self,
+        plan: &WsServer,
+        mux: bool,
+        rx: &mut BytesMut,
+        limits: &Limits,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Agreed>, Fail> {
+        let limits = head_limits(limits);
+        loop {
+            // A TLS hello would otherwise be waited for as an endless request line.
+            if rx.first().is_some_and(|byte| !byte.is_ascii_alphabetic()) {
+                malformed(400, "", out);
+                return Err(Fail::protocol(format!(
+                    "`{}`, expected an HTTP/1 request",
+                    rx[..rx.len().min(24)].escape_ascii()
+                )));
+            }
+            let parsed = match self.search.find(rx, limits) {
+                Ok(None) => return Ok(None),
+                Ok(Some(len)) => Request::parse(&rx.split_to(len), limits),
+                Err(fail) => Err(fail),
+            };
+            let request = parsed.inspect_err(|fail| {
+                let limit = fail.cause == Cause::Limit;
+                malformed(if limit { 431 } else { 400 }, "", out);
+            })?;
+            let hosts = request.fields.all("Host").count();
+            if hosts > 1 || (hosts == 0 && request.minor == 1) {
+                let detail = match hosts {
+                    0 => "missing required Host header",
+                    _ => "too many Host headers",
+                };
+                malformed(400, detail, out);
+                return Err(Fail::protocol(format!("HTTP request: {detail}")));
+            }
+            let Err(refusal) = judge(plan, &request) else {
+                return Ok(Some(accept(plan, mux, &request, out)));
+            };
+            let text = format!(
+                "{} {} answered with {}: {}",
+                request.method,
+                printable(request.target.as_bytes()),
+                refusal.status,
+                refusal.why
+            );
+            let keep = is_reusable(&request);
+            refuse(&refusal, keep, request.method == "HEAD", out);
+            if !keep {
+                return Err(Fail::protocol(text));
+            }
+            self.refused = Some(text);
+        }
+    }
+
+    /// The connection ended, or its time, while `rx` was all that had come of a request.
+    pub fn unfinished(&self, rx: &[u8]) -> String {
+        let mut text = format!("{} bytes of an HTTP request head", rx.len());
+        if let Some(refused) = &self.refused {
+            let _ = write!(text, ", before it {refused}");
+        }
+        text
+    }
+}
+
+/// gost's checks in gost's order, and the host.
+fn judge(plan: &WsServer, request: &Request) -> Result<(), Refusal> {
+    let fields = &request.fields;
+    let fail = |status, why: String| Err(Refusal { status, why });
+    let (authority, path) = split_target(&request.target);
+    if !path_matches(&plan.path, path) {
+        return fail(404, format!("expected path {}", plan.path));
+    }
+    let host = authority.map(str::as_bytes).or_else(|| fields.get("Host"));
+    if let Some(expected) = &plan.host
+        && !host_matches(expected, host.unwrap_or_default())
+    {
+        let host = printable(host.unwrap_or_default());
+        return fail(404, format!("host `{host}`, expected {expected}"));
+    }
+    for (name, token) in [("Connection", "upgrade"), ("Upgrade", "websocket")] {
+        if !fields.has_token(name, token) {
+            let got = super::got(fields, name);
+            return fail(400, format!("{got}, expected `{name}: {token}`"));
+        }
+    }
+    if request.method != "GET" {
+        return fail(405, "expected GET".to_owned());
+    }
+    if !fields.has_token("Sec-WebSocket-Version", "13") {
+        let got = super::got(fields, "Sec-WebSocket-Version");
+        return fail(400, format!("{got}, expected version 13"));
+    }
+    let key = fields.get("Sec-WebSocket-Key").unwrap_or_default();
+    if STANDARD.decode(key).map(|key| key.len()) != Ok(16) {
+        let got = super::got(fields, "Sec-WebSocket-Key");
+        return fail(400, format!("{got}, expected 16 bytes in base64"));
+    }
+    if has_body(fields) {
+        return fail(400, "expected no body".to_owned());
+    }
+    Ok(())
+}
+
+/// The 101, with the field order of gost.
+fn accept(plan: &WsServer, mux: bool, request: &Request, out: &mut Vec<u8>) -> Agreed {
+    let fields = &request.fields;
+    let agreed = Agreed {
+        compression: plan.compression && offers_deflate(fields),
+        half_close: mux && offers_half_close(fields),
+    };
+    let key = fields.get("Sec-WebSocket-Key").unwrap_or_default();
+    let mut head = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {}\r\n",
+        derive_accept_key(key)
+    );
+    let mut add = |name: &str, value: &str| {
+        let _ = write!(head, "{name}: {value}\r\n");
+    };
+    // A name that is none was refused with the configuration; a client must not suffer for it.
+    let custom: Vec<_> = plan
+        .headers
+        .iter()
+        .filter_map(|(name, value)| Some((canonical(name).ok()?, one_line(value))))
+        .collect();
+    if let Some((name, value)) = custom
+        .iter()
+        .find(|(name, _)| name == "Sec-WebSocket-Protocol")
+    {
+        add(name, value);
+    }
+    if agreed.compression {
+        add("Sec-WebSocket-Extensions", DEFLATE);
+    }
+    if agreed.half_close {
+        add(HALF_CLOSE, "1");
+    }
+    for (name, value) in &custom {
+        match name.as_str() {
+            "Upgrade"
+            | "Connection"
+            | "Sec-WebSocket-Accept"
+            | "Sec-WebSocket-Protocol"
+            | "Sec-WebSocket-Extensions"
+            | "Content-Length"
+            | "Transfer-Encoding"
+            | HALF_CLOSE => {}
+            _ => add(name, value),
+        }
+    }
+    head.push_str("\r\n");
+    out.extend_from_slice(head.as_bytes());
+    agreed
+}
+
+/// Any parameters will do: the fixed answer binds both sides to something that each can read.
+fn offers_deflate(fields: &Fields) -> bool {
+    fields
+        .all("Sec-WebSocket-Extensions")
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .filter_map(|extension| extension.split(|byte| *byte == b';').next())
+        .any(|name| {
+            name.trim_ascii()
+                .eq_ignore_ascii_case(b"permessage-deflate")
+        })
+}
+
+/// An answer after which the connection may carry another request, if `keep`.
+fn refuse(refusal: &Refusal, keep: bool, head_only: bool, out: &mut Vec<u8>) {
+    let status = refusal.status;
+    let (version, body) = match status {
+        404 => ("", "404 page not found"),
+        _ => ("Sec-Websocket-Version: 13\r\n", reason(status)),
+    };
+    let close = if keep { "" } else { "Connection: close\r\n" };
+    let head = format!(
+        "HTTP/1.1 {status} {}\r\nContent-Type: text/plain; charset=utf-8\r\n{version}\
+         X-Content-Type-Options: nosniff\r\nContent-Length: {}\r\n{close}\r\n",
+        reason(status),
+        body.len() + 1
+    );
+    out.extend_from_slice(head.as_bytes());
+    if !head_only {
+        out.extend_from_slice(body.as_bytes());
+        out.push(b'\n');
+    }
+}
+
+/// The answer to what is no request; the connection ends behind it.
+fn malformed(status: u16, detail: &str, out: &mut Vec<u8>) {
+    let mut line = format!("{status} {}", reason(status));
+    if !detail.is_empty() {
+        let _ = write!(line, ": {detail}");
+    }
+    let text = format!(
+        "HTTP/1.1 {line}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{line}",
+        line.len()
+    );
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// A body would have to be skipped before the next request.
+fn is_reusable(request: &Request) -> bool {
+    request.minor == 1
+        && !request.fields.has_token("Connection", "close")
+        && !has_body(&request.fields)
+}
+
+fn has_body(fields: &Fields) -> bool {
+    fields.get("Transfer-Encoding").is_some()
+        || fields.all("Content-Length").any(|length| length != b"0")
+}
+
+/// Authority (of an absolute target, RFC 9112, 3.2.2) and path, without the query.
+fn split_target(target: &str) -> (Option<&str>, &str) {
+    let (authority, rest) = match target.split_once("://") {
+        Some((_, rest)) if !target.starts_with('/') => {
+            let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+            (Some(authority), path)
+        }
+        _ => (None, target),
+    };
+    let path = rest.split('?').next().unwrap_or_default();
+    match (authority, path) {
+        (Some(_), "") => (authority, "/"),
+        _ => (authority, path),
+    }
+}
+
+/// `pattern` with a trailing slash matches everything below it. Escapes are resolved in `path`.
+fn path_matches(pattern: &str, path: &str) -> bool {
+    let path = unescape(path);
+    if pattern.ends_with('/') {
+        path.starts_with(pattern.as_bytes())
+    } else {
+        path == pattern.as_bytes()
+    }
+}
+
+/// What is no escape stays as it is.
+fn unescape(path: &str) -> Vec<u8> {
+    let mut bytes = path.as_bytes();
+    let mut plain = Vec::with_capacity(bytes.len());
+    while let [first, rest @ ..] = bytes {
+        let escaped = match (first, rest) {
+            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        match escaped {
+            Some((high, low)) => {
+                plain.push(high << 4 | low);
+                bytes = &rest[2..];
+            }
+            None => {
+                plain.push(*first);
+                bytes = rest;
+            }
+        }
+    }
+    plain
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|value| value as u8)
+}
+
+/// Without case; the port counts only if `expected` names one.
+fn host_matches(expected: &str, host: &[u8]) -> bool {
+    let Ok(host) = str::from_utf8(host) else {
+        return false;
+    };
+    let expected = split_port(expected);
+    let host = split_port(host);
+    expected.0.eq_ignore_ascii_case(host.0) && (expected.1.is_none() || expected.1 == host.1)
+}
+
+fn split_port(host: &str) -> (&str, Option<&str>) {
+    match host.rsplit_once(':') {
+        // A bare IPv6 address has no port.
+        Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, Some(port)),
+        _ => (host, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> WsServer {
+        WsServer {
+            path: "/ws".into(),
+            host: None,
+            headers: Vec::new(),
+            compression: false,
+            read_header_timeout: std::time::Duration::from_secs(10),
+            ping: None,
+            max_frame: None,
+        }
+    }
+
+    /// The outcome, what was answered, and what is left.
+    fn serve(plan: &WsServer, text: &str) -> (Result<Option<Agreed>, Fail>, String, BytesMut) {
+        let mut rx = BytesMut::from(text);
+        let mut out = Vec::new();
+        let result = Server::default().recv(plan, true, &mut rx, &Limits::default(), &mut out);
+        (result, String::from_utf8(out).unwrap(), rx)
+    }
+
+    const GOOD: &str = "GET /ws HTTP/1.1\r\nHost: a:80\r\nConnection: Upgrade\r\n\
+                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                        Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n\r\n";
+
+    const ACCEPTED: &str = "HTTP/1.1 101 Switching Protocols\r\n\
+                            Upgrade: websocket\r\n\
+                            Connection: Upgrade\r\n\
+                            Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+                            \r\n";
+
+    const NOT_FOUND: &str = "HTTP/1.1 404 Not Found\r\n\
+                             Content-Type: text/plain; charset=utf-8\r\n\
+                             X-Content-Type-Options: nosniff\r\n\
+                             Content-Length: 19\r\n\
+                             \r\n\
+                             404 page not found\n";
+
+    const BAD_REQUEST: &str = "HTTP/1.1 400 Bad Request\r\n\
+                               Content-Type: text/plain; charset=utf-8\r\n\
+                               Sec-Websocket-Version: 13\r\n\
+                               X-Content-Type-Options: nosniff\r\n\
+                               Content-Length: 12\r\n\
+                               \r\n\
+                               Bad Request\n";
+
+    #[test]
+    fn the_response_is_gosts_and_early_data_is_kept() {
+        let (result, out, rest) = serve(&plan(), &format!("{GOOD}early"));
+        assert_eq!(result.unwrap(), Some(Agreed::default()));
+        assert_eq!(out, ACCEPTED);
+        assert_eq!(&rest[..], b"early");
+    }
+
+    #[test]
+    fn requests_that_gost_accepts_are_accepted() {
+        for (from, to) in [
+            ("GET /ws ", "GET /ws?ed=2048 "),
+            ("GET /ws ", "GET /%77s "),
+            ("GET /ws ", "GET http://other/ws "),
+            ("HTTP/1.1", "HTTP/1.0"),
+            ("Connection: Upgrade", "Connection: keep-alive, upgrade"),
+            ("Upgrade: websocket", "Upgrade: WebSocket"),
+            ("\r\n\r\n", "\r\nOrigin: http://evil\r\n\r\n"),
+        ] {
+            let (result, out, _) = serve(&plan(), &GOOD.replacen(from, to, 1));
+            assert!(matches!(result, Ok(Some(_))), "{to}: {result:?}");
+            assert_eq!(out, ACCEPTED);
+        }
+    }
+
+    #[test]
+    fn requests_are_refused_as_gost_does() {
+        for (from, to, expected) in [
+            ("GET /ws ", "GET /other ", NOT_FOUND),
+            ("GET /ws ", "GET /ws/ ", NOT_FOUND),
+            ("GET /ws ", "POST /WS ", NOT_FOUND),
+            ("Connection: Upgrade\r\n", "", BAD_REQUEST),
+            ("Upgrade: websocket", "Upgrade: h2c", BAD_REQUEST),
+            ("Version: 13", "Version: 8", BAD_REQUEST),
+            ("bXBs", "bXB!", BAD_REQUEST),
+            ("dGhl", "", BAD_REQUEST),
+        ] {
+            let (result, out, _) = serve(&plan(), &GOOD.replacen(from, to, 1));
+            assert!(matches!(result, Ok(None)), "{to}: {result:?}");
+            assert_eq!(out, expected, "{to}");
+        }
+        let (_, out, _) = serve(&plan(), &GOOD.replacen("GET", "POST", 1));
+        assert!(out.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"));
+        assert!(out.ends_with("\r\nContent-Length: 19\r\n\r\nMethod Not Allowed\n"));
+    }
+
+    #[test]
+    fn after_a_refusal_the_connection_may_be_used_again() {
+        let wrong = GOOD.replacen("/ws", "/", 1);
+        let (result, out, _) = serve(&plan(), &format!("{wrong}{GOOD}"));
+        assert!(matches!(result, Ok(Some(_))));
+        assert_eq!(out, format!("{NOT_FOUND}{ACCEPTED}"));
+    }
+
+    #[test]
+    fn a_refused_body_ends_the_connection() {
+        let text = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\n";
+        let (result, out, _) = serve(&plan(), text);
+        assert_eq!(
+            result.unwrap_err().text,
+            "POST / answered with 404: expected path /ws"
+        );
+        assert!(out.contains("\r\nConnection: close\r\n"));
+    }
+
+    #[test]
+    fn no_request_ends_the_connection() {
+        for (text, line) in [
+            ("\u{16}\u{3}\u{1}", "400 Bad Request"),
+            ("GET / HTTP/1.1\nHost: a\r\n\r\n", "400 Bad Request"),
+            ("hello\r\n\r\n", "400 Bad Request"),
+            (
+                "GET /ws HTTP/1.1\r\n\r\n",
+                "400 Bad Request: missing required Host header",
+            ),
+            (
+                &format!("GET /{}", "a".repeat(17000)),
+                "431 Request Header Fields Too Large",
+            ),
+            (
+                &format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(101)),
+                "431 Request Header Fields Too Large",
+            ),
+        ] {
+            let (result, out, _) = serve(&plan(), text);
+            assert!(result.is_err());
+            assert!(out.starts_with(&format!("HTTP/1.1 {line}\r\n")), "{out}");
+            assert!(out.contains("\r\nConnection: close\r\n"));
+        }
+    }
+
+    #[test]
+    fn headers_of_the_listener_follow_in_order() {
+        let headers = [
+            ("x-z", "1\r\nX-Evil: 2"),
+            ("x-a", "3"),
+            ("Upgrade", "h2c"),
+            ("sec-websocket-protocol", "chat"),
+            ("server", "nginx"),
+        ];
+        let plan = WsServer {
+            headers: headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            compression: true,
+            ..plan()
+        };
+        let request = GOOD.replacen(
+            "\r\n\r\n",
+            "\r\nX-Mux-Half-Close: 1\r\nSec-WebSocket-Extensions: permessage-deflate; \
+             client_max_window_bits\r\n\r\n",
+            1,
+        );
+        let (result, out, _) = serve(&plan, &request);
+        assert_eq!(
+            result.unwrap(),
+            Some(Agreed {
+                compression: true,
+                half_close: true
+            })
+        );
+        assert_eq!(
+            out,
+            ACCEPTED.replacen(
+                "\r\n\r\n",
+                "\r\nSec-WebSocket-Protocol: chat\r\n\
+                 Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
+                 client_no_context_takeover\r\n\
+                 X-Mux-Half-Close: 1\r\n\
+                 X-Z: 1  X-Evil: 2\r\nX-A: 3\r\nServer: nginx\r\n\r\n",
+                1
+            )
+        );
+    }
+
+    #[test]
+    fn paths_match_exactly_or_below() {
+        for (pattern, path, expected) in [
+            ("/ws", "/ws", true),
+            ("/ws", "/ws/a", false),
+            ("/ws/", "/ws/", true),
+            ("/ws/", "/ws/a/b", true),
+            ("/ws/", "/ws", false),
+            ("/", "/anything", true),
+            ("/{x}", "/%7Bx%7D", true),
+            ("/{x}", "/a", false),
+            ("/a%20b", "/a%2520b", true),
+            ("/a b", "/a%20b", true),
+            ("/a%", "/a%", true),
+            ("/", "*", false),
+        ] {
+            assert_eq!(path_matches(pattern, path), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn hosts_match_without_case_and_with_a_named_port() {
+        for (expected, host, matches) in [
+            ("a.example", "A.Example:8443", true),
+            ("a.example:443", "a.example:443", true),
+            ("a.example:443", "a.example", false),
+            ("a.example", "b.example", false),
+            ("::1", "::1", true),
+            ("[::1]", "[::1]:80", true),
+            ("a.example", "", false),
+        ] {
+            assert_eq!(host_matches(expected, host.as_bytes()), matches, "{host}");
+        }
+        let plan = WsServer {
+            host: Some("a".into()),
+            ..plan()
+        };
+        assert_eq!(serve(&plan, GOOD).1, ACCEPTED);
+        let other = GOOD.replacen("Host: a", "Host: b", 1);
+        assert_eq!(serve(&plan, &other).1, NOT_FOUND);
+        // The authority of an absolute target takes precedence.
+        let absolute = other.replacen("GET /ws", "GET http://a/ws", 1);
+        assert_eq!(serve(&plan, &absolute).1, ACCEPTED);
+    }
+}
