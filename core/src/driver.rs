@@ -19,7 +19,10 @@ pub fn deal(
 ) -> io::Result<Vec<Listening>> {
     let mut mine = Vec::new();
     for (service, listener) in listeners.iter().enumerate() {
-        if plan.pinned(service, threads).is_none_or(|pinned| pinned == index) {
+        if plan
+            .pinned(service, threads)
+            .is_none_or(|pinned| pinned == index)
+        {
             mine.push((service, listener.try_clone()?));
         }
     }
@@ -36,5 +39,8 @@ pub fn is_exhausted(error: &io::Error) -> bool {
 pub fn unresolved(host: &str, error: &io::Error) -> Fail {
     let text = error.to_string();
     let text = text.split(": ").last().unwrap_or_default();
-    Fail::new(Cause::NameNotFound, format!("cannot resolve {host}: {text}"))
+    Fail::new(
+        Cause::NameNotFound,
+        format!("cannot resolve {host}: {text}"),
+    )
 }

@@ -63,7 +63,9 @@ impl From<&std::io::Error> for Fail {
         use std::io::ErrorKind;
         let cause = match error.kind() {
             ErrorKind::ConnectionRefused => Cause::Refused,
-            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => Cause::Reset,
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
+                Cause::Reset
+            }
             ErrorKind::HostUnreachable => Cause::HostUnreachable,
             ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable => Cause::NetUnreachable,
             ErrorKind::TimedOut => Cause::TimedOut,
@@ -71,7 +73,11 @@ impl From<&std::io::Error> for Fail {
         };
         // "Connection refused (os error 111)" is for programmers.
         let text = error.to_string();
-        let text = text.split(" (os error").next().unwrap_or_default().to_lowercase();
+        let text = text
+            .split(" (os error")
+            .next()
+            .unwrap_or_default()
+            .to_lowercase();
         Self::new(cause, text)
     }
 }

@@ -41,7 +41,9 @@ pub fn run(
             running.push(scope.spawn(move || Shard::new(plan, listeners, stop, sink)?.run()));
         }
         running.into_iter().try_for_each(|shard| {
-            shard.join().unwrap_or_else(|_| Err(io::Error::other("a thread of the event loop panicked")))
+            shard
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("a thread of the event loop panicked")))
         })
     })
 }

@@ -36,7 +36,10 @@ impl Resolver {
         if self.questions.is_none() {
             self.questions = self.start().ok();
         }
-        let sent = self.questions.as_ref().is_some_and(|questions| questions.send((query, host, port)).is_ok());
+        let sent = self
+            .questions
+            .as_ref()
+            .is_some_and(|questions| questions.send((query, host, port)).is_ok());
         if !sent {
             let fail = Fail::new(Cause::Limit, "no thread to resolve names");
             let _ = self.answers.0.send((query, Err(fail)));
@@ -55,17 +58,21 @@ impl Resolver {
             let queue = queue.clone();
             let answers = self.answers.0.clone();
             let waker = self.waker.clone();
-            thread::Builder::new().name("resolver".to_owned()).spawn(move || {
-                loop {
-                    let Ok(queue) = queue.lock() else { return };
-                    let Ok((query, host, port)) = queue.recv() else { return };
-                    drop(queue);
-                    let answer = resolve(&host, port);
-                    if answers.send((query, answer)).is_err() || waker.wake().is_err() {
-                        return;
+            thread::Builder::new()
+                .name("resolver".to_owned())
+                .spawn(move || {
+                    loop {
+                        let Ok(queue) = queue.lock() else { return };
+                        let Ok((query, host, port)) = queue.recv() else {
+                            return;
+                        };
+                        drop(queue);
+                        let answer = resolve(&host, port);
+                        if answers.send((query, answer)).is_err() || waker.wake().is_err() {
+                            return;
+                        }
                     }
-                }
-            })?;
+                })?;
         }
         Ok(questions)
     }

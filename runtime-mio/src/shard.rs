@@ -54,7 +54,12 @@ pub(crate) struct Shard {
 
 impl Shard {
     #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
-    pub(crate) fn new(plan: Arc<Plan>, listeners: Vec<Listening>, stop: OwnedFd, sink: Sink) -> io::Result<Self> {
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        listeners: Vec<Listening>,
+        stop: OwnedFd,
+        sink: Sink,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let registry = poll.registry();
         registry.register(&mut SourceFd(&stop.as_raw_fd()), STOP, Interest::READABLE)?;
@@ -127,7 +132,8 @@ impl Shard {
                 let Some(socket) = self.sockets.get_mut(id) else {
                     return;
                 };
-                socket.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+                socket.readable |=
+                    event.is_readable() || event.is_read_closed() || event.is_error();
                 socket.writable |= event.is_writable() || event.is_error();
                 self.list(id);
             }
@@ -207,7 +213,8 @@ impl Shard {
                         Ok(()) => {}
                         Err(error) => {
                             let now = self.now();
-                            self.engine.handle_connected(id, Err(Fail::from(&error)), now);
+                            self.engine
+                                .handle_connected(id, Err(Fail::from(&error)), now);
                         }
                     }
                 }
@@ -240,10 +247,17 @@ impl Shard {
         }
     }
 
-    fn register(&mut self, id: SocketId, mut stream: TcpStream, connecting: bool) -> io::Result<()> {
+    fn register(
+        &mut self,
+        id: SocketId,
+        mut stream: TcpStream,
+        connecting: bool,
+    ) -> io::Result<()> {
         let token = Token(id.data().as_ffi() as usize);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut stream, token, interest)?;
+        self.poll
+            .registry()
+            .register(&mut stream, token, interest)?;
         self.sockets.insert(id, Socket::new(stream, connecting));
         Ok(())
     }
@@ -262,7 +276,8 @@ impl Shard {
                 self.engine.handle_connected(id, Ok(meta), now);
             }
             Err(error) => {
-                self.engine.handle_connected(id, Err(Fail::from(&error)), now);
+                self.engine
+                    .handle_connected(id, Err(Fail::from(&error)), now);
                 self.sockets.remove(id);
             }
         }
@@ -326,7 +341,10 @@ impl Shard {
         if self.stopping.is_some() {
             return;
         }
-        let _ = self.poll.registry().deregister(&mut SourceFd(&self.stop.as_raw_fd()));
+        let _ = self
+            .poll
+            .registry()
+            .deregister(&mut SourceFd(&self.stop.as_raw_fd()));
         self.stopping = Some(Instant::now() + GOODBYE);
         self.listeners.clear();
         self.accepting.clear();
@@ -337,7 +355,8 @@ impl Shard {
 
     #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
     fn is_done(&self) -> bool {
-        self.stopping.is_some_and(|until| self.sockets.is_empty() || Instant::now() >= until)
+        self.stopping
+            .is_some_and(|until| self.sockets.is_empty() || Instant::now() >= until)
     }
 
     #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
@@ -347,7 +366,10 @@ impl Shard {
         }
         let now = Instant::now();
         let until = |at: Instant| at.saturating_duration_since(now);
-        let engine = self.engine.poll_timeout().map(|at| until(self.start + Duration::from_nanos(at.0)));
+        let engine = self
+            .engine
+            .poll_timeout()
+            .map(|at| until(self.start + Duration::from_nanos(at.0)));
         let accept = match self.accept_again {
             Some(at) => Some(until(at)),
             None if !self.accepting.is_empty() => Some(Duration::ZERO),

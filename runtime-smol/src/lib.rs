@@ -38,7 +38,9 @@ pub fn run(
             running.push(scope.spawn(move || shard::run(plan, listeners, stop, sink)));
         }
         running.into_iter().try_for_each(|shard| {
-            shard.join().unwrap_or_else(|_| Err(io::Error::other("a thread of the executor panicked")))
+            shard
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("a thread of the executor panicked")))
         })
     })
 }

@@ -48,7 +48,12 @@ struct Shard {
 }
 
 #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
-pub(crate) fn run(plan: Arc<Plan>, listeners: Vec<Listening>, stop: OwnedFd, sink: Sink) -> io::Result<()> {
+pub(crate) fn run(
+    plan: Arc<Plan>,
+    listeners: Vec<Listening>,
+    stop: OwnedFd,
+    sink: Sink,
+) -> io::Result<()> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(io::Error::other)?;
     let shard = Rc::new(Shard {
@@ -66,7 +71,11 @@ pub(crate) fn run(plan: Arc<Plan>, listeners: Vec<Listening>, stop: OwnedFd, sin
     let mut accepting = Vec::new();
     for (service, listener) in listeners {
         let listener = Async::new(listener)?;
-        accepting.push(shard.executor.spawn(accept(shard.clone(), service, listener)));
+        accepting.push(
+            shard
+                .executor
+                .spawn(accept(shard.clone(), service, listener)),
+        );
     }
     shard.executor.spawn(time(shard.clone())).detach();
     let stop = Async::new(stop)?;
@@ -78,7 +87,12 @@ pub(crate) fn run(plan: Arc<Plan>, listeners: Vec<Listening>, stop: OwnedFd, sin
         let now = shard.now();
         shard.engine.borrow_mut().handle_stop(now);
         shard.act();
-        shard.last_socket().or(async { drop(Timer::after(GOODBYE).await) }).await;
+        shard
+            .last_socket()
+            .or(async {
+                Timer::after(GOODBYE).await;
+            })
+            .await;
         Ok(())
     }))
 }
@@ -106,11 +120,17 @@ async fn connect(shard: Rc<Shard>, id: SocketId, addr: SocketAddr) {
     match result {
         Ok((socket, meta)) => {
             shard.adopt(id, socket);
-            shard.engine.borrow_mut().handle_connected(id, Ok(meta), now);
+            shard
+                .engine
+                .borrow_mut()
+                .handle_connected(id, Ok(meta), now);
         }
         Err(error) => {
             let fail = Fail::from(&error);
-            shard.engine.borrow_mut().handle_connected(id, Err(fail), now);
+            shard
+                .engine
+                .borrow_mut()
+                .handle_connected(id, Err(fail), now);
         }
     }
     shard.act();
@@ -123,7 +143,10 @@ async fn resolve(shard: Rc<Shard>, query: QueryId, host: String, port: u16) {
     })
     .await;
     let now = shard.now();
-    shard.engine.borrow_mut().handle_resolved(query, result, now);
+    shard
+        .engine
+        .borrow_mut()
+        .handle_resolved(query, result, now);
     shard.act();
 }
 
@@ -180,12 +203,19 @@ impl Shard {
     fn adopt(self: &Rc<Self>, id: SocketId, socket: Socket) {
         let socket = Rc::new(socket);
         self.sockets.borrow_mut().insert(id, socket.clone());
-        self.executor.spawn(serve(self.clone(), id, socket)).detach();
+        self.executor
+            .spawn(serve(self.clone(), id, socket))
+            .detach();
     }
 
     /// One turn of a socket's task: write, read a bounded amount, wait for what is missing.
     fn turn(self: &Rc<Self>, cx: &mut Context, id: SocketId, socket: &Rc<Socket>) -> Poll<()> {
-        if !socket.waker.borrow().as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        if !socket
+            .waker
+            .borrow()
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
             socket.waker.replace(Some(cx.waker().clone()));
         }
         socket.waits_read.set(false);
@@ -269,10 +299,14 @@ impl Shard {
             };
             match action {
                 Action::Connect { id, addr } => {
-                    self.executor.spawn(connect(self.clone(), id, addr)).detach();
+                    self.executor
+                        .spawn(connect(self.clone(), id, addr))
+                        .detach();
                 }
                 Action::Resolve { query, host, port } => {
-                    self.executor.spawn(resolve(self.clone(), query, host, port)).detach();
+                    self.executor
+                        .spawn(resolve(self.clone(), query, host, port))
+                        .detach();
                 }
                 Action::Wake(id) => {
                     let socket = self.sockets.borrow().get(id).cloned();

@@ -19,7 +19,10 @@ pub struct Census {
 impl Engine {
     pub fn census(&self) -> Census {
         let links = self.links.values();
-        let rx = self.sessions.values().map(|session| session.rx.len() + session.upstream_rx.len());
+        let rx = self
+            .sessions
+            .values()
+            .map(|session| session.rx.len() + session.upstream_rx.len());
         Census {
             links: self.links.len(),
             sessions: self.sessions.len(),
@@ -27,7 +30,9 @@ impl Engine {
             mux_sessions: self.muxes.len(),
             timers: self.timers.len(),
             bytes: links
-                .map(|link| link.out.len() + link.inbox.iter().map(|piece| piece.len()).sum::<usize>())
+                .map(|link| {
+                    link.out.len() + link.inbox.iter().map(|piece| piece.len()).sum::<usize>()
+                })
                 .chain(rx)
                 .sum(),
         }
@@ -40,19 +45,32 @@ impl Engine {
             assert_eq!(link.out.recount(), link.out.len(), "{id:?}: bytes queued");
             self.check_owner(id, link.top);
             if let Some(at) = link.armed {
-                assert!(self.timers.contains(at, Key::Link(id)), "{id:?}: deadline not in the table");
+                assert!(
+                    self.timers.contains(at, Key::Link(id)),
+                    "{id:?}: deadline not in the table"
+                );
             }
             if let Base::Stream { mux, id: stream } = link.base
                 && let Some(session) = self.muxes.get(mux)
             {
-                assert_eq!(session.smux.owner(stream), Some(id), "{id:?}: stream of somebody else");
+                assert_eq!(
+                    session.smux.owner(stream),
+                    Some(id),
+                    "{id:?}: stream of somebody else"
+                );
             }
             self.check_bounds(id, link.out.len());
         }
         for (id, session) in &self.sessions {
-            assert!(self.links.contains_key(session.client), "{id:?}: session without a client");
+            assert!(
+                self.links.contains_key(session.client),
+                "{id:?}: session without a client"
+            );
             if let Some(upstream) = session.upstream {
-                assert!(self.links.contains_key(upstream), "{id:?}: upstream is gone");
+                assert!(
+                    self.links.contains_key(upstream),
+                    "{id:?}: upstream is gone"
+                );
             }
             if let Some(dial) = session.dial {
                 assert!(self.dials.contains_key(dial), "{id:?}: waits for no dial");
@@ -63,7 +81,10 @@ impl Engine {
             self.check_paused(session.client, session.upstream);
         }
         for (id, mux) in &self.muxes {
-            assert!(self.links.contains_key(mux.link), "{id:?}: session without a link");
+            assert!(
+                self.links.contains_key(mux.link),
+                "{id:?}: session without a link"
+            );
             mux.smux.check();
         }
     }
@@ -71,7 +92,11 @@ impl Engine {
     fn check_owner(&self, id: super::LinkId, top: Top) {
         match top {
             Top::Client(session) => {
-                assert_eq!(self.sessions.get(session).map(|s| s.client), Some(id), "{id:?}: client");
+                assert_eq!(
+                    self.sessions.get(session).map(|s| s.client),
+                    Some(id),
+                    "{id:?}: client"
+                );
             }
             Top::Upstream(session) => {
                 let upstream = self.sessions.get(session).and_then(|s| s.upstream);
@@ -91,7 +116,10 @@ impl Engine {
         for (source, sink) in [(client, upstream), (upstream, client)] {
             let low = self.plan.limits.low;
             if self.links[source].paused {
-                assert!(self.links[sink].out.len() > low, "{source:?} is paused for nothing");
+                assert!(
+                    self.links[sink].out.len() > low,
+                    "{source:?} is paused for nothing"
+                );
             }
         }
     }
@@ -99,6 +127,9 @@ impl Engine {
     fn check_bounds(&self, id: super::LinkId, queued: usize) {
         // High water, one read beyond it, and the overhead of layers; replies stop at four times that.
         let bound = 5 * self.plan.limits.high + 4 * self.plan.limits.read + 1024 * 1024;
-        assert!(queued <= bound, "{id:?}: {queued} bytes queued, more than {bound}");
+        assert!(
+            queued <= bound,
+            "{id:?}: {queued} bytes queued, more than {bound}"
+        );
     }
 }

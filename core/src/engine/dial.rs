@@ -23,8 +23,8 @@ use crate::buffer::stash;
 use crate::connector::{self, Connector, Negotiate, Step};
 use crate::error::{Cause, Fail};
 use crate::event::Event;
-use crate::layer::{Info, Up};
 use crate::layer::tls::Tls;
+use crate::layer::{Info, Up};
 use crate::plan::{ConnectorKind, Node};
 use crate::route::Candidate;
 use crate::time::Time;
@@ -77,7 +77,9 @@ pub(super) struct Route {
 impl Route {
     /// The last node with a mux dialer: everything up to it belongs to the mux session.
     fn mux_at(&self) -> Option<usize> {
-        self.nodes.iter().rposition(|node| node.dialer.mux.is_some())
+        self.nodes
+            .iter()
+            .rposition(|node| node.dialer.mux.is_some())
     }
 }
 
@@ -140,8 +142,15 @@ impl Engine {
         let Purpose::Session(session) = dial.purpose else {
             return;
         };
-        let client = self.links.get(self.sessions[session].client).map_or(NOWHERE, |link| link.meta.remote);
-        match self.pick_route(self.dials[id].service, client.ip(), &self.dials[id].failed.clone()) {
+        let client = self
+            .links
+            .get(self.sessions[session].client)
+            .map_or(NOWHERE, |link| link.meta.remote);
+        match self.pick_route(
+            self.dials[id].service,
+            client.ip(),
+            &self.dials[id].failed.clone(),
+        ) {
             Ok(route) => {
                 let dial = &mut self.dials[id];
                 dial.route = route;
@@ -151,7 +160,12 @@ impl Engine {
         }
     }
 
-    fn pick_route(&mut self, service: usize, client: IpAddr, failed: &[(usize, usize)]) -> Result<Route, Fail> {
+    fn pick_route(
+        &mut self,
+        service: usize,
+        client: IpAddr,
+        failed: &[(usize, usize)],
+    ) -> Result<Route, Fail> {
         let plan = self.plan.clone();
         let Some(chain) = plan.services[service].chain else {
             return Ok(Route::default());
@@ -169,10 +183,20 @@ impl Engine {
                     backup: node.backup,
                 })
                 .collect();
-            let avoid: Vec<usize> =
-                failed.iter().filter(|(hop, _)| *hop == index).map(|(_, node)| *node).collect();
+            let avoid: Vec<usize> = failed
+                .iter()
+                .filter(|(hop, _)| *hop == index)
+                .map(|(_, node)| *node)
+                .collect();
             let pool = self.hub.pool(chain, index);
-            let picked = pool.select(&nodes, &hop.selector, client, &avoid, self.now, &mut self.entropy);
+            let picked = pool.select(
+                &nodes,
+                &hop.selector,
+                client,
+                &avoid,
+                self.now,
+                &mut self.entropy,
+            );
             let Some(node) = picked else {
                 // Never around the hop: a missing node must not turn into a direct connection.
                 let text = format!("hop {} has no node", hop.name);
@@ -192,7 +216,10 @@ impl Engine {
         let plan = self.plan.clone();
         let session = &self.sessions[session];
         let service = session.service;
-        let client = self.links.get(session.client).map_or(NOWHERE, |link| link.meta.remote);
+        let client = self
+            .links
+            .get(session.client)
+            .map_or(NOWHERE, |link| link.meta.remote);
         let nowhere = Target::new(Host::Name(String::new()), 0);
         let Some(forward) = &plan.services[service].forward else {
             // The far end of a `forward` or `relay` connector chooses the target.
@@ -213,9 +240,21 @@ impl Engine {
             })
             .collect();
         let pool = self.hub.targets(service);
-        pool.select(&nodes, &forward.selector, client.ip(), &[], self.now, &mut self.entropy)
-            .map(|index| forward.nodes[index].addr.clone())
-            .ok_or_else(|| Fail::new(Cause::NetUnreachable, "the service has no target to forward to"))
+        pool.select(
+            &nodes,
+            &forward.selector,
+            client.ip(),
+            &[],
+            self.now,
+            &mut self.entropy,
+        )
+        .map(|index| forward.nodes[index].addr.clone())
+        .ok_or_else(|| {
+            Fail::new(
+                Cause::NetUnreachable,
+                "the service has no target to forward to",
+            )
+        })
     }
 
     /// Begins a route: at a mux session where there is one, else with a socket.
@@ -263,13 +302,23 @@ impl Engine {
         let Some(dial) = self.dials.get_mut(id) else {
             return;
         };
-        let port = dial.route.nodes.first().map_or(dial.target.port, |node| node.addr.port);
+        let port = dial
+            .route
+            .nodes
+            .first()
+            .map_or(dial.target.port, |node| node.addr.port);
         match result {
             Ok(addrs) if !addrs.is_empty() => {
-                dial.addrs = addrs.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
+                dial.addrs = addrs
+                    .into_iter()
+                    .map(|ip| SocketAddr::new(ip, port))
+                    .collect();
                 self.connect_next(id);
             }
-            Ok(_) => self.dial_failed(id, Fail::new(Cause::NameNotFound, "the name has no address")),
+            Ok(_) => self.dial_failed(
+                id,
+                Fail::new(Cause::NameNotFound, "the name has no address"),
+            ),
             Err(fail) => self.dial_failed(id, fail),
         }
     }
@@ -370,7 +419,11 @@ impl Engine {
             return;
         };
         let node = dial.route.nodes[dial.at].clone();
-        let next = dial.route.nodes.get(dial.at + 1).map(|node| node.addr.clone());
+        let next = dial
+            .route
+            .nodes
+            .get(dial.at + 1)
+            .map(|node| node.addr.clone());
         let mut rx = std::mem::take(&mut dial.rx);
         let target = next.unwrap_or_else(|| dial.target.clone());
         let cx = connector::Cx {
@@ -393,7 +446,9 @@ impl Engine {
                 self.send(link, &mut rope(out));
                 let tls = match &node.connector.socks_tls {
                     Some(plan) => Tls::client(plan),
-                    None => Err(Fail::protocol("SOCKS5 node chose TLS, which was not offered")),
+                    None => Err(Fail::protocol(
+                        "SOCKS5 node chose TLS, which was not offered",
+                    )),
                 };
                 let level = self.links.get(link).map_or(0, |link| link.layers.len());
                 self.push_tls(link, tls);
@@ -493,8 +548,10 @@ impl Engine {
             return self.enter(id);
         }
         // A node that reached us an answer about the target is not to blame.
-        let from_target = matches!(fail.cause, Cause::Refused | Cause::Denied | Cause::NameNotFound)
-            && dial.stage == "waiting for the node's answer";
+        let from_target = matches!(
+            fail.cause,
+            Cause::Refused | Cause::Denied | Cause::NameNotFound
+        ) && dial.stage == "waiting for the node's answer";
         let place = match dial.route.nodes.get(dial.at) {
             Some(node) => format!("{} ({})", node.name, node.addr),
             None => dial.target.to_string(),
@@ -578,14 +635,18 @@ impl Engine {
     }
 
     pub(super) fn dial_accepts(&self, id: DialId) -> bool {
-        self.dials.get(id).is_none_or(|dial| dial.rx.len() < self.plan.limits.early)
+        self.dials
+            .get(id)
+            .is_none_or(|dial| dial.rx.len() < self.plan.limits.early)
     }
 
     fn dial_timer(&mut self, id: DialId) {
         let Some(dial) = self.dials.get_mut(id) else {
             return;
         };
-        let at = dial.stage_until.map_or(dial.until, |stage| stage.min(dial.until));
+        let at = dial
+            .stage_until
+            .map_or(dial.until, |stage| stage.min(dial.until));
         self.timers.arm(Key::Dial(id), &mut dial.armed, Some(at));
     }
 
@@ -610,7 +671,11 @@ impl Engine {
 
     /// Names of the nodes on the way of a link, for the log.
     pub(super) fn route_text(&self, link: LinkId) -> String {
-        let names: Vec<&str> = self.links[link].route.iter().map(|node| node.name.as_str()).collect();
+        let names: Vec<&str> = self.links[link]
+            .route
+            .iter()
+            .map(|node| node.name.as_str())
+            .collect();
         names.join(" > ")
     }
 }

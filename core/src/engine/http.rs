@@ -47,7 +47,11 @@ impl Engine {
         self.http_drive(id, News::Timeout);
     }
 
-    pub(super) fn http_dialed(&mut self, id: SessionId, result: Result<(LinkId, BytesMut, bool), Fail>) {
+    pub(super) fn http_dialed(
+        &mut self,
+        id: SessionId,
+        result: Result<(LinkId, BytesMut, bool), Fail>,
+    ) {
         match result {
             Ok((_, rest, _)) => {
                 stash(&mut self.sessions[id].upstream_rx, rest);
@@ -110,7 +114,15 @@ impl Engine {
             to_client: &mut to_client,
             to_upstream: &mut to_upstream,
         };
-        let ask = tell(proxy, &cx, &plan.limits, self.now, news, [rx, upstream_rx], &mut io);
+        let ask = tell(
+            proxy,
+            &cx,
+            &plan.limits,
+            self.now,
+            news,
+            [rx, upstream_rx],
+            &mut io,
+        );
         session.output += to_client.len() as u64;
         session.input += to_upstream.len() as u64;
         session.active = self.now;

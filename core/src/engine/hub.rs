@@ -52,7 +52,10 @@ pub(super) struct MuxSession {
 enum Side {
     /// The streams of a client are connections of this service.
     Server(usize),
-    Client { key: HubKey, place: String },
+    Client {
+        key: HubKey,
+        place: String,
+    },
 }
 
 impl Hub {
@@ -146,7 +149,10 @@ impl Engine {
         entry.dialing = None;
         for waiting in std::mem::take(&mut entry.waiting) {
             if !self.muxes.contains_key(mux) {
-                self.dial_failed(waiting, Fail::new(Cause::Closed, "the mux session ended at once"));
+                self.dial_failed(
+                    waiting,
+                    Fail::new(Cause::Closed, "the mux session ended at once"),
+                );
             } else if self.dials.contains_key(waiting) {
                 self.open_stream(waiting, mux, false);
             }
@@ -231,7 +237,14 @@ impl Engine {
                 };
                 let below = session.link;
                 let (meta, encrypted) = (self.links[below].meta, self.links[below].encrypted);
-                let link = self.new_link(Base::Stream { mux: id, id: stream }, meta, Top::Incoming(service));
+                let link = self.new_link(
+                    Base::Stream {
+                        mux: id,
+                        id: stream,
+                    },
+                    meta,
+                    Top::Incoming(service),
+                );
                 self.links[link].encrypted = encrypted;
                 self.muxes[id].smux.adopt(stream, link);
                 self.link_up_stream(link);
@@ -268,7 +281,10 @@ impl Engine {
         let mut emptied = Vec::new();
         let mut batch = Rope::default();
         loop {
-            let waiting = self.links.get(below).map_or(usize::MAX, |link| link.out.len());
+            let waiting = self
+                .links
+                .get(below)
+                .map_or(usize::MAX, |link| link.out.len());
             if waiting.saturating_add(batch.len()) >= limits.mux_ahead {
                 break;
             }
@@ -353,5 +369,4 @@ impl Engine {
     fn link_up_stream(&mut self, link: LinkId) {
         self.rise(link, 0, crate::layer::Up::Ready(Info::default()));
     }
-
 }

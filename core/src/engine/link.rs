@@ -20,7 +20,10 @@ use crate::time::Time;
 pub(super) enum Base {
     Socket,
     /// Stream `id` of a mux session.
-    Stream { mux: MuxId, id: u32 },
+    Stream {
+        mux: MuxId,
+        id: u32,
+    },
 }
 
 /// What sits on top of the layers.
@@ -122,7 +125,8 @@ impl Engine {
     fn push_server_layers(&mut self, id: LinkId, listener: &Listener) -> Result<(), Fail> {
         let link = &mut self.links[id];
         if let Some(config) = &listener.tls {
-            link.layers.push(AnyLayer::Tls(Tls::server(config.clone())?));
+            link.layers
+                .push(AnyLayer::Tls(Tls::server(config.clone())?));
             link.encrypted = true;
         }
         if let Some(ws) = &listener.ws {
@@ -361,7 +365,10 @@ impl Engine {
         if link.closing.is_some() {
             return;
         }
-        let spoken = link.layers.iter().any(|layer| matches!(layer, AnyLayer::Ws(_)));
+        let spoken = link
+            .layers
+            .iter()
+            .any(|layer| matches!(layer, AnyLayer::Ws(_)));
         let level = link.layers.len();
         if level > 0
             && !std::mem::replace(&mut link.said_end, true)
@@ -450,7 +457,9 @@ impl Engine {
         }
         match how {
             Eof::Fin => self.rise(id, 0, Up::End { both: false }),
-            Eof::Reset => self.link_failed(id, Fail::new(Cause::Reset, "connection reset by the peer")),
+            Eof::Reset => {
+                self.link_failed(id, Fail::new(Cause::Reset, "connection reset by the peer"))
+            }
         }
         self.link_timer(id);
     }
@@ -523,7 +532,10 @@ impl Engine {
             Top::Closing => !link.ended,
             Top::Client(session) => self.client_accepts(session),
             Top::Upstream(session) => self.upstream_accepts(session),
-            Top::Mux(mux) => self.muxes.get(mux).is_none_or(|session| session.smux.readable()),
+            Top::Mux(mux) => self
+                .muxes
+                .get(mux)
+                .is_none_or(|session| session.smux.readable()),
             Top::Dial(dial) => self.dial_accepts(dial),
             Top::Incoming(_) => true,
         }
@@ -538,7 +550,11 @@ impl Engine {
             self.take_in(id, data);
         } else {
             // A waiting piece must not pin its receive buffer.
-            let data = if data.len() < 16 * 1024 { BytesMut::from(&data[..]) } else { data };
+            let data = if data.len() < 16 * 1024 {
+                BytesMut::from(&data[..])
+            } else {
+                data
+            };
             self.links[id].inbox.push_back(data);
         }
     }
@@ -658,7 +674,10 @@ impl Engine {
                 return self.remove_link(id, reset);
             }
             let seconds = self.plan.limits.handshake.as_secs();
-            let fail = Fail::new(Cause::TimedOut, format!("handshake not finished after {seconds} s"));
+            let fail = Fail::new(
+                Cause::TimedOut,
+                format!("handshake not finished after {seconds} s"),
+            );
             return self.link_failed(id, fail);
         }
         for level in 0..link.layers.len() {
@@ -671,7 +690,10 @@ impl Engine {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
-        if link.layers[level].next_timeout().is_none_or(|at| at > self.now) {
+        if link.layers[level]
+            .next_timeout()
+            .is_none_or(|at| at > self.now)
+        {
             return;
         }
         let mut ups = Vec::new();
@@ -707,9 +729,15 @@ impl Engine {
         self.rise(id, level, Up::Ready(Info::default()));
     }
 
-    pub(super) fn service_tls(&self, config: Option<&Arc<rustls::ServerConfig>>) -> Result<Tls, Fail> {
+    pub(super) fn service_tls(
+        &self,
+        config: Option<&Arc<rustls::ServerConfig>>,
+    ) -> Result<Tls, Fail> {
         let Some(config) = config else {
-            return Err(Fail::new(Cause::Unsupported, "TLS in SOCKS5 is off (notls)"));
+            return Err(Fail::new(
+                Cause::Unsupported,
+                "TLS in SOCKS5 is off (notls)",
+            ));
         };
         Tls::server(config.clone())
     }

@@ -61,7 +61,11 @@ pub enum Action {
     /// Connect a new socket; answer with `handle_connected`.
     Connect { id: SocketId, addr: SocketAddr },
     /// Resolve a name; answer with `handle_resolved`. Addresses in the order in which to try them.
-    Resolve { query: QueryId, host: String, port: u16 },
+    Resolve {
+        query: QueryId,
+        host: String,
+        port: u16,
+    },
     /// There is something to write, or reading is wanted again.
     Wake(SocketId),
     /// Close the socket and forget the id. `reset`: with an RST, so that the peer does not take it for an end.
@@ -155,7 +159,12 @@ impl Engine {
     }
 
     /// The result of an [`Action::Resolve`].
-    pub fn handle_resolved(&mut self, query: QueryId, result: Result<Vec<IpAddr>, Fail>, now: Time) {
+    pub fn handle_resolved(
+        &mut self,
+        query: QueryId,
+        result: Result<Vec<IpAddr>, Fail>,
+        now: Time,
+    ) {
         self.now = now;
         self.dial_resolved(query, result);
         self.settle();
@@ -214,7 +223,11 @@ impl Engine {
         self.now = now;
         let why = Fail::new(Cause::Local, "shutting down");
         for id in self.links.keys().collect::<Vec<_>>() {
-            if self.links.get(id).is_some_and(|link| link.closing.is_none()) {
+            if self
+                .links
+                .get(id)
+                .is_some_and(|link| link.closing.is_none())
+            {
                 self.link_failed(id, why.clone());
             }
         }
@@ -247,10 +260,17 @@ impl Engine {
 
     pub fn interest(&self, id: SocketId) -> Interest {
         let Some(link) = self.links.get(id) else {
-            return Interest { read: 0, fin: false };
+            return Interest {
+                read: 0,
+                fin: false,
+            };
         };
         Interest {
-            read: if self.accepts(link) { link.read_size } else { 0 },
+            read: if self.accepts(link) {
+                link.read_size
+            } else {
+                0
+            },
             fin: link.finished && link.out.is_empty(),
         }
     }

@@ -108,7 +108,11 @@ impl Engine {
 
     /// Pauses a source whose sink is over high water.
     pub(super) fn press_back(&mut self, from: LinkId, to: LinkId) {
-        if self.links.get(to).is_some_and(|link| link.out.len() > self.plan.limits.high) {
+        if self
+            .links
+            .get(to)
+            .is_some_and(|link| link.out.len() > self.plan.limits.high)
+        {
             self.pause(from, true);
         }
     }
@@ -129,8 +133,15 @@ impl Engine {
         let Some(upstream) = session.upstream else {
             return self.end_session(id, None);
         };
-        let to = if from_client { upstream } else { session.client };
-        let hold = self.links.get(to).is_some_and(|link| self.ends_whole_stream(link));
+        let to = if from_client {
+            upstream
+        } else {
+            session.client
+        };
+        let hold = self
+            .links
+            .get(to)
+            .is_some_and(|link| self.ends_whole_stream(link));
         if hold {
             self.sessions[id].held = Some(to);
         } else {

@@ -259,7 +259,10 @@ impl Engine {
             self.cancel_dial(dial);
         }
         let relaying = matches!(session.stage, Stage::Relay);
-        for link in [Some(session.client), session.upstream].into_iter().flatten() {
+        for link in [Some(session.client), session.upstream]
+            .into_iter()
+            .flatten()
+        {
             match &fail {
                 // Before the relay the client was told by a reply.
                 Some(fail) if relaying => self.abort(link, fail),
@@ -308,7 +311,10 @@ impl Engine {
             Stage::Dialing(_) if !both => {}
             Stage::Detect if session.rx.is_empty() => self.end_session(id, None),
             _ => {
-                let fail = Fail::new(Cause::Closed, "the client left before its request was complete");
+                let fail = Fail::new(
+                    Cause::Closed,
+                    "the client left before its request was complete",
+                );
                 self.end_session(id, Some(fail));
             }
         }
@@ -343,7 +349,11 @@ impl Engine {
         let Some(session) = self.sessions.get(id) else {
             return;
         };
-        let source = if link == session.client { session.upstream } else { Some(session.client) };
+        let source = if link == session.client {
+            session.upstream
+        } else {
+            Some(session.client)
+        };
         if let Some(source) = source
             && self.links.get(source).is_some_and(|link| link.paused)
         {
@@ -371,7 +381,10 @@ impl Engine {
             Stage::Relay => self.relay_timeout(id),
             Stage::Http(_) => self.http_timeout(id),
             _ => {
-                let fail = Fail::new(Cause::TimedOut, "the client's request was not complete in time");
+                let fail = Fail::new(
+                    Cause::TimedOut,
+                    "the client's request was not complete in time",
+                );
                 self.end_session(id, Some(fail));
             }
         }

@@ -63,7 +63,9 @@ impl Tls {
             rustls::Error::InvalidMessage(_) if !self.ready => {
                 "the peer does not speak TLS".to_owned()
             }
-            rustls::Error::AlertReceived(alert) => format!("TLS: the peer answered with alert {alert:?}"),
+            rustls::Error::AlertReceived(alert) => {
+                format!("TLS: the peer answered with alert {alert:?}")
+            }
             error => format!("TLS: {error}"),
         };
         Fail::new(Cause::Tls, text)
@@ -71,7 +73,13 @@ impl Tls {
 
     /// Moves decrypted bytes into the part of `wire` that rustls has already read, so that one buffer
     /// carries both; what does not fit (the rest of a record begun earlier) gets its own.
-    fn drain(&mut self, wire: &mut BytesMut, read: &mut usize, filled: &mut usize, up: &mut Vec<Up>) {
+    fn drain(
+        &mut self,
+        wire: &mut BytesMut,
+        read: &mut usize,
+        filled: &mut usize,
+        up: &mut Vec<Up>,
+    ) {
         let mut reader = self.connection.reader();
         loop {
             // Neither an empty buffer nor an ended peer is an error here.
@@ -135,7 +143,10 @@ impl Layer for Tls {
         if peer_closed && !self.ended {
             self.ended = true;
             if !self.ready {
-                return Err(Fail::new(Cause::Tls, "TLS: the peer closed during the handshake"));
+                return Err(Fail::new(
+                    Cause::Tls,
+                    "TLS: the peer closed during the handshake",
+                ));
             }
             io.up.push(Up::End { both: false });
         }

@@ -110,7 +110,10 @@ impl<K: Copy + PartialEq> Smux<K> {
 
     /// Streams in use.
     pub fn streams(&self) -> usize {
-        self.streams.values().filter(|stream| !stream.abandoned).count()
+        self.streams
+            .values()
+            .filter(|stream| !stream.abandoned)
+            .count()
     }
 
     pub fn owner(&self, id: u32) -> Option<K> {
@@ -213,20 +216,32 @@ impl<K: Copy + PartialEq> Smux<K> {
     }
 
     /// Takes a piece of the session's byte stream.
-    pub fn recv(&mut self, mut wire: BytesMut, now: Time, events: &mut Vec<Event>) -> Result<(), Fail> {
+    pub fn recv(
+        &mut self,
+        mut wire: BytesMut,
+        now: Time,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Fail> {
         self.last_rx = now;
         while !wire.is_empty() {
             if self.payload > 0 {
                 let piece = wire.split_to(self.payload.min(wire.len()));
                 self.payload -= piece.len();
                 if let Some(id) = self.payload_of
-                    && self.streams.get(&id).is_some_and(|stream| !stream.abandoned)
+                    && self
+                        .streams
+                        .get(&id)
+                        .is_some_and(|stream| !stream.abandoned)
                 {
                     events.push(Event::Data(id, piece));
                 }
                 continue;
             }
-            let wanted = if self.partial_len >= HEADER { HEADER + UPDATE } else { HEADER };
+            let wanted = if self.partial_len >= HEADER {
+                HEADER + UPDATE
+            } else {
+                HEADER
+            };
             let n = (wanted - self.partial_len).min(wire.len());
             self.partial[self.partial_len..self.partial_len + n].copy_from_slice(&wire[..n]);
             self.partial_len += n;
@@ -264,7 +279,10 @@ impl<K: Copy + PartialEq> Smux<K> {
                 if self.streams.len() >= 2 * self.max_streams {
                     return Err(Fail::new(
                         Cause::Limit,
-                        format!("peer opened more than {} mux streams at once", self.max_streams),
+                        format!(
+                            "peer opened more than {} mux streams at once",
+                            self.max_streams
+                        ),
                     ));
                 }
                 self.streams.insert(id, Stream::new(None));
@@ -321,13 +339,20 @@ impl<K: Copy + PartialEq> Smux<K> {
     /// The next frame to send, control first, then one data frame a stream in turn.
     ///
     /// `pull(owner, max)` gives up to `max` bytes of what the owner has waiting, and whether more waits.
-    pub fn poll(&mut self, now: Time, mut pull: impl FnMut(K, usize) -> (Option<Seg>, bool)) -> Option<Seg> {
+    pub fn poll(
+        &mut self,
+        now: Time,
+        mut pull: impl FnMut(K, usize) -> (Option<Seg>, bool),
+    ) -> Option<Seg> {
         let seg = self.poll_frame(&mut pull)?;
         self.last_tx = now;
         Some(seg)
     }
 
-    fn poll_frame(&mut self, pull: &mut impl FnMut(K, usize) -> (Option<Seg>, bool)) -> Option<Seg> {
+    fn poll_frame(
+        &mut self,
+        pull: &mut impl FnMut(K, usize) -> (Option<Seg>, bool),
+    ) -> Option<Seg> {
         if std::mem::take(&mut self.nop) {
             return Some(self.control_frame(Command::Nop, 0, &[]));
         }
@@ -437,10 +462,17 @@ impl<K: Copy + PartialEq> Smux<K> {
     /// The invariants that the simulation relies on.
     pub fn check(&self) {
         let unread: usize = self.streams.values().map(|stream| stream.unread).sum();
-        assert_eq!(self.budget, self.plan.max_receive as i64 - unread as i64, "budget");
+        assert_eq!(
+            self.budget,
+            self.plan.max_receive as i64 - unread as i64,
+            "budget"
+        );
         for id in &self.ready {
             if let Some(stream) = self.streams.get(id) {
-                assert!(stream.ready, "stream {id} is in the ready list without its mark");
+                assert!(
+                    stream.ready,
+                    "stream {id} is in the ready list without its mark"
+                );
             }
         }
     }

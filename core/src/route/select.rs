@@ -45,7 +45,9 @@ impl Pool {
         let alive = |index: &usize| !self.is_out(*index, selector, now) && !avoid.contains(index);
         let mut choice: Vec<usize> = (0..nodes.len()).filter(alive).collect();
         if choice.is_empty() {
-            choice = (0..nodes.len()).filter(|index| !avoid.contains(index)).collect();
+            choice = (0..nodes.len())
+                .filter(|index| !avoid.contains(index))
+                .collect();
         }
         if choice.is_empty() {
             choice = (0..nodes.len()).collect();
@@ -90,7 +92,10 @@ impl Pool {
 }
 
 fn weighted(nodes: &[Candidate], choice: &[usize], entropy: &mut Entropy) -> usize {
-    let total: u64 = choice.iter().map(|index| u64::from(nodes[*index].weight.max(1))).sum();
+    let total: u64 = choice
+        .iter()
+        .map(|index| u64::from(nodes[*index].weight.max(1)))
+        .sum();
     let mut at = entropy.below(total);
     for index in choice {
         let weight = u64::from(nodes[*index].weight.max(1));
@@ -136,7 +141,14 @@ mod tests {
             strategy,
             ..Selector::default()
         };
-        pool.select(nodes, &selector, CLIENT, &[], now, &mut Entropy::new([1; 32]))
+        pool.select(
+            nodes,
+            &selector,
+            CLIENT,
+            &[],
+            now,
+            &mut Entropy::new([1; 32]),
+        )
     }
 
     #[test]

@@ -47,7 +47,9 @@ impl Header {
             3 => Command::Nop,
             4 => Command::Upd,
             other => {
-                return Err(Fail::protocol(format!("smux command {other}, expected 0 to 4")));
+                return Err(Fail::protocol(format!(
+                    "smux command {other}, expected 0 to 4"
+                )));
             }
         };
         let len = u16::from_le_bytes([l0, l1]);
@@ -117,7 +119,10 @@ mod tests {
         for (header, bytes) in [
             (header(1, Command::Syn, 0, 3), [1, 0, 0, 0, 3, 0, 0, 0]),
             (header(1, Command::Psh, 5, 3), [1, 2, 5, 0, 3, 0, 0, 0]),
-            (header(1, Command::Psh, 32768, 3), [1, 2, 0, 0x80, 3, 0, 0, 0]),
+            (
+                header(1, Command::Psh, 32768, 3),
+                [1, 2, 0, 0x80, 3, 0, 0, 0],
+            ),
             (header(1, Command::Fin, 0, 3), [1, 1, 0, 0, 3, 0, 0, 0]),
             (header(1, Command::Nop, 0, 0), [1, 3, 0, 0, 0, 0, 0, 0]),
             (header(2, Command::Upd, 8, 7), [2, 4, 8, 0, 7, 0, 0, 0]),

@@ -5,7 +5,10 @@ use super::*;
 type Mux8 = Smux<u8>;
 
 fn hex(text: &str) -> BytesMut {
-    let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let digits: Vec<u8> = text
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
     digits
         .chunks(2)
         .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
@@ -51,7 +54,9 @@ fn received(version: u8, wire: &str) -> Result<String, String> {
                     mux.adopt(id, id as u8);
                     text += &format!("+{id} ");
                 }
-                Event::Data(id, data) => text += &format!("{id}:{} ", String::from_utf8_lossy(&data)),
+                Event::Data(id, data) => {
+                    text += &format!("{id}:{} ", String::from_utf8_lossy(&data))
+                }
                 Event::Fin(id) => text += &format!("-{id} "),
             }
         }
@@ -92,13 +97,22 @@ fn frames_received_mean_what_the_reference_says() {
     protocol(received(1, "0103010000000000410100000003000000"));
     for (wire, expected) in [
         ("01040800030000000000000000000000", ""),
-        ("0100000003000000 0100000003000000 010201000300000041", "+3 3:A"),
+        (
+            "0100000003000000 0100000003000000 010201000300000041",
+            "+3 3:A",
+        ),
         ("0100000002000000 0100000000000000", "+2 +0"),
         ("0102030009000000414243 0100000003000000", "+3"),
-        ("0100000003000000 0102000003000000 010201000300000042", "+3 3:B"),
+        (
+            "0100000003000000 0102000003000000 010201000300000042",
+            "+3 3:B",
+        ),
         ("0101000009000000 0100000003000000", "+3"),
         ("0103000009000000 0100000003000000", "+3"),
-        ("0100000003000000 0102030003000000616263 0101000003000000", "+3 3:a 3:b 3:c -3"),
+        (
+            "0100000003000000 0102030003000000616263 0101000003000000",
+            "+3 3:a 3:b 3:c -3",
+        ),
     ] {
         assert_eq!(received(1, wire).as_deref(), Ok(expected), "{wire}");
     }
@@ -172,7 +186,16 @@ fn streams_take_turns() {
     }
     assert_eq!(
         order,
-        [(0, 3), (0, 5), (0, 7), (2, 3), (2, 5), (2, 7), (2, 3), (2, 5)]
+        [
+            (0, 3),
+            (0, 5),
+            (0, 7),
+            (2, 3),
+            (2, 5),
+            (2, 7),
+            (2, 3),
+            (2, 5)
+        ]
     );
 }
 
@@ -188,10 +211,15 @@ fn unread_bytes_stop_the_session_at_its_budget() {
         Time::ZERO,
     );
     let mut events = Vec::new();
-    mux.recv(hex("0100000003000000"), Time::ZERO, &mut events).unwrap();
-    mux.adopt(3, 1);
-    mux.recv(hex("01020a000300000030313233343536373839"), Time::ZERO, &mut events)
+    mux.recv(hex("0100000003000000"), Time::ZERO, &mut events)
         .unwrap();
+    mux.adopt(3, 1);
+    mux.recv(
+        hex("01020a000300000030313233343536373839"),
+        Time::ZERO,
+        &mut events,
+    )
+    .unwrap();
     assert!(!mux.readable());
     mux.check();
     mux.consumed(3, 4);
@@ -205,7 +233,11 @@ fn a_flood_of_streams_ends_the_session() {
     let mut mux = Smux::<u8>::new(Mux::default(), false, 4, Time::ZERO);
     let mut events = Vec::new();
     let result = (1..20u8).try_for_each(|id| {
-        mux.recv(BytesMut::from(&[1, 0, 0, 0, id, 0, 0, 0][..]), Time::ZERO, &mut events)
+        mux.recv(
+            BytesMut::from(&[1, 0, 0, 0, id, 0, 0, 0][..]),
+            Time::ZERO,
+            &mut events,
+        )
     });
     assert_eq!(result.unwrap_err().cause, Cause::Limit);
     assert_eq!(events.len(), 4);
@@ -219,7 +251,8 @@ fn keepalive_speaks_when_idle_and_notices_silence() {
     mux.timeout(second(10)).unwrap();
     assert_eq!(sent(&mut mux, &mut Vec::new()), hex("0103000000000000"));
     assert!(mux.next_timeout() > Some(Time::ZERO));
-    mux.recv(hex("0103000000000000"), second(20), &mut Vec::new()).unwrap();
+    mux.recv(hex("0103000000000000"), second(20), &mut Vec::new())
+        .unwrap();
     assert!(mux.timeout(second(49)).is_ok());
     assert_eq!(mux.timeout(second(50)).unwrap_err().cause, Cause::TimedOut);
     mux.pause(true, second(30));

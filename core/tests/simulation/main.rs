@@ -1,0 +1,204 @@
+//! The main test: whole proxies, two engines and their clients and targets, under random cuts, stalls and
+//! resets, with one fake clock. A failing seed is printed; `GINNEL_SEED=n` runs it alone, `GINNEL_RUNS=n`
+//! sets how many are run.
+
+mod plans;
+mod program;
+mod random;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use ginnel_core::error::Eof;
+use plans::Setting;
+use program::Program;
+use random::Random;
+use world::World;
+
+fn runs(default: u64) -> std::ops::Range<u64> {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    match number("GINNEL_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("GINNEL_RUNS").unwrap_or(default),
+    }
+}
+
+fn each_seed(default: u64, run: impl Fn(u64)) {
+    for seed in runs(default) {
+        let result = catch_unwind(AssertUnwindSafe(|| run(seed)));
+        if let Err(panic) = result {
+            println!("failed with GINNEL_SEED={seed}");
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+fn world(seed: u64, tls: bool) -> (World, Setting) {
+    let mut random = Random::new(seed);
+    let setting = Setting::draw(&mut random, tls);
+    let mut world = World::new(seed, setting.plans());
+    setting.listen(&mut world);
+    (world, setting)
+}
+
+fn add_clients(world: &mut World, setting: &Setting, faults: bool) {
+    for number in 0..1 + world.random.below(4) {
+        let n = [0, 1, 700, 20_000, 300_000][world.random.below(5)];
+        let speaks = setting.speaks;
+        let mut client = match setting.speaker {
+            Some(n) => Program::listening_client(speaks, plans::TARGET, n),
+            None => Program::echo_client(speaks, plans::TARGET, number as u64, n),
+        };
+        if faults && world.random.chance(3) {
+            let after = world.random.below(n + 1);
+            client = client.resetting(after);
+        }
+        world.start(client, plans::entry());
+    }
+}
+
+/// After a stop nothing may be left in any engine.
+fn all_released(world: &mut World) {
+    world.stop();
+    world.run(Duration::from_secs(120));
+    for engine in &world.engines {
+        engine.check();
+        assert_eq!(
+            engine.census(),
+            Default::default(),
+            "something is left over"
+        );
+        assert_eq!(engine.poll_timeout(), None);
+    }
+}
+
+fn undisturbed(seed: u64, tls: bool) {
+    let (mut world, setting) = world(seed, tls);
+    add_clients(&mut world, &setting, false);
+    world.run(Duration::from_secs(200));
+    for program in world.programs.iter().filter(|program| program.client) {
+        assert_eq!(program.failed, None, "{setting:?}");
+        assert!(
+            program.done(),
+            "{setting:?}: {program:?} {:?}",
+            world.events
+        );
+    }
+    assert_eq!(world.resets, 0);
+    for engine in &world.engines {
+        assert_eq!(
+            engine.sessions(),
+            0,
+            "{setting:?}: sessions outlive their clients"
+        );
+    }
+    all_released(&mut world);
+}
+
+fn disturbed(seed: u64, tls: bool) {
+    let (mut world, setting) = world(seed, tls);
+    add_clients(&mut world, &setting, true);
+    if setting.cuts {
+        world.run(Duration::ZERO);
+        world.cut_tunnels();
+        add_clients(&mut world, &setting, false);
+    }
+    world.run(Duration::from_secs(200));
+    for program in world.programs.iter().filter(|program| program.client) {
+        // Whatever happened, what was received is a part of what was sent, and the end was told.
+        let told = program
+            .failed
+            .as_deref()
+            .is_none_or(|text| text.starts_with("unexpected answer"));
+        assert!(told, "{setting:?}: {:?}", program.failed);
+        if world.resets == 0 {
+            assert!(
+                program.done() || program.end == Some(Eof::Reset),
+                "{setting:?}: {program:?}"
+            );
+        }
+    }
+    for engine in &world.engines {
+        assert_eq!(
+            engine.sessions(),
+            0,
+            "{setting:?}: sessions outlive their clients"
+        );
+    }
+    all_released(&mut world);
+}
+
+#[test]
+fn every_byte_arrives_and_everything_is_released() {
+    each_seed(6000, |seed| undisturbed(seed, false));
+}
+
+#[test]
+fn every_byte_arrives_within_tls() {
+    each_seed(400, |seed| undisturbed(seed, true));
+}
+
+#[test]
+fn resets_and_cuts_invent_nothing_and_leave_nothing() {
+    each_seed(4000, |seed| disturbed(seed, false));
+}
+
+#[test]
+fn resets_within_tls_leave_nothing() {
+    each_seed(200, |seed| disturbed(seed, true));
+}
+
+/// One session a node: sixteen connections at once are one transport.
+#[test]
+fn connections_share_one_mux_session() {
+    each_seed(50, |seed| {
+        let mut random = Random::new(seed);
+        let setting = Setting::muxed(&mut random);
+        let mut world = World::new(seed, setting.plans());
+        setting.listen(&mut world);
+        for number in 0..16 {
+            let client = Program::echo_client(setting.speaks, plans::TARGET, number, 5000);
+            world.start(client, plans::entry());
+        }
+        world.run(Duration::from_secs(5));
+        assert!(
+            world
+                .programs
+                .iter()
+                .filter(|program| program.client)
+                .all(Program::done)
+        );
+        assert_eq!(world.tunnels(), 1);
+        all_released(&mut world);
+    });
+}
+
+/// After the session is lost, the next request makes a new one and succeeds.
+#[test]
+fn a_lost_session_costs_the_next_request_nothing() {
+    each_seed(50, |seed| {
+        let mut random = Random::new(seed);
+        let setting = Setting::muxed(&mut random);
+        let mut world = World::new(seed, setting.plans());
+        setting.listen(&mut world);
+        for number in 0..3 {
+            let client = Program::echo_client(setting.speaks, plans::TARGET, number, 5000);
+            world.start(client, plans::entry());
+            world.run(Duration::from_secs(5));
+            assert!(
+                world
+                    .programs
+                    .iter()
+                    .filter(|program| program.client)
+                    .all(Program::done)
+            );
+            world.cut_tunnels();
+        }
+        all_released(&mut world);
+    });
+}

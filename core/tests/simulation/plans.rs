@@ -1,0 +1,240 @@
+//! What is simulated: an entry, one or two hops over any channel, a target.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ginnel_core::addr::Target;
+use ginnel_core::plan::{
+    Chain, Channel, Connector, ConnectorKind, Dialer, Forward, ForwardNode, Handler, HandlerKind,
+    Hop, Listener as ListenerPlan, Mux, Node, Plan, Selector, Service, TlsClient, WsClient,
+    WsServer,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use crate::program::{Program, Speaks};
+use crate::random::Random;
+use crate::world::{Listener, World};
+
+pub const TARGET: (&str, u16) = ("target.test", 80);
+
+pub fn entry() -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, 1], 1080))
+}
+
+fn server(hop: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, 2], 8000 + hop as u16))
+}
+
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub speaks: Speaks,
+    entry: HandlerKind,
+    hops: Vec<(Channel, ConnectorKind, HandlerKind)>,
+    mux: Mux,
+    compression: bool,
+    max_frame: Option<usize>,
+    nodelay: bool,
+    /// The target speaks first, this many bytes.
+    pub speaker: Option<usize>,
+    pub cuts: bool,
+}
+
+impl Setting {
+    pub fn draw(random: &mut Random, tls: bool) -> Self {
+        let channels: &[Channel] = match tls {
+            false => &[Channel::Tcp, Channel::Ws, Channel::Mws, Channel::Mws],
+            true => &[Channel::Tls, Channel::Wss, Channel::Mwss],
+        };
+        let count = [0, 1, 1, 1, 2, 2][random.below(6)];
+        let hops = (0..count).map(|_| hop(random, channels)).collect();
+        let mut setting = Self::with(random, hops);
+        setting.speaker = random.chance(4).then(|| random.below(100_000));
+        setting.cuts = random.chance(3);
+        setting
+    }
+
+    pub fn muxed(random: &mut Random) -> Self {
+        let hops = vec![hop(random, &[Channel::Mws])];
+        Self::with(random, hops)
+    }
+
+    fn with(random: &mut Random, hops: Vec<(Channel, ConnectorKind, HandlerKind)>) -> Self {
+        let (speaks, entry) = [
+            (Speaks::Socks5, HandlerKind::Socks5),
+            (Speaks::Socks5, HandlerKind::Auto),
+            (Speaks::Socks4a, HandlerKind::Auto),
+            (Speaks::Connect, HandlerKind::Http),
+            (Speaks::Connect, HandlerKind::Auto),
+            (Speaks::Raw, HandlerKind::Forward),
+        ][random.below(6)];
+        Self {
+            speaks,
+            entry,
+            hops,
+            mux: Mux {
+                version: 1 + random.below(2) as u8,
+                max_frame: [1, 100, 32768, 65535][random.below(4)],
+                max_receive: [70_000, 4_194_304][random.below(2)],
+                max_stream: [4000, 65536][random.below(2)],
+                ..Mux::default()
+            },
+            compression: random.chance(4),
+            max_frame: random.chance(4).then(|| 1 + random.below(3000)),
+            nodelay: random.chance(2),
+            speaker: None,
+            cuts: false,
+        }
+    }
+
+    /// The engine at the entry, and the one that has all servers.
+    pub fn plans(&self) -> Vec<Plan> {
+        let hop = |(index, kinds): (usize, &(Channel, ConnectorKind, HandlerKind))| Hop {
+            name: format!("hop-{index}"),
+            nodes: vec![Arc::new(self.node(index, *kinds))],
+            selector: Selector::default(),
+        };
+        let chain = Chain {
+            name: "chain-0".to_owned(),
+            hops: self.hops.iter().enumerate().map(hop).collect(),
+        };
+        let has_chain = !chain.hops.is_empty();
+        let client = Plan {
+            services: vec![self.service(self.entry, Channel::Tcp, has_chain.then_some(0))],
+            chains: vec![chain],
+            ..Plan::default()
+        };
+        let services = self
+            .hops
+            .iter()
+            .map(|(channel, _, handler)| self.service(*handler, *channel, None));
+        let server = Plan {
+            services: services.collect(),
+            ..Plan::default()
+        };
+        vec![client, server]
+    }
+
+    pub fn listen(&self, world: &mut World) {
+        world.listen(entry(), Listener::Engine(0, 0));
+        for hop in 0..self.hops.len() {
+            world.listen(server(hop), Listener::Engine(1, hop));
+        }
+        let speaker = self.speaker;
+        let target = move |_: &mut Random| match speaker {
+            Some(n) => Program::speaker(n),
+            None => Program::echo(),
+        };
+        world.listen(
+            SocketAddr::from(([10, 0, 0, 9], 80)),
+            Listener::Program(Box::new(target)),
+        );
+    }
+
+    fn service(&self, kind: HandlerKind, channel: Channel, chain: Option<usize>) -> Service {
+        let target = ForwardNode {
+            name: "target-0".to_owned(),
+            addr: Target::parse("target.test:80").unwrap(),
+            weight: 1,
+            backup: false,
+        };
+        Service {
+            name: "service-0".to_owned(),
+            listener: ListenerPlan {
+                channel,
+                tls: channel.has_tls().then(|| tls().0.clone()),
+                ws: channel.has_ws().then(|| {
+                    Arc::new(WsServer {
+                        path: "/ws".to_owned(),
+                        host: None,
+                        headers: Vec::new(),
+                        compression: self.compression,
+                        read_header_timeout: Duration::from_secs(10),
+                        ping: Some(Duration::from_secs(15)),
+                        max_frame: self.max_frame,
+                        read: None,
+                    })
+                }),
+                mux: channel.has_mux().then(|| self.mux.clone()),
+            },
+            handler: Arc::new(Handler::new(kind)),
+            chain,
+            forward: (kind == HandlerKind::Forward).then(|| Forward {
+                nodes: vec![target],
+                selector: Selector::default(),
+            }),
+            retries: 0,
+        }
+    }
+
+    fn node(
+        &self,
+        index: usize,
+        (channel, connector, _): (Channel, ConnectorKind, HandlerKind),
+    ) -> Node {
+        Node {
+            name: format!("node-{index}"),
+            addr: server(index).into(),
+            dialer: Dialer {
+                channel,
+                tls: channel.has_tls().then(|| TlsClient {
+                    config: tls().1.clone(),
+                    name: ServerName::try_from("server.test").unwrap(),
+                }),
+                ws: channel.has_ws().then(|| {
+                    Arc::new(WsClient {
+                        host: "server.test:8000".to_owned(),
+                        path: "/ws".to_owned(),
+                        headers: Vec::new(),
+                        compression: self.compression,
+                        ping: Some(Duration::from_secs(15)),
+                        max_frame: self.max_frame,
+                        read: None,
+                    })
+                }),
+                mux: channel.has_mux().then(|| self.mux.clone()),
+                handshake_timeout: Duration::from_secs(10),
+            },
+            connector: Connector {
+                nodelay: self.nodelay,
+                ..Connector::new(connector)
+            },
+            weight: 1,
+            backup: false,
+        }
+    }
+}
+
+fn hop(random: &mut Random, channels: &[Channel]) -> (Channel, ConnectorKind, HandlerKind) {
+    let channel = channels[random.below(channels.len())];
+    let (connector, handler) = [
+        (ConnectorKind::Http, HandlerKind::Http),
+        (ConnectorKind::Http, HandlerKind::Auto),
+        (ConnectorKind::Socks5, HandlerKind::Socks5),
+        (ConnectorKind::Socks5, HandlerKind::Auto),
+        (ConnectorKind::Socks4, HandlerKind::Socks4),
+        (ConnectorKind::Relay, HandlerKind::Relay),
+    ][random.below(6)];
+    (channel, connector, handler)
+}
+
+/// One certificate for all runs.
+fn tls() -> &'static (Arc<ServerConfig>, Arc<ClientConfig>) {
+    static TLS: OnceLock<(Arc<ServerConfig>, Arc<ClientConfig>)> = OnceLock::new();
+    TLS.get_or_init(|| {
+        let made = rcgen::generate_simple_self_signed(["server.test".to_owned()]).unwrap();
+        let certificate = CertificateDer::from(made.cert.der().to_vec());
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let server = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).unwrap();
+        let client = ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        (Arc::new(server), Arc::new(client))
+    })
+}

@@ -1,0 +1,438 @@
+//! A world of engines and programs joined by pipes: every step is drawn from one seed.
+//!
+//! A pipe has a capacity, carries chunks cut at random, can stall and can be reset. Time stands still
+//! while anything can happen and then jumps to the next deadline.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ginnel_core::bytes::BytesMut;
+use ginnel_core::engine::{Action, ConnMeta, Engine, SocketId};
+use ginnel_core::error::{Cause, Eof, Fail};
+use ginnel_core::plan::Plan;
+use ginnel_core::time::Time;
+
+use crate::program::{Program, Said};
+use crate::random::Random;
+
+/// A direction of a connection.
+#[derive(Default)]
+struct Pipe {
+    bytes: VecDeque<u8>,
+    fin: bool,
+    fin_delivered: bool,
+    /// The reader does not look for a while.
+    stalled: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    Engine(usize, SocketId),
+    Program(usize),
+    /// Closed.
+    Nobody,
+}
+
+/// One end: it reads `pipes[end]` of its connection and writes the other.
+struct Connection {
+    pipes: [Pipe; 2],
+    owners: [Owner; 2],
+    reset: bool,
+    /// Not yet told to the owner.
+    reset_news: [bool; 2],
+}
+
+pub enum Listener {
+    Engine(usize, usize),
+    Program(Box<dyn Fn(&mut Random) -> Program>),
+}
+
+pub struct World {
+    pub random: Random,
+    pub engines: Vec<Engine>,
+    pub programs: Vec<Program>,
+    pub events: Vec<ginnel_core::event::Event>,
+    program_ends: Vec<Option<(usize, usize)>>,
+    connections: Vec<Connection>,
+    sockets: HashMap<(usize, SocketId), (usize, usize)>,
+    listeners: HashMap<SocketAddr, Listener>,
+    pub now: Time,
+    capacity: usize,
+    pub resets: u32,
+    steps: u64,
+}
+
+impl World {
+    pub fn new(seed: u64, plans: Vec<Plan>) -> Self {
+        let mut random = Random::new(seed);
+        let engines = plans
+            .into_iter()
+            .map(|plan| Engine::new(Arc::new(plan), [random.below(256) as u8; 32]))
+            .collect();
+        let capacity = [16, 300, 5000, 100_000][random.below(4)];
+        Self {
+            random,
+            engines,
+            programs: Vec::new(),
+            events: Vec::new(),
+            program_ends: Vec::new(),
+            connections: Vec::new(),
+            sockets: HashMap::new(),
+            listeners: HashMap::new(),
+            now: Time::ZERO,
+            capacity,
+            resets: 0,
+            steps: 0,
+        }
+    }
+
+    pub fn listen(&mut self, addr: SocketAddr, listener: Listener) {
+        self.listeners.insert(addr, listener);
+    }
+
+    /// A program connects to an engine's service.
+    pub fn start(&mut self, program: Program, addr: SocketAddr) {
+        let index = self.programs.len();
+        self.programs.push(program);
+        self.program_ends.push(None);
+        assert!(
+            self.connect(Owner::Program(index), addr).is_some(),
+            "nobody listens at {addr}"
+        );
+    }
+
+    /// Runs until nothing can happen any more within `patience` of simulated time.
+    pub fn run(&mut self, patience: Duration) {
+        let mut until = self.now + patience;
+        loop {
+            if self.steps > 3_000_000 {
+                panic!("no end after {} steps", self.steps);
+            }
+            if self.step() {
+                until = self.now + patience;
+                continue;
+            }
+            if self.unstall() {
+                continue;
+            }
+            let Some(at) = self.engines.iter().filter_map(Engine::poll_timeout).min() else {
+                return;
+            };
+            if at > until {
+                return;
+            }
+            self.now = at.max(self.now);
+            for index in 0..self.engines.len() {
+                if self.engines[index]
+                    .poll_timeout()
+                    .is_some_and(|at| at <= self.now)
+                {
+                    self.engines[index].handle_timeout(self.now);
+                    let next = self.engines[index].poll_timeout();
+                    assert!(
+                        next.is_none_or(|next| next > self.now),
+                        "a deadline stays in the past"
+                    );
+                    self.act(index);
+                }
+            }
+        }
+    }
+
+    /// Something that can happen does; false when nothing can.
+    fn step(&mut self) -> bool {
+        self.steps += 1;
+        let ends = 2 * self.connections.len();
+        if ends == 0 {
+            return false;
+        }
+        let from = self.random.below(ends);
+        for offset in 0..ends {
+            let end = (from + offset) % ends;
+            if self.step_end(end / 2, end % 2) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn step_end(&mut self, c: usize, end: usize) -> bool {
+        if std::mem::take(&mut self.connections[c].reset_news[end]) {
+            self.deliver_end(c, end, Eof::Reset);
+            return true;
+        }
+        if self.connections[c].reset || self.connections[c].owners[end] == Owner::Nobody {
+            return false;
+        }
+        let reads_first = self.random.below(2) == 0;
+        if reads_first {
+            self.read(c, end) || self.write(c, end)
+        } else {
+            self.write(c, end) || self.read(c, end)
+        }
+    }
+
+    fn read(&mut self, c: usize, end: usize) -> bool {
+        let random = &mut self.random;
+        let connection = &mut self.connections[c];
+        let pipe = &mut connection.pipes[end];
+        if pipe.stalled {
+            return false;
+        }
+        if pipe.bytes.is_empty() {
+            if !pipe.fin || pipe.fin_delivered {
+                return false;
+            }
+            if let Owner::Engine(e, id) = connection.owners[end]
+                && self.engines[e].interest(id).read == 0
+            {
+                return false;
+            }
+            pipe.fin_delivered = true;
+            self.deliver_end(c, end, Eof::Fin);
+            return true;
+        }
+        if random.below(200) == 0 {
+            pipe.stalled = true;
+            return true;
+        }
+        let cut = match random.below(4) {
+            0 => 1,
+            1 => 1 + random.below(20),
+            2 => 1 + random.below(1500),
+            _ => usize::MAX,
+        };
+        match connection.owners[end] {
+            Owner::Engine(e, id) => {
+                let max = self.engines[e].interest(id).read;
+                if max == 0 {
+                    return false;
+                }
+                let n = pipe.bytes.len().min(cut).min(max);
+                let chunk: Vec<u8> = pipe.bytes.drain(..n).collect();
+                self.engines[e].handle_input(id, BytesMut::from(&chunk[..]), self.now);
+                self.act(e);
+            }
+            Owner::Program(p) => {
+                let n = pipe.bytes.len().min(cut);
+                let chunk: Vec<u8> = pipe.bytes.drain(..n).collect();
+                self.programs[p].received(&chunk);
+            }
+            Owner::Nobody => pipe.bytes.clear(),
+        }
+        true
+    }
+
+    fn write(&mut self, c: usize, end: usize) -> bool {
+        let room = self.capacity.saturating_sub(self.connections[c].pipes[1 - end].bytes.len());
+        match self.connections[c].owners[end] {
+            Owner::Engine(e, id) => {
+                let mut slices = [IoSlice::new(&[]); 4];
+                let used = self.engines[e].transmit(id, &mut slices);
+                let offered: Vec<u8> = slices[..used]
+                    .iter()
+                    .flat_map(|slice| slice.iter().copied())
+                    .collect();
+                if offered.is_empty() {
+                    let pipe = &mut self.connections[c].pipes[1 - end];
+                    if self.engines[e].interest(id).fin && !pipe.fin {
+                        pipe.fin = true;
+                        return true;
+                    }
+                    return false;
+                }
+                if room == 0 {
+                    return false;
+                }
+                let n = offered.len().min(room).min(1 + self.random.below(40_000));
+                let pipe = &mut self.connections[c].pipes[1 - end];
+                pipe.bytes.extend(&offered[..n]);
+                self.engines[e].handle_sent(id, n, self.now);
+                self.act(e);
+                true
+            }
+            Owner::Program(p) => {
+                if self.connections[c].pipes[1 - end].fin || room == 0 {
+                    return false;
+                }
+                let said = self.programs[p].says(&mut self.random, room);
+                let pipe = &mut self.connections[c].pipes[1 - end];
+                match said {
+                    Said::Nothing => false,
+                    Said::Bytes(bytes) => {
+                        pipe.bytes.extend(bytes);
+                        true
+                    }
+                    Said::Fin => {
+                        pipe.fin = true;
+                        true
+                    }
+                    Said::Reset => {
+                        self.resets += 1;
+                        self.reset(c, end);
+                        true
+                    }
+                }
+            }
+            Owner::Nobody => false,
+        }
+    }
+
+    fn unstall(&mut self) -> bool {
+        let mut any = false;
+        for connection in &mut self.connections {
+            for pipe in &mut connection.pipes {
+                any |= std::mem::take(&mut pipe.stalled);
+            }
+        }
+        any
+    }
+
+    fn deliver_end(&mut self, c: usize, end: usize, how: Eof) {
+        match self.connections[c].owners[end] {
+            Owner::Engine(e, id) => {
+                self.engines[e].handle_eof(id, how, self.now);
+                self.act(e);
+            }
+            Owner::Program(p) => self.programs[p].ended(how),
+            Owner::Nobody => {}
+        }
+    }
+
+    /// The end `by` resets the connection: what is under way is lost.
+    fn reset(&mut self, c: usize, by: usize) {
+        let connection = &mut self.connections[c];
+        connection.reset = true;
+        connection.owners[by] = Owner::Nobody;
+        connection.reset_news[1 - by] = connection.owners[1 - by] != Owner::Nobody;
+        for pipe in &mut connection.pipes {
+            pipe.bytes.clear();
+        }
+    }
+
+    /// Cuts every connection between two engines.
+    pub fn cut_tunnels(&mut self) {
+        for c in 0..self.connections.len() {
+            let between = self.connections[c]
+                .owners
+                .iter()
+                .all(|owner| matches!(owner, Owner::Engine(..)));
+            if between && !self.connections[c].reset {
+                self.resets += 1;
+                self.connections[c].reset = true;
+                self.connections[c].reset_news = [true; 2];
+            }
+        }
+    }
+
+    pub fn stop(&mut self) {
+        for e in 0..self.engines.len() {
+            self.engines[e].handle_stop(self.now);
+            self.act(e);
+        }
+    }
+
+    /// Connections between engines that are alive.
+    pub fn tunnels(&self) -> usize {
+        let between = |c: &&Connection| {
+            c.owners
+                .iter()
+                .all(|owner| matches!(owner, Owner::Engine(..)))
+        };
+        self.connections.iter().filter(between).count()
+    }
+
+    fn connect(&mut self, from: Owner, addr: SocketAddr) -> Option<usize> {
+        let listener = self.listeners.get(&addr)?;
+        let c = self.connections.len();
+        let to = match listener {
+            Listener::Engine(e, service) => {
+                let (e, service) = (*e, *service);
+                let meta = meta(addr, c);
+                let id = self.engines[e].handle_accept(service, meta, self.now);
+                self.sockets.insert((e, id), (c, 1));
+                Owner::Engine(e, id)
+            }
+            Listener::Program(make) => {
+                let program = make(&mut self.random);
+                self.programs.push(program);
+                self.program_ends.push(None);
+                Owner::Program(self.programs.len() - 1)
+            }
+        };
+        self.connections.push(Connection {
+            pipes: [Pipe::default(), Pipe::default()],
+            owners: [from, to],
+            reset: false,
+            reset_news: [false; 2],
+        });
+        for (end, owner) in [from, to].into_iter().enumerate() {
+            if let Owner::Program(p) = owner {
+                self.program_ends[p] = Some((c, end));
+            }
+        }
+        if let Owner::Engine(e, _) = to {
+            self.act(e);
+        }
+        Some(c)
+    }
+
+    /// Takes the engine's actions, and checks it afterwards.
+    fn act(&mut self, e: usize) {
+        while let Some(action) = self.engines[e].poll_action() {
+            match action {
+                Action::Connect { id, addr } => match self.connect(Owner::Engine(e, id), addr) {
+                    Some(c) => {
+                        self.sockets.insert((e, id), (c, 0));
+                        let meta = meta(addr, c);
+                        self.engines[e].handle_connected(id, Ok(meta), self.now);
+                    }
+                    None => {
+                        let fail = Fail::new(Cause::Refused, "connection refused");
+                        self.engines[e].handle_connected(id, Err(fail), self.now);
+                    }
+                },
+                Action::Resolve { query, host, .. } => {
+                    let result = match host.as_str() {
+                        "target.test" => Ok(vec![[10, 0, 0, 9].into()]),
+                        _ => Err(Fail::new(Cause::NameNotFound, "no such name")),
+                    };
+                    self.engines[e].handle_resolved(query, result, self.now);
+                }
+                Action::Wake(_) => {}
+                Action::Close { id, reset } => self.close(e, id, reset),
+            }
+        }
+        while let Some(event) = self.engines[e].poll_event() {
+            self.events.push(event);
+        }
+        self.engines[e].check();
+    }
+
+    fn close(&mut self, e: usize, id: SocketId, reset: bool) {
+        let Some((c, end)) = self.sockets.remove(&(e, id)) else {
+            return;
+        };
+        let connection = &mut self.connections[c];
+        connection.owners[end] = Owner::Nobody;
+        if connection.reset {
+            return;
+        }
+        // A close with unread input is an RST on a real socket too.
+        if reset || !connection.pipes[end].bytes.is_empty() {
+            self.reset(c, end);
+        } else {
+            connection.pipes[1 - end].fin = true;
+        }
+    }
+}
+
+fn meta(addr: SocketAddr, c: usize) -> ConnMeta {
+    ConnMeta {
+        remote: SocketAddr::from(([10, 1, (c / 250) as u8, (c % 250) as u8], 40_000)),
+        local: addr,
+    }
+}
