@@ -137,6 +137,30 @@ fn an_announced_length_changes_nothing() {
     assert_eq!(server.data, b"ab");
 }
 
+/// The receive buffer is the thread's: what is unfinished is copied out of it.
+#[test]
+fn no_receive_buffer_is_pinned() {
+    for wire in [
+        "82810000000061",
+        "828000000000",
+        "8285000000006865",
+        "828100000000",
+        "82",
+        "898500000000",
+        "89850000000061",
+        "89810000000061",
+        "428300000000f248cd",
+        "c28700000000f248cdc9c90700",
+    ] {
+        let (_, mut server) = compressing_pair();
+        let mut buffer = BytesMut::with_capacity(4096);
+        buffer.extend_from_slice(&hex(wire));
+        let chunk = buffer.split();
+        server.call(|ws, cx, io| ws.recv(cx, chunk, io)).unwrap();
+        assert!(buffer.try_reclaim(4096), "{wire}");
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Send { up: bool, len: usize, noisy: bool },
@@ -162,6 +186,27 @@ fn op() -> impl Strategy<Value = Op> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn no_bytes_do_harm(
+        wire in proptest::collection::vec(
+            prop_oneof![any::<u8>(), Just(0), Just(0x80), Just(0x82), Just(0xc2), Just(0x81)],
+            0..300,
+        ),
+        cut in 1usize..300,
+    ) {
+        let (_, mut server) = compressing_pair();
+        let mut failed = false;
+        for piece in wire.chunks(cut) {
+            let result = server.recv(piece);
+            prop_assert!(result.is_ok() || !failed, "two failures");
+            failed |= result.is_err();
+        }
+        prop_assert!(server.down.len() <= 300 * 127);
+        let _ = server.lower_end(Eof::Fin);
+        server.abort(Cause::Local);
+        prop_assert_eq!(server.ws.next_timeout(), None);
+    }
 
     #[test]
     fn what_goes_in_comes_out(
