@@ -117,6 +117,10 @@ fn a_bomb_is_inflated_turn_by_turn() {
     // While we are paused, nothing happens.
     server.ws.pause(true, server.now);
     assert_eq!(server.ws.next_timeout(), None);
+    let before = server.data.len();
+    server.now = at(1);
+    server.call(|ws, cx, io| ws.timeout(cx, io)).unwrap();
+    assert_eq!(server.data.len(), before);
     server.ws.pause(false, server.now);
 
     while let Some(next) = server.ws.next_timeout() {
