@@ -9,6 +9,7 @@
 //! meaning.
 
 mod heartbeat;
+mod send;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +20,12 @@ use tungstenite::protocol::frame::coding::Control;
 use self::heartbeat::{Beat, Heartbeat};
 use super::upgrade::{self, Agreed};
 use super::{Cx, Info, Io, Layer, Up};
-use crate::buffer::{Rope, Seg, stash};
+use crate::buffer::{Rope, stash};
 use crate::error::{Cause, Eof, Fail};
 use crate::plan::{WsClient, WsServer};
 use crate::time::Time;
 use crate::wire::deflate::Inflater;
-use crate::wire::websocket::{DataFrame, Decoder, Item, Violation, close_payload, control, mask};
+use crate::wire::websocket::{Decoder, Item, Violation, close_payload, control};
 
 /// Inflated bytes passed on in one turn. What would be more waits for the next one, in its
 /// compressed form, so that a small input cannot fill the memory.
@@ -32,12 +33,6 @@ const INFLATED: usize = 1024 * 1024;
 
 /// Until the next turn of inflation: long enough for the engine to pause us in between.
 const TURN: Duration = Duration::from_millis(1);
-
-/// Messages sent plainly after one that compression did not make smaller.
-const PLAIN_RUN: u8 = 16;
-
-/// Messages below this are always compressed when it was agreed on; gost compresses all.
-const WORTH: usize = 1024;
 
 /// A websocket connection in either role.
 #[derive(Debug)]
@@ -202,7 +197,10 @@ impl Ws {
             self.control(cx, Control::Pong, &payload, io.down);
         }
         let Err(stop) = stopped else {
-            self.rest = wire;
+            if !wire.is_empty() {
+                // An empty rest would still pin its receive buffer.
+                self.rest = wire;
+            }
             if self.peer == Peer::Ending && self.turn_at.is_none() {
                 return self.peer_ended(cx, io.up);
             }
@@ -328,70 +326,6 @@ impl Ws {
         }
         let key = self.key(cx);
         down.push_slice(control(kind, payload, key).as_ref());
-    }
-
-    /// One message of the first `len` bytes of `data`, in frames of at most `max_frame`.
-    fn message(
-        &mut self,
-        cx: &mut Cx,
-        data: &mut Rope,
-        len: usize,
-        compressed: bool,
-        down: &mut Rope,
-    ) {
-        let max_frame = self.max_frame().unwrap_or(len);
-        let mut left = len;
-        while left > 0 {
-            let frame = DataFrame {
-                first: left == len,
-                last: left <= max_frame,
-                compressed,
-                len: left.min(max_frame),
-            };
-            let mut key = self.key(cx);
-            let head = frame.head(key);
-            let mut head = Some(head.as_ref());
-            let mut missing = frame.len;
-            while let Some(mut seg) = data.pop(missing) {
-                missing -= seg.len();
-                if let Some(key) = &mut key {
-                    *key = mask(seg.head_mut(), *key);
-                    *key = mask(&mut seg.body, *key);
-                }
-                if let Some(head) = head.take() {
-                    seg.push_front(head);
-                }
-                down.push(seg);
-                if missing == 0 {
-                    break;
-                }
-            }
-            left -= frame.len;
-        }
-    }
-
-    /// Like [`Self::message`], compressed, unless that gains nothing: then most of the next messages
-    /// will not shrink either (they are ciphertext), and trying costs many times the whole tunnel.
-    fn compressed_message(&mut self, cx: &mut Cx, data: &mut Rope, len: usize, down: &mut Rope) {
-        if self.plain_run > 0 && len >= WORTH {
-            self.plain_run -= 1;
-            return self.message(cx, data, len, false, down);
-        }
-        let mut plain = Rope::default();
-        while plain.len() < len
-            && let Some(seg) = data.pop(len - plain.len())
-        {
-            plain.push(seg);
-        }
-        let packed = cx.deflate.deflate(plain.segs().flat_map(Seg::parts));
-        if packed.len() >= len && len >= WORTH {
-            self.plain_run = PLAIN_RUN;
-            return self.message(cx, &mut plain, len, false, down);
-        }
-        let len = packed.len();
-        let mut packed_rope = Rope::default();
-        packed_rope.push(Seg::new(packed));
-        self.message(cx, &mut packed_rope, len, true, down);
     }
 
     fn beat(&mut self, cx: &mut Cx, down: &mut Rope) -> Result<(), Fail> {

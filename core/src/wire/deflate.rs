@@ -120,6 +120,10 @@ impl Inflater {
                 return Ok(Some(BytesMut::from(&out[..made])));
             }
             if taken == 0 && !self.ended {
+                if self.input.is_empty() {
+                    // Used up, but still pinning its receive buffer.
+                    self.input = BytesMut::new();
+                }
                 return Ok(None);
             }
         }

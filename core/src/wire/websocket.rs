@@ -16,7 +16,7 @@ pub const HEAD: usize = 14;
 pub const CONTROL: usize = 125;
 
 /// What a peer's bytes mean, in order.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// A text or binary message begins. `compressed`: RSV1 was set (RFC 7692, 6).
     Begin {

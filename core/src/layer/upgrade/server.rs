@@ -434,6 +434,15 @@ mod tests {
     }
 
     #[test]
+    fn an_upgrade_has_no_body() {
+        let request = GOOD.replacen("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\n", 1);
+        let (result, out, _) = serve(&plan(), &format!("{request}12345"));
+        assert!(result.unwrap_err().text.ends_with("400: expected no body"));
+        assert!(out.starts_with("HTTP/1.1 400 Bad Request\r\n"));
+        assert!(out.contains("\r\nConnection: close\r\n"));
+    }
+
+    #[test]
     fn no_request_ends_the_connection() {
         for (text, line) in [
             ("\u{16}\u{3}\u{1}", "400 Bad Request"),

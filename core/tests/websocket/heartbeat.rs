@@ -1,0 +1,96 @@
+//! Pings between two ends.
+
+use super::*;
+
+fn pinging_pair() -> (End, End) {
+    let ping = Some(Duration::from_secs(15));
+    let client = WsClient {
+        ping,
+        ..client_plan()
+    };
+    let server = WsServer {
+        ping,
+        ..server_plan()
+    };
+    pair_of(client, server, [false; 2])
+}
+
+#[test]
+fn silent_ends_keep_each_other_alive() {
+    let (mut client, mut server) = pinging_pair();
+    let mut pings = 0;
+    for second in 1..200 {
+        client.run_until(at(second)).unwrap();
+        server.run_until(at(second)).unwrap();
+        for _ in 0..2 {
+            let (up, down) = (client.sent(), server.sent());
+            if !up.is_empty() {
+                pings += 1;
+                server.recv(&up).unwrap();
+            }
+            if !down.is_empty() {
+                client.recv(&down).unwrap();
+            }
+        }
+    }
+    assert!(pings >= 10, "{pings}");
+}
+
+#[test]
+fn a_dead_peer_is_noticed_after_two_periods() {
+    let (client, server) = pinging_pair();
+    for (mut end, masked) in [(client, true), (server, false)] {
+        end.run_until(at(15)).unwrap();
+        let (_, controls) = meaning(&end.sent(), masked);
+        assert_eq!(controls, [Item::Ping(BytesMut::new())]);
+        end.run_until(at(29)).unwrap();
+        let fail = end.run_until(at(30)).unwrap_err();
+        assert_eq!(fail.cause, Cause::TimedOut);
+        assert_eq!(fail.text, "websocket: no answer to a ping for 15s");
+        assert_eq!(end.ws.next_timeout(), None);
+    }
+}
+
+#[test]
+fn traffic_needs_no_pings() {
+    let (_, mut server) = pinging_pair();
+    for second in (0..300).step_by(10) {
+        server.run_until(at(second)).unwrap();
+        server.recv(&hex("82810000000061")).unwrap();
+    }
+    assert_eq!(server.sent(), b"");
+}
+
+#[test]
+fn a_paused_end_says_that_it_lives() {
+    let (_, mut server) = pinging_pair();
+    server.ws.pause(true, at(1));
+    server.run_until(at(100)).unwrap();
+    let (_, controls) = meaning(&server.sent(), false);
+    assert_eq!(controls, vec![Item::Pong(BytesMut::new()); 6]);
+    server.ws.pause(false, at(100));
+    server.run_until(at(114)).unwrap();
+    assert_eq!(server.sent(), b"");
+    server.run_until(at(115)).unwrap();
+    assert_eq!(server.sent(), hex("8900"));
+}
+
+#[test]
+fn the_time_after_a_half_close_needs_no_pings() {
+    let (mut client, mut server) = pinging_pair();
+    client.finish();
+    server.lower_end(Eof::Fin).unwrap();
+    assert_eq!(client.ws.next_timeout(), None);
+    assert_eq!(server.ws.next_timeout(), None);
+}
+
+#[test]
+fn several_pings_in_one_read_get_the_newest_pong() {
+    let (_, mut server) = pair();
+    server
+        .recv(&hex("89810000000061898100000000628981000000006389820000"))
+        .unwrap();
+    assert_eq!(server.sent(), hex("8a0163"));
+    server.recv(&hex("00006465")).unwrap();
+    assert_eq!(server.sent(), hex("8a026465"));
+}
