@@ -27,7 +27,7 @@ pub fn byte(key: u64, i: usize) -> u8 {
     (x >> (8 * (i & 7))) as u8
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Program {
     /// Handshake bytes: what to say, and what must be answered before the next.
     script: Vec<(Vec<u8>, Vec<u8>)>,
@@ -204,5 +204,19 @@ fn script(speaks: Speaks, (host, port): (&str, u16)) -> Vec<(Vec<u8>, Vec<u8>)> 
             let answer = "HTTP/1.1 200 Connection established\r\nProxy-Agent: gost/3.0\r\n\r\n";
             vec![(request.into_bytes(), answer.into())]
         }
+    }
+}
+
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Program")
+            .field("handshake_left", &self.script.len())
+            .field("sent", &self.sent)
+            .field("to_send", &self.to_send)
+            .field("received", &self.received)
+            .field("expect", &self.expect)
+            .field("end", &self.end)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
     }
 }

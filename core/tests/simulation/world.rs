@@ -60,8 +60,9 @@ pub struct World {
     sockets: HashMap<(usize, SocketId), (usize, usize)>,
     listeners: HashMap<SocketAddr, Listener>,
     pub now: Time,
-    capacity: usize,
+    pub capacity: usize,
     pub resets: u32,
+    pub about: String,
     steps: u64,
 }
 
@@ -85,6 +86,7 @@ impl World {
             now: Time::ZERO,
             capacity,
             resets: 0,
+            about: String::new(),
             steps: 0,
         }
     }
@@ -108,8 +110,8 @@ impl World {
     pub fn run(&mut self, patience: Duration) {
         let mut until = self.now + patience;
         loop {
-            if self.steps > 3_000_000 {
-                panic!("no end after {} steps", self.steps);
+            if self.steps > 1_000_000 {
+                panic!("no end after {} steps: capacity {}, {} {:?}", self.steps, self.capacity, self.about, self.programs);
             }
             if self.step() {
                 until = self.now + patience;
@@ -227,7 +229,9 @@ impl World {
     }
 
     fn write(&mut self, c: usize, end: usize) -> bool {
-        let room = self.capacity.saturating_sub(self.connections[c].pipes[1 - end].bytes.len());
+        let room = self
+            .capacity
+            .saturating_sub(self.connections[c].pipes[1 - end].bytes.len());
         match self.connections[c].owners[end] {
             Owner::Engine(e, id) => {
                 let mut slices = [IoSlice::new(&[]); 4];
@@ -332,6 +336,15 @@ impl World {
         for e in 0..self.engines.len() {
             self.engines[e].handle_stop(self.now);
             self.act(e);
+        }
+    }
+
+    /// Every client has got all it wanted, and the end.
+    pub fn all_done(&self, setting: &dyn std::fmt::Debug) {
+        for program in self.programs.iter().filter(|program| program.client) {
+            let place = || format!("{setting:?}: {program:?} {:#?}", self.events);
+            assert_eq!(program.failed, None, "{}", place());
+            assert!(program.done(), "{}", place());
         }
     }
 
