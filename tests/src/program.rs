@@ -207,7 +207,7 @@ impl Drop for Proc {
         self.end();
         if std::thread::panicking() {
             let lines = self.lines();
-            let skipped = lines.len().saturating_sub(40);
+            let skipped = lines.len().saturating_sub(25);
             eprintln!("--- {} ({skipped} lines before)", self.title);
             for line in &lines[skipped..] {
                 eprintln!("{line}");

@@ -49,7 +49,15 @@ impl Case {
     }
 
     fn pair(&self, links: &[Link], targets: &Targets) -> Pair {
-        Pair::start(&self.client, &self.server, links, targets)
+        let mut links = links.to_vec();
+        for link in &mut links {
+            // Two gosts choose TLS inside SOCKS5, and the end of that TLS puts a write deadline in
+            // the past on the mux session below: every other stream fails. A peer can avoid it.
+            if self.gost == Gost::Both && link.channel.starts_with('m') {
+                *link = link.clone().options(json!({ "notls": true }));
+            }
+        }
+        Pair::start(&self.client, &self.server, &links, targets)
     }
 
     fn gost_dials(&self) -> bool {
@@ -284,9 +292,14 @@ fn mixed_chain(case: &Case) {
         "http+mwss://127.0.0.1:0",
     ]);
     let node = |connector, dialer, addr| Node::new(connector, dialer, addr);
+    // As in `Case::pair`.
+    let first = match case.gost {
+        Gost::Both => json!({ "notls": true }),
+        _ => json!({}),
+    };
     let services = [
         Service::new("auto", "tcp")
-            .hop(node("socks5", "mws", outer.service(0)))
+            .hop(node("socks5", "mws", outer.service(0)).options(first))
             .hop(node("socks5", "ws", inner.service(0))),
         Service::new("auto", "tcp")
             .hop(node("http", "wss", outer.service(1)))
