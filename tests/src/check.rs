@@ -92,6 +92,18 @@ impl Way {
     }
 }
 
+/// Runs every case, also after one has failed; fails in the end if any did.
+pub fn each<C>(cases: impl IntoIterator<Item = C>, check: impl Fn(C)) {
+    let outcomes = cases
+        .into_iter()
+        .map(|case| catch_unwind(AssertUnwindSafe(|| check(case))));
+    let failed: Vec<usize> = outcomes
+        .enumerate()
+        .filter_map(|(i, outcome)| outcome.is_err().then_some(i + 1))
+        .collect();
+    assert!(failed.is_empty(), "failed: cases {failed:?}");
+}
+
 /// Seeds differ between calls, but not between runs of the same test: they are in every message.
 fn seed() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0x5eed);

@@ -149,3 +149,76 @@ pub fn ask_on(stream: &mut (impl Read + Write), request: &str) -> String {
     stream.write_all(request.as_bytes()).expect("a reader");
     read_head(stream).expect("a response")
 }
+
+/// The bytes inside the data frames of a connection, control frames left out. What is written goes
+/// out as one masked frame.
+pub struct Unframed<S> {
+    pub stream: S,
+    unread: Vec<u8>,
+}
+
+impl<S> Unframed<S> {
+    pub fn new(stream: S) -> Self {
+        Self {
+            stream,
+            unread: Vec::new(),
+        }
+    }
+}
+
+impl<S: Read> Read for Unframed<S> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.unread.is_empty() {
+            let frame = Frame::read(&mut self.stream)?;
+            if frame.opcode <= opcode::BINARY {
+                self.unread = frame.payload;
+            }
+        }
+        let n = into.len().min(self.unread.len());
+        into[..n].copy_from_slice(&self.unread[..n]);
+        self.unread.drain(..n);
+        Ok(n)
+    }
+}
+
+impl<S: Write> Write for Unframed<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let piece = &bytes[..bytes.len().min(125)];
+        self.stream.write_all(&frame(opcode::BINARY, piece, true))?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// One smux frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Smux {
+    pub version: u8,
+    pub command: u8,
+    pub stream: u32,
+    pub payload: Vec<u8>,
+}
+
+impl Smux {
+    pub const SYN: u8 = 0;
+    pub const FIN: u8 = 1;
+    pub const PSH: u8 = 2;
+    pub const NOP: u8 = 3;
+
+    pub fn read(from: &mut impl Read) -> io::Result<Self> {
+        let mut head = [0; 8];
+        from.read_exact(&mut head)?;
+        let [version, command, len @ .., a, b, c, d] = head;
+        let mut payload = vec![0; usize::from(u16::from_le_bytes(len))];
+        from.read_exact(&mut payload)?;
+        Ok(Self {
+            version,
+            command,
+            stream: u32::from_le_bytes([a, b, c, d]),
+            payload,
+        })
+    }
+}

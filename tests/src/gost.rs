@@ -64,3 +64,20 @@ fn fingerprint(source: &Path) -> Hash {
     }
     hash
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_version_has_the_same_main() {
+        let [stable, newest] = [STABLE, NEWEST].map(|version| {
+            let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/gost");
+            fs::read_to_string(peers.join(version).join("main.go")).expect("main.go")
+        });
+        assert!(
+            stable == newest,
+            "main.go differs between {STABLE} and {NEWEST}"
+        );
+    }
+}

@@ -34,8 +34,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// ```
 #[macro_export]
 macro_rules! on_both_runtimes {
-    ($($(#[$meta:meta])* fn $name:ident($ginnel:ident: &Program) $body:block)*) => {
-        $($(#[$meta])* fn $name($ginnel: &$crate::Program) $body)*
+    ($($(#[$meta:meta])* fn $name:ident($ginnel:ident: &$program:ty) $body:block)*) => {
+        $($(#[$meta])* fn $name($ginnel: &$program) $body)*
 
         mod smol {
             $(#[test] fn $name() { super::$name(&$crate::Program::ginnel($crate::Runtime::Smol)) })*

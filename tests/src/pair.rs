@@ -156,6 +156,75 @@ fn add(to: &mut Value, more: Value) {
     to.extend(more);
 }
 
+/// Links that differ in every option that changes bytes on the wire, and in several at once.
+pub fn every_option() -> Vec<Link> {
+    let frame = |n: u32| json!({ "mux.maxFrameSize": n });
+    let windows = json!({
+        "mux.version": 2,
+        "mux.maxStreamBuffer": 8192,
+        "mux.maxReceiveBuffer": 65536,
+    });
+    let compressed = json!({ "enableCompression": true });
+    vec![
+        Link::new("ws", Inside::Http).options(json!({ "path": "/tunnel" })),
+        Link::new("wss", Inside::Socks5).options(json!({ "path": "/" })),
+        Link::new("mws", Inside::Relay).options(json!({ "path": "/a/b" })),
+        Link::new("ws", Inside::Http).client_options(json!({ "host": "front.example.com" })),
+        Link::new("mwss", Inside::Http).client_options(json!({ "host": "front.example.com:8443" })),
+        Link::new("ws", Inside::Socks5).options(json!({ "header": { "foo": "bar", "baz": 123 } })),
+        Link::new("ws", Inside::Socks5)
+            .client_options(json!({ "header": { "User-Agent": "x/1" } })),
+        Link::new("mws", Inside::Http).options(compressed.clone()),
+        Link::new("ws", Inside::Http).options(compressed.clone()),
+        Link::new("wss", Inside::Socks5).options(compressed.clone()),
+        // One end alone: the other declines.
+        Link::new("ws", Inside::Http).client_options(compressed.clone()),
+        Link::new("ws", Inside::Http).server_options(compressed),
+        Link::new("mws", Inside::Socks5).options(json!({ "mux.version": 2 })),
+        Link::new("mwss", Inside::Relay).options(json!({ "mux.version": 2, "path": "/two" })),
+        Link::new("mws", Inside::Http).options(windows),
+        Link::new("mws", Inside::Http).options(frame(1024)),
+        Link::new("mws", Inside::Http).options(frame(65535)),
+        Link::new("mws", Inside::Http).server_options(frame(4096)),
+        Link::new("mws", Inside::Http).client_options(frame(4096)),
+        Link::new("ws", Inside::Socks5).options(json!({ "notls": true })),
+        Link::new("ws", Inside::Http)
+            .options(json!({ "readBufferSize": 8192, "writeBufferSize": 1024 })),
+        Link::new("wss", Inside::Http)
+            .options(json!({ "handshakeTimeout": "5s", "readHeaderTimeout": "5s" })),
+    ]
+}
+
+/// Links with heartbeats every second: pings, those of the mux, and both.
+pub fn every_heartbeat() -> Vec<Link> {
+    let ping = json!({ "keepAlive": true, "ttl": "1s" });
+    let nop = json!({ "mux.keepaliveInterval": "1s", "mux.keepaliveTimeout": "3s" });
+    vec![
+        Link::new("ws", Inside::Http).client_options(ping.clone()),
+        Link::new("wss", Inside::Socks5).client_options(ping.clone()),
+        Link::new("mws", Inside::Relay).client_options(ping.clone()),
+        Link::new("mwss", Inside::Http)
+            .client_options(ping)
+            .options(nop.clone()),
+        Link::new("mws", Inside::Http).options(nop),
+    ]
+}
+
+/// Relay links with each setting of `nodelay` on each end: client, server.
+pub fn every_nodelay() -> Vec<(bool, bool, Link)> {
+    let settings = [(false, false), (false, true), (true, false), (true, true)];
+    let link = |channel, (client, server)| {
+        let link = Link::new(channel, Inside::Relay)
+            .client_options(json!({ "nodelay": client }))
+            .server_options(json!({ "nodelay": server }));
+        (client, server, link)
+    };
+    ["ws", "mwss"]
+        .into_iter()
+        .flat_map(|channel| settings.map(|setting| link(channel, setting)))
+        .collect()
+}
+
 /// A client process and a server process, and the ways through them in the order of their links.
 pub struct Pair {
     pub client: Proc,

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
@@ -142,14 +142,29 @@ impl Drop for Target {
     }
 }
 
-/// An address that refuses connections: it was free a moment ago.
+/// An address that refuses connections.
 pub fn refusing() -> SocketAddr {
     free_addr()
 }
 
+/// An address on the loopback that is free and will be: below the ports that the system gives to
+/// sockets without one, and not given out twice.
 pub fn free_addr() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port on the loopback");
-    listener.local_addr().expect("an address")
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 22_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Processes that run at the same time start in different places.
+    let start = std::process::id().wrapping_mul(397);
+    for _ in 0..COUNT {
+        let no = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = (FIRST + start.wrapping_add(no) % COUNT) as u16;
+        let addr = SocketAddr::from(([127, 0, 0, 1], port));
+        let everywhere = SocketAddr::from(([0, 0, 0, 0], port));
+        if TcpListener::bind(addr).is_ok() && TcpListener::bind(everywhere).is_ok() {
+            return addr;
+        }
+    }
+    panic!("no free port from {FIRST} on");
 }
 
 #[derive(Default)]

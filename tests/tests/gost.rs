@@ -6,7 +6,7 @@ use ginnel_tests::check::{self, KIB, MIB, Targets};
 use ginnel_tests::client::{Dest, Proxy, Refused, Speak};
 use ginnel_tests::config::{self, Node, Service};
 use ginnel_tests::gost::{self, NEWEST, STABLE};
-use ginnel_tests::pair::{Inside, Link, Pair};
+use ginnel_tests::pair::{Inside, Link, Pair, every_heartbeat, every_nodelay, every_option};
 use ginnel_tests::{Program, Runtime};
 use serde_json::json;
 
@@ -160,40 +160,9 @@ fn no_target(case: &Case) {
     }
 }
 
-/// Every option that changes bytes on the wire, and several at once.
 fn options(case: &Case) {
     let targets = Targets::new();
-    let frame = |n: u32| json!({ "mux.maxFrameSize": n });
-    let mut links = vec![
-        Link::new("ws", Inside::Http).options(json!({ "path": "/tunnel" })),
-        Link::new("wss", Inside::Socks5).options(json!({ "path": "/" })),
-        Link::new("mws", Inside::Relay).options(json!({ "path": "/a/b" })),
-        Link::new("ws", Inside::Http).client_options(json!({ "host": "front.example.com" })),
-        Link::new("mwss", Inside::Http).client_options(json!({ "host": "front.example.com:8443" })),
-        Link::new("ws", Inside::Socks5).options(json!({ "header": { "foo": "bar", "baz": 123 } })),
-        Link::new("ws", Inside::Socks5)
-            .client_options(json!({ "header": { "User-Agent": "x/1" } })),
-        Link::new("mws", Inside::Http).options(json!({ "enableCompression": true })),
-        Link::new("ws", Inside::Http).options(json!({ "enableCompression": true })),
-        Link::new("wss", Inside::Socks5).options(json!({ "enableCompression": true })),
-        // One end alone: the other declines.
-        Link::new("ws", Inside::Http).client_options(json!({ "enableCompression": true })),
-        Link::new("ws", Inside::Http).server_options(json!({ "enableCompression": true })),
-        Link::new("mws", Inside::Socks5).options(json!({ "mux.version": 2 })),
-        Link::new("mwss", Inside::Relay).options(json!({ "mux.version": 2, "path": "/two" })),
-        Link::new("mws", Inside::Http).options(
-            json!({ "mux.version": 2, "mux.maxStreamBuffer": 8192, "mux.maxReceiveBuffer": 65536 }),
-        ),
-        Link::new("mws", Inside::Http).options(frame(1024)),
-        Link::new("mws", Inside::Http).options(frame(65535)),
-        Link::new("mws", Inside::Http).server_options(frame(4096)),
-        Link::new("mws", Inside::Http).client_options(frame(4096)),
-        Link::new("ws", Inside::Socks5).options(json!({ "notls": true })),
-        Link::new("ws", Inside::Http)
-            .options(json!({ "readBufferSize": 8192, "writeBufferSize": 1024 })),
-        Link::new("wss", Inside::Http)
-            .options(json!({ "handshakeTimeout": "5s", "readHeaderTimeout": "5s" })),
-    ];
+    let mut links = every_option();
     if case.can(Inside::ForwardBehindSocks) {
         links.push(
             Link::new("mwss", Inside::ForwardBehindSocks)
@@ -224,17 +193,7 @@ fn other_path(case: &Case) {
 /// Heartbeats of either kind keep a silent tunnel alive and do not disturb it.
 fn heartbeat(case: &Case) {
     let targets = Targets::new();
-    let ping = json!({ "keepAlive": true, "ttl": "1s" });
-    let nop = json!({ "mux.keepaliveInterval": "1s", "mux.keepaliveTimeout": "3s" });
-    let links = [
-        Link::new("ws", Inside::Http).client_options(ping.clone()),
-        Link::new("wss", Inside::Socks5).client_options(ping.clone()),
-        Link::new("mws", Inside::Relay).client_options(ping.clone()),
-        Link::new("mwss", Inside::Http)
-            .client_options(ping)
-            .options(nop.clone()),
-        Link::new("mws", Inside::Http).options(nop),
-    ];
+    let links = every_heartbeat();
     let pair = case.pair(&links, &targets);
     let open: Vec<_> = pair
         .ways
@@ -251,24 +210,14 @@ fn heartbeat(case: &Case) {
 /// client waits for a response that gost's server holds back, or says nothing until its user does.
 fn nodelay(case: &Case) {
     let targets = Targets::new();
-    let mut links = Vec::new();
-    for channel in ["ws", "mwss"] {
-        for (client, server) in [(false, false), (false, true), (true, false), (true, true)] {
-            links.push(
-                Link::new(channel, Inside::Relay)
-                    .client_options(json!({ "nodelay": client }))
-                    .server_options(json!({ "nodelay": server })),
-            );
-        }
-    }
+    let settings = every_nodelay();
+    let links: Vec<Link> = settings.iter().map(|(.., link)| link.clone()).collect();
     let pair = case.pair(&links, &targets);
-    for (link, way) in links.iter().zip(&pair.ways) {
-        let on = |options: &serde_json::Value| options["nodelay"] == true;
-        let (client, server) = (on(&link.client), on(&link.server));
-        if case.gost != Gost::Both || !client || server {
+    for ((client, server, _), way) in settings.iter().zip(&pair.ways) {
+        if case.gost != Gost::Both || !client || *server {
             check::both_ways(way, &targets.work, 50 * KIB, 50 * KIB);
         }
-        if !case.gost_dials() || client {
+        if !case.gost_dials() || *client {
             check::banner_first(way, &targets);
         }
     }
