@@ -3,6 +3,10 @@
 //! Nothing here uses the engine: the clients, targets and frames are written a second time, plainly
 //! on `std::net`, so that a mistake of the product is not repeated by its test. Every wait is a
 //! blocking read or a condition with a deadline; ports are chosen by the system.
+//!
+//! `GINNEL_BIN` names another program to test. With the gost that the interoperation tests build
+//! (`target/gost/`), the scenarios show what is the product's own: those that fail there are gost's
+//! known defects, status codes of ours, spellings that gost dropped, and messages.
 
 pub mod check;
 pub mod client;
