@@ -1,0 +1,331 @@
+//! The programs under test, as processes.
+
+// A test waits for a real process: it owns a clock.
+#![allow(clippy::disallowed_methods)]
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// Time to start, to stop and to write an expected log line.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runtime {
+    Smol,
+    Mio,
+}
+
+impl Runtime {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Smol => "smol",
+            Self::Mio => "mio",
+        }
+    }
+}
+
+/// Something that understands gost's command line.
+#[derive(Clone, Debug)]
+pub struct Program {
+    path: PathBuf,
+    runtime: Option<Runtime>,
+    name: String,
+}
+
+impl Program {
+    /// The product on one of its runtimes: `GINNEL_BIN`, or the program that cargo builds beside
+    /// the running test.
+    pub fn ginnel(runtime: Runtime) -> Self {
+        static PATH: OnceLock<PathBuf> = OnceLock::new();
+        let path = PATH.get_or_init(|| match std::env::var_os("GINNEL_BIN") {
+            Some(path) => path.into(),
+            None => build_ginnel(),
+        });
+        Self {
+            path: path.clone(),
+            runtime: Some(runtime),
+            name: format!("ginnel/{}", runtime.name()),
+        }
+    }
+
+    pub fn other(path: PathBuf, name: &str) -> Self {
+        Self {
+            path,
+            runtime: None,
+            name: name.to_owned(),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Starts it and waits until every service listens: one for each `-L`.
+    pub fn serve(&self, args: &[impl AsRef<str>]) -> Proc {
+        let services = args.iter().filter(|a| a.as_ref() == "-L").count();
+        let proc = self.spawn(args, &[]);
+        proc.wait_for_services(services);
+        proc
+    }
+
+    /// Starts it on a configuration file and waits for the given number of services.
+    pub fn serve_file(&self, text: &str, services: usize) -> Proc {
+        let proc = self.spawn(&["-C", "gost.yml"], &[("gost.yml", text)]);
+        proc.wait_for_services(services);
+        proc
+    }
+
+    /// Starts it in an empty folder of its own, which also is its home, holding `files`.
+    pub fn spawn(&self, args: &[impl AsRef<str>], files: &[(&str, &str)]) -> Proc {
+        let args: Vec<&str> = args.iter().map(AsRef::as_ref).collect();
+        let dir = Folder::new();
+        for (name, text) in files {
+            std::fs::write(dir.path().join(name), text).expect("a file for the program");
+        }
+        let mut command = Command::new(&self.path);
+        command
+            .args(&args)
+            .current_dir(dir.path())
+            .env("HOME", dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        if let Some(runtime) = self.runtime {
+            command.env("GINNEL_RUNTIME", runtime.name());
+        }
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|e| panic!("{}: {e}", self.path.display()));
+        let log = Arc::new(Log::default());
+        let stderr = child.stderr.take().expect("piped");
+        let writer = log.clone();
+        std::thread::spawn(move || writer.collect(stderr));
+        Proc {
+            child,
+            log,
+            title: format!("{} {}", self.name, args.join(" ")),
+            _dir: dir,
+        }
+    }
+}
+
+/// A running program. It is killed when dropped; if the test failed, its log is printed.
+pub struct Proc {
+    child: Child,
+    log: Arc<Log>,
+    title: String,
+    _dir: Folder,
+}
+
+impl Proc {
+    /// Where the first service listens, as an address to connect to.
+    pub fn addr(&self) -> SocketAddr {
+        self.service(0)
+    }
+
+    /// Where `service-N` listens.
+    pub fn service(&self, index: usize) -> SocketAddr {
+        self.named(&format!("service-{index}"))
+    }
+
+    pub fn named(&self, service: &str) -> SocketAddr {
+        let lines = self.log.lines.lock().expect("log");
+        lines
+            .text
+            .iter()
+            .filter_map(|line| listening(line))
+            .find_map(|(name, addr)| (name == service).then_some(addr))
+            .unwrap_or_else(|| panic!("{}: no {service} in {:#?}", self.title, lines.text))
+    }
+
+    pub fn wait_for_services(&self, count: usize) {
+        let ready = |lines: &[String]| lines.iter().filter_map(|l| listening(l)).count() >= count;
+        if !self.log.wait(ready) {
+            panic!(
+                "{}: expected {count} services, got {:#?}",
+                self.title,
+                self.lines()
+            );
+        }
+    }
+
+    /// Waits for a line holding all of the words and gives it back.
+    pub fn wait_for_line(&self, words: &[&str]) -> String {
+        let hit = |line: &String| words.iter().all(|word| line.contains(word));
+        self.log.wait(|lines| lines.iter().any(hit));
+        let lines = self.lines();
+        lines
+            .iter()
+            .find(|line| hit(line))
+            .cloned()
+            .unwrap_or_else(|| panic!("{}: no line with {words:?} in {lines:#?}", self.title))
+    }
+
+    pub fn lines(&self) -> Vec<String> {
+        self.log.lines.lock().expect("log").text.clone()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("a running process");
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Waits for its end and gives back the status and the whole log.
+    pub fn wait(mut self) -> (ExitStatus, Vec<String>) {
+        if !self.log.wait_for_end() {
+            panic!("{}: still running", self.title);
+        }
+        let status = self.child.wait().expect("a child");
+        (status, self.lines())
+    }
+
+    /// Ends it at once, as a crash would.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Proc {
+    fn drop(&mut self) {
+        self.end();
+        if std::thread::panicking() {
+            let lines = self.lines();
+            let skipped = lines.len().saturating_sub(25);
+            eprintln!("--- {} ({skipped} lines before)", self.title);
+            for line in &lines[skipped..] {
+                eprintln!("{line}");
+            }
+        }
+    }
+}
+
+/// The service and address of a `listening on ADDRESS/tcp` line; a wildcard becomes the loopback.
+fn listening(line: &str) -> Option<(String, SocketAddr)> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let addr = line["msg"].as_str()?.strip_prefix("listening on ")?;
+    let addr = addr.split('/').next()?;
+    let mut addr: SocketAddr = addr.parse().ok()?;
+    if addr.ip().is_unspecified() {
+        addr.set_ip([127, 0, 0, 1].into());
+    }
+    Some((line["service"].as_str()?.to_owned(), addr))
+}
+
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Lines>,
+    grown: Condvar,
+}
+
+#[derive(Default)]
+struct Lines {
+    text: Vec<String>,
+    ended: bool,
+}
+
+impl Log {
+    fn collect(&self, stderr: impl Read) {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            self.lines.lock().expect("log").text.push(line);
+            self.grown.notify_all();
+        }
+        self.lines.lock().expect("log").ended = true;
+        self.grown.notify_all();
+    }
+
+    /// Whether the condition came true before the deadline and the end of the log.
+    fn wait(&self, done: impl Fn(&[String]) -> bool) -> bool {
+        self.until(|lines| done(&lines.text) || lines.ended);
+        done(&self.lines.lock().expect("log").text)
+    }
+
+    fn wait_for_end(&self) -> bool {
+        self.until(|lines| lines.ended)
+    }
+
+    fn until(&self, done: impl Fn(&Lines) -> bool) -> bool {
+        let deadline = Instant::now() + DEADLINE;
+        let mut lines = self.lines.lock().expect("log");
+        while !done(&lines) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            lines = self.grown.wait_timeout(lines, left).expect("log").0;
+        }
+        true
+    }
+}
+
+/// A folder that goes when it is dropped.
+pub struct Folder(PathBuf);
+
+impl Default for Folder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Folder {
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let no = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("ginnel-tests-{}-{no}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).expect("a temporary folder");
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// `target/debug` or `target/release`, wherever the running test was built.
+pub fn build_dir() -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let deps = test.parent().expect("deps");
+    deps.parent().expect("target/profile").to_owned()
+}
+
+/// Always asks cargo: a program left over from an earlier build would test nothing. Asking costs a
+/// fraction of a second when it is up to date.
+fn build_ginnel() -> PathBuf {
+    let dir = build_dir();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(cargo);
+    command
+        .args(["build", "--quiet", "-p", "ginnel", "--bin", "ginnel"])
+        .arg("--target-dir")
+        .arg(dir.parent().expect("target"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    if dir.ends_with("release") {
+        command.arg("--release");
+    }
+    let status = command.status().expect("cargo");
+    assert!(status.success(), "cargo build -p ginnel: {status}");
+    dir.join("ginnel")
+}

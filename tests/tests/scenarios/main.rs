@@ -1,0 +1,9 @@
+//! What the product promises, on real sockets and on both runtimes: each scenario is written once.
+
+mod channels;
+mod credentials;
+mod http;
+mod options;
+mod process;
+mod targets;
+mod upgrade;
