@@ -117,11 +117,11 @@ impl Engine {
         let meta = self.links[self.muxes[mux].link].meta;
         let base = Base::Stream { mux, id: 0 };
         let link = self.new_link(base, meta, Top::Dial(dial));
-        let encrypted = self.links[self.muxes[mux].link].encrypted;
         match self.muxes[mux].smux.open(link) {
             Ok(id) => {
                 self.links[link].base = Base::Stream { mux, id };
-                self.links[link].encrypted = encrypted;
+                // TLS inside SOCKS5 ends in a deadline that a gost puts on the whole session: never on a stream.
+                self.links[link].encrypted = true;
                 self.want_pump(mux);
                 self.dial_on_stream(dial, link, mux, reused);
             }
@@ -236,7 +236,7 @@ impl Engine {
                     return;
                 };
                 let below = session.link;
-                let (meta, encrypted) = (self.links[below].meta, self.links[below].encrypted);
+                let meta = self.links[below].meta;
                 let link = self.new_link(
                     Base::Stream {
                         mux: id,
@@ -245,7 +245,7 @@ impl Engine {
                     meta,
                     Top::Incoming(service),
                 );
-                self.links[link].encrypted = encrypted;
+                self.links[link].encrypted = true;
                 self.muxes[id].smux.adopt(stream, link);
                 self.link_up_stream(link);
             }

@@ -116,6 +116,12 @@ impl Setting {
         vec![client, server]
     }
 
+    /// Sessions that may stay when all clients are gone, an engine: a mux session through an earlier hop.
+    pub fn lasting_sessions(&self) -> [usize; 2] {
+        let muxed = |hop: &(Channel, ConnectorKind, HandlerKind)| hop.0.has_mux();
+        [0, self.hops.iter().skip(1).filter(|hop| muxed(hop)).count()]
+    }
+
     pub fn listen(&self, world: &mut World) {
         world.listen(entry(), Listener::Engine(0, 0));
         for hop in 0..self.hops.len() {

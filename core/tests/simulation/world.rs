@@ -108,13 +108,12 @@ impl World {
 
     /// Runs until nothing can happen any more within `patience` of simulated time.
     pub fn run(&mut self, patience: Duration) {
-        let mut until = self.now + patience;
+        let until = self.now + patience;
         loop {
             if self.steps > 1_000_000 {
                 panic!("no end after {} steps: capacity {}, {} {:?}", self.steps, self.capacity, self.about, self.programs);
             }
             if self.step() {
-                until = self.now + patience;
                 continue;
             }
             if self.unstall() {
