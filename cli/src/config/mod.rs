@@ -1,0 +1,12 @@
+//! Configuration: sources to model (load), model to plan (lower).
+
+pub mod load;
+pub mod model;
+pub mod normal;
+pub mod options;
+pub mod print;
+pub mod repair;
+pub mod schema;
+pub mod tree;
+pub mod value;
+pub mod yaml;
