@@ -3,5 +3,10 @@
 pub mod config;
 pub mod duration;
 pub mod flags;
+pub mod help;
+pub mod listen;
+pub mod log;
 pub mod report;
+pub mod run;
+pub mod tls;
 pub mod url;

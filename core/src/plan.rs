@@ -133,6 +133,8 @@ pub struct WsServer {
     pub ping: Option<Duration>,
     /// Payload bytes of one frame; longer messages are fragmented. `None`: one frame a message.
     pub max_frame: Option<usize>,
+    /// Bytes of one read from the socket; `None` is the default of the limits.
+    pub read: Option<usize>,
 }
 
 /// Options of a dialing websocket layer.
@@ -147,6 +149,8 @@ pub struct WsClient {
     pub compression: bool,
     pub ping: Option<Duration>,
     pub max_frame: Option<usize>,
+    /// Bytes of one read from the socket; `None` is the default of the limits.
+    pub read: Option<usize>,
 }
 
 /// smux settings (`mux.*`); both ends must agree on `version`.

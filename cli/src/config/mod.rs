@@ -1,6 +1,10 @@
 //! Configuration: sources to model (load), model to plan (lower).
 
+pub mod check;
 pub mod load;
+pub mod lower;
+mod lower_channel;
+mod lower_node;
 pub mod model;
 pub mod normal;
 pub mod options;

@@ -92,6 +92,23 @@ pub fn global(
     }
 }
 
+/// Why a handler, listener, connector or dialer of type `word` cannot be run.
+pub fn unsupported(side: &str, word: &str) -> String {
+    words::unsupported(side, word)
+}
+
+/// The port of a service's `addr`, `None` if it is left out (`:`, or nothing at all).
+pub fn listen_address(addr: &str) -> Result<Option<u16>, String> {
+    if addr.is_empty() {
+        return Ok(None);
+    }
+    let address = address::parse(addr, address::Role::Listen)?;
+    if address.first != address.last {
+        return Err(format!("{addr:?}: a range of ports is for -L only"));
+    }
+    Ok((!address.open).then_some(address.first))
+}
+
 fn read_global(text: &str, keys: &[(&str, bool)]) -> Result<Map, String> {
     let parts = parts::split(text, Side::Service)?;
     let addr = address::parse(&parts.host, address::Role::Listen)?;

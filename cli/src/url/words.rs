@@ -181,3 +181,17 @@ fn is_scheme(text: &str) -> bool {
             .bytes()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || b"+.-".contains(&c))
 }
+
+/// Why a type cannot be run: gost's word that is not served here, or nobody's.
+pub(super) fn unsupported(side: &str, word: &str) -> String {
+    let known = match side {
+        "handler" => HANDLERS,
+        "listener" => LISTENERS,
+        "connector" => CONNECTORS,
+        _ => DIALERS,
+    };
+    if known.contains(&word) {
+        return format!("{side} {word:?} is gost's, but not supported here");
+    }
+    unknown(word, side, known)
+}
