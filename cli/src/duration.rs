@@ -84,8 +84,8 @@ impl fmt::Display for Span {
         }
         match nanos {
             ..1_000 => write!(f, "{nanos}ns"),
-            ..1_000_000 => write!(f, "{}µs", nanos as f64 / 1e3),
-            ..1_000_000_000 => write!(f, "{}ms", nanos as f64 / 1e6),
+            1_000..1_000_000 => write!(f, "{}µs", nanos as f64 / 1e3),
+            1_000_000..1_000_000_000 => write!(f, "{}ms", nanos as f64 / 1e6),
             _ => {
                 let (minutes, rest) = (nanos / 60_000_000_000, nanos % 60_000_000_000);
                 let (hours, minutes) = (minutes / 60, minutes % 60);

@@ -177,8 +177,8 @@ fn merge(base: &mut Config, mut more: Config) {
     base.chains.append(&mut more.chains);
     base.hops.append(&mut more.hops);
     base.authers.append(&mut more.authers);
-    for (list, mut new) in lists(base).into_iter().zip(lists(&mut more)) {
-        list.append(&mut new);
+    for (list, new) in lists(base).into_iter().zip(lists(&mut more)) {
+        list.append(new);
     }
     base.tls = more.tls.or(base.tls.take());
     base.log = more.log.or(base.log.take());
