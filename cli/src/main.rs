@@ -51,6 +51,9 @@ fn work(flags: &Flags) -> Result<(), ()> {
     }
     check::check(&config, &mut findings);
     let lowered = lower::lower(&config, &mut findings);
+    let runtime = flags
+        .runtime
+        .unwrap_or_else(|| runtime_of_environment(&mut findings));
     if flags.reload.0 != 0 {
         findings.warn("-R", "reloading is not supported yet, has no effect");
     }
@@ -62,11 +65,17 @@ fn work(flags: &Flags) -> Result<(), ()> {
     for warning in findings.of(Severity::Warning) {
         logger.warn(&format!("{}: {}", warning.place, warning.text));
     }
-    let runtime = flags
-        .runtime
-        .or_else(|| Runtime::parse(&env::var("GINNEL_RUNTIME").ok()?));
-    run::run(lowered, &logger, runtime.unwrap_or_default(), flags.threads)
+    run::run(lowered, &logger, runtime, flags.threads)
         .map_err(|error| logger.fatal(&error.to_string()))
+}
+
+fn runtime_of_environment(findings: &mut Findings) -> Runtime {
+    let word = env::var("GINNEL_RUNTIME").unwrap_or_default();
+    if !word.is_empty() && Runtime::parse(&word).is_none() {
+        let text = format_args!("expected smol or mio, got {word:?}: smol is used");
+        findings.warn("GINNEL_RUNTIME", text);
+    }
+    Runtime::parse(&word).unwrap_or_default()
 }
 
 fn report(findings: &Findings) {

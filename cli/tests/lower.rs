@@ -288,6 +288,69 @@ fn websocket_listener_options() {
 }
 
 #[test]
+fn header_fields_cannot_break_a_message_apart() {
+    for (word, options) in [
+        ("ws", r#"{header: {A: "x\r\nB: y"}}"#),
+        ("ws", "{header: {'A:': x}}"),
+        ("ws", "{header: {A: [x]}}"),
+    ] {
+        refused(listener(word, options), "header");
+        refused(dialer(word, options), "header");
+    }
+    let text = r#"{"services":[{"name":"s","addr":":1","handler":{"type":"http","metadata":{"header":{"A":"x\ny"}}}}]}"#;
+    refused(command(&["-C", text]), "line break");
+    let plan = good(command(&[
+        "-L",
+        ":1",
+        "-F",
+        "ws://h:1?header.X-A=b&dialer.header.x-c=d",
+    ]));
+    let ws = plan.chains[0].hops[0].nodes[0].dialer.ws.clone().unwrap();
+    let fields: Vec<_> = ws
+        .headers
+        .iter()
+        .map(|(a, b)| format!("{a}: {b}"))
+        .collect();
+    assert_eq!(fields, ["X-A: b", "x-c: d"]);
+    assert!(plan.chains[0].hops[0].nodes[0].connector.headers.is_empty());
+}
+
+#[test]
+fn users_from_a_file() {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("users");
+    std::fs::write(&path, "# nobody\n\nalice  a b\nbob\tc\n").unwrap();
+    let with = |path: &str| {
+        document(&format!(
+            "services:\n- {{name: s, addr: ':1', handler: {{type: http, auther: a}}}}\n\
+             authers:\n- {{name: a, auths: [{{username: bob, password: old}}], file: {{path: {path}}}}}\n"
+        ))
+    };
+    let plan = good(with(path.to_str().unwrap()));
+    let users = plan.services[0].handler.users.clone().unwrap();
+    assert!(users.accepts(b"alice", b"a b") && users.accepts(b"bob", b"c"));
+    assert!(!users.accepts(b"bob", b"old") && !users.accepts(b"# nobody", b""));
+    refused(with("/nonexistent"), "/nonexistent");
+}
+
+#[test]
+fn a_port_that_was_left_out_is_chosen_and_said() {
+    let (lowered, findings) = document("services:\n- name: s\n  addr: :\n");
+    assert!(lowered.unwrap().listens[0].random);
+    let warnings: Vec<_> = findings
+        .of(Severity::Warning)
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        warnings[0].starts_with("warning: t.yml:3: a lone colon"),
+        "{warnings:#?}"
+    );
+    refused(
+        document("services:\n- {name: s, addr: ':1-2'}\n"),
+        "for -L only",
+    );
+}
+
+#[test]
 fn handler_options_and_users() {
     let plan = good(document(
         "services:\n- name: s\n  addr: ':1'\n  handler:\n    type: socks5\n    retries: 2\n    \

@@ -245,6 +245,7 @@ fn defaults_are_fast_and_resumable_and_without_alpn() {
     assert_eq!(suite, CipherSuite::TLS13_AES_128_GCM_SHA256);
     assert_eq!(first.client.alpn_protocol(), None);
     assert_eq!(first.client.handshake_kind(), Some(HandshakeKind::Full));
+    assert!(server.ticketer.enabled());
     let second = connect(&server, &client, "a.example").unwrap();
     assert_eq!(second.client.handshake_kind(), Some(HandshakeKind::Resumed));
     assert_eq!(second.server.handshake_kind(), Some(HandshakeKind::Resumed));

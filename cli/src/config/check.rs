@@ -147,11 +147,17 @@ impl Pass<'_> {
                 self.findings.warn(key, "not supported yet, has no effect");
             }
         }
-        if config
-            .log
-            .as_ref()
-            .is_some_and(|log| log.rotation.is_some())
-        {
+        let Some(log) = &config.log else { return };
+        let levels = ["", "trace", "debug", "info", "warn", "error", "fatal"];
+        if !levels.contains(&log.level.as_str()) {
+            let text = format_args!("unknown level {:?}: info is used", log.level);
+            self.findings.warn("log.level", text);
+        }
+        if !matches!(log.format.as_str(), "" | "json" | "text") {
+            let text = format_args!("unknown format {:?}: json is used", log.format);
+            self.findings.warn("log.format", text);
+        }
+        if log.rotation.is_some() {
             self.findings
                 .warn("log.rotation", "not supported yet, has no effect");
         }

@@ -127,7 +127,7 @@ pub(super) fn dialer(
         true => Some(Arc::new(WsClient {
             host: host.unwrap_or_else(|| node.addr.clone()),
             path: path(to, &options, at)?,
-            headers: headers(to, &options, at),
+            headers: headers(to, &options, "header", at),
             compression: options.flag("enableCompression"),
             ping: ping(&options, Some(PING)),
             max_frame: size(&options, "writeBufferSize"),
@@ -217,7 +217,7 @@ fn ws_server(to: &mut Lowering<'_>, options: &Options<'_>, at: &str) -> Option<W
     Some(WsServer {
         path: path(to, options, at)?,
         host: options.text("host"),
-        headers: headers(to, options, at),
+        headers: headers(to, options, "header", at),
         compression: options.flag("enableCompression"),
         read_header_timeout: times
             .into_iter()
@@ -244,8 +244,14 @@ fn path(to: &mut Lowering<'_>, options: &Options<'_>, at: &str) -> Option<String
     })
 }
 
-fn headers(to: &mut Lowering<'_>, options: &Options<'_>, at: &str) -> Vec<(String, String)> {
-    let fields = options.fields("header");
+/// Fields called `name`, checked: what is sent must not be able to break a message apart.
+pub(super) fn headers(
+    to: &mut Lowering<'_>,
+    options: &Options<'_>,
+    option: &str,
+    at: &str,
+) -> Vec<(String, String)> {
+    let fields = options.fields(option);
     for (name, value) in &fields {
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if name.is_empty() || !name.bytes().all(token) {

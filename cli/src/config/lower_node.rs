@@ -7,8 +7,9 @@ use ginnel_core::addr::{Host, Target};
 use ginnel_core::plan::{Connector, ConnectorKind, Dialer, Hop, Node};
 
 use super::check::word;
-use super::lower::{Lowering, user_lines, weight};
+use super::lower::{Lowering, weight};
 use super::lower_channel as channel;
+use super::lower_users::user_lines;
 use super::model;
 use super::options::{Options, Place};
 use crate::url;
@@ -84,7 +85,7 @@ fn connector(
         Some(auth) => auth_of(to, auth, at)?,
         None => None,
     };
-    connector.headers = options.fields("header");
+    connector.headers = channel::headers(to, &options, "header", at);
     connector.disable_4a = options.flag("disable4a");
     connector.nodelay = options.flag("nodelay");
     if let Some(timeout) = options.time("timeout") {

@@ -5,6 +5,7 @@ pub mod load;
 pub mod lower;
 mod lower_channel;
 mod lower_node;
+mod lower_users;
 pub mod model;
 pub mod normal;
 pub mod options;

@@ -119,6 +119,7 @@ pub static OPTIONS: &[Opt] = &[
     opt(&["ws.path", "path"], Text, "/ws", Used, WS_ENDS, "request path; equal on both ends"),
     opt(&["ws.host", "host"], Text, "node address", Used, WS_ENDS, "dialer: the Host line; listener: the Host that is served"),
     opt(&["ws.header", "header"], Kind::Map, "", Used, WS_ENDS, "header fields added to the request or the response"),
+    opt(&["ws.header.*", "header.*"], Text, "", Used, WS_ENDS, "one such field, for the command line"),
     opt(&["ws.handshakeTimeout", "handshakeTimeout"], Kind::Duration, "10s", Used, WS_ENDS, "for TLS and upgrade together"),
     opt(&["ws.readHeaderTimeout", "readHeaderTimeout"], Kind::Duration, "10s", Used, WS_ENDS, "for receiving the head of the upgrade"),
     opt(&["ws.readBufferSize", "readBufferSize"], Int, "65536", Used, WS_ENDS, "bytes of one read from the socket"),
@@ -301,13 +302,23 @@ impl<'a> Options<'a> {
         self.span(name).and_then(Span::positive)
     }
 
-    /// Header fields; numbers and switches are taken as their text.
+    /// Header fields; numbers and switches are taken as their text. Where `name.*` is an option,
+    /// `header.X-Name` adds one field.
     pub fn fields(&self, name: &str) -> Vec<(String, String)> {
-        let Some(Value::Object(map)) = self.get(name) else {
-            return Vec::new();
-        };
-        map.iter()
-            .filter_map(|(key, value)| Some((key.clone(), value::to_text(value)?)))
+        let map = self.get(name).and_then(Value::as_object);
+        let listed = map
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.as_str(), value));
+        let prefix = format!("{name}.");
+        let single = self.map.iter().filter_map(|(key, value)| {
+            find(self.place, self.word, key)?;
+            let (head, field) = key.split_at_checked(prefix.len())?;
+            head.eq_ignore_ascii_case(&prefix).then_some((field, value))
+        });
+        listed
+            .chain(single)
+            .filter_map(|(key, value)| Some((key.to_owned(), value::to_text(value)?)))
             .collect()
     }
 }

@@ -138,10 +138,13 @@ struct Finder<'a> {
 impl Finder<'_> {
     /// The next place where `key` stands as a key.
     fn find(&mut self, key: &str) -> Spot {
+        if key.is_empty() {
+            return Spot::default();
+        }
         let mut from = self.from;
         while let Some(at) = self.text[from..].find(key).map(|at| at + from) {
             let end = at + key.len();
-            if !key.is_empty() && self.is_key(at, end) {
+            if self.is_key(at, end) {
                 self.from = end;
                 return self.spot(at);
             }

@@ -29,7 +29,9 @@ impl Kind {
             Self::BoolOrDuration => to_bool(value).is_some() || to_span(value).is_some(),
             Self::Text => to_text(value).is_some(),
             Self::Texts => to_text(value).is_some() || value.is_array(),
-            Self::Map => value.is_object(),
+            Self::Map => value
+                .as_object()
+                .is_some_and(|map| map.values().all(|value| to_text(value).is_some())),
             Self::Any => true,
         }
     }

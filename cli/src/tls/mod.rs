@@ -17,6 +17,9 @@ use crate::config::model::{Tls, TlsOptions};
 pub struct Maker {
     default: Tls,
     certificate: Option<Arc<CertifiedKey>>,
+    /// What was made before: equal sections share a configuration and its sessions.
+    servers: Vec<(Tls, Arc<ServerConfig>)>,
+    clients: Vec<(Tls, Arc<ClientConfig>)>,
 }
 
 impl Maker {
@@ -25,13 +28,39 @@ impl Maker {
         Self {
             default,
             certificate: None,
+            servers: Vec::new(),
+            clients: Vec::new(),
         }
     }
 
     /// For an accepting side. Without files in `tls`, the default certificate is used.
     pub fn server(&mut self, tls: Option<&Tls>) -> Result<Arc<ServerConfig>, String> {
-        let fallback = Tls::default();
-        let tls = tls.unwrap_or(&fallback);
+        let tls = tls.cloned().unwrap_or_default();
+        if let Some((_, config)) = self.servers.iter().find(|(known, _)| *known == tls) {
+            return Ok(config.clone());
+        }
+        let config = self.make_server(&tls)?;
+        self.servers.push((tls, config.clone()));
+        Ok(config)
+    }
+
+    /// For a dialing side: with `secure` chain and name are verified; with `caFile` alone the
+    /// chain; otherwise nothing but that the peer holds the key it shows.
+    pub fn client(&mut self, tls: &Tls) -> Result<Arc<ClientConfig>, String> {
+        // The name is given with each connection.
+        let tls = Tls {
+            server_name: String::new(),
+            ..tls.clone()
+        };
+        if let Some((_, config)) = self.clients.iter().find(|(known, _)| *known == tls) {
+            return Ok(config.clone());
+        }
+        let config = self.make_client(&tls)?;
+        self.clients.push((tls, config.clone()));
+        Ok(config)
+    }
+
+    fn make_server(&mut self, tls: &Tls) -> Result<Arc<ServerConfig>, String> {
         let own = !tls.cert_file.is_empty() || !tls.key_file.is_empty();
         if !own && !tls.ca_file.is_empty() {
             return Err(
@@ -74,9 +103,7 @@ impl Maker {
         Ok(Arc::new(config))
     }
 
-    /// For a dialing side: with `secure` chain and name are verified; with `caFile` alone the
-    /// chain; otherwise nothing but that the peer holds the key it shows.
-    pub fn client(&self, tls: &Tls) -> Result<Arc<ClientConfig>, String> {
+    fn make_client(&self, tls: &Tls) -> Result<Arc<ClientConfig>, String> {
         let options = tls.options.clone().unwrap_or_default();
         let provider = Arc::new(provider(&options)?);
         let builder = ClientConfig::builder_with_provider(provider.clone())

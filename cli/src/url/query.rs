@@ -236,7 +236,7 @@ pub(super) fn check(
         return;
     }
     if known.iter().all(|option| option.kind == Kind::Map) {
-        let text = "is a map, which the command line cannot give: use a configuration file";
+        let text = "is a map, which the command line cannot give: write header.NAME=VALUE";
         findings.warn(place, format_args!("{key} {text}"));
         return;
     }
