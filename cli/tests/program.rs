@@ -102,6 +102,25 @@ fn standard_input_is_a_source() {
 }
 
 #[test]
+fn the_default_file_is_found_at_home_before_here() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("default");
+    let home = folder.join("home/.gost");
+    std::fs::create_dir_all(&home).unwrap();
+    std::fs::write(folder.join("gost.yml"), "services: [{name: here}]").unwrap();
+    std::fs::write(home.join("gost.yaml"), "services: [{name: yaml}]").unwrap();
+    let printed = |home: &str| {
+        let mut command = ginnel();
+        command.current_dir(&folder).env("HOME", folder.join(home));
+        text(&command.args(["-O", "yaml"]).output().unwrap().stdout)
+    };
+    assert!(printed("nowhere").contains("name: here"));
+    assert!(printed("home").contains("name: yaml"));
+    std::fs::write(home.join("gost.json"), r#"{"services":[{"name":"json"}]}"#).unwrap();
+    assert!(printed("home").contains("name: json"));
+    std::fs::remove_file(home.join("gost.json")).unwrap();
+}
+
+#[test]
 fn a_busy_port_is_one_line_and_nothing_runs() {
     let busy = TcpListener::bind("127.0.0.1:0").unwrap();
     let line = format!("ws://{}", busy.local_addr().unwrap());

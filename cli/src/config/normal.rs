@@ -287,14 +287,9 @@ pub fn check_option(
         } else {
             format!("{word} {}", place.name())
         };
-        let hint = match nearest(key, options::names(place, word)) {
-            Some(name) => format!(", did you mean {name:?}?"),
-            None => match options::places(key).as_slice() {
-                [] => String::new(),
-                places => format!(" (it is known for {})", places.join(", ")),
-            },
-        };
-        findings.unknown(at, format_args!("unknown option for a {part}{hint}"));
+        let hint = options::hint(key, options::names(place, word));
+        let text = format_args!("unknown option for a {part}, {hint}");
+        findings.unknown(at, text);
         return;
     };
     if !value.is_null() && !option.kind.accepts(value) {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::model::Map;
 use super::value::{self, Kind};
 use crate::duration::Span;
+use crate::report::nearest;
 
 /// The part of a configuration that an option belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,6 +238,26 @@ pub fn places(key: &str) -> Vec<&'static str> {
         .collect();
     places.dedup();
     places
+}
+
+/// What may be meant by a `key` that is unknown here, where `names` are known.
+pub fn hint<'a>(key: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut uses = Vec::new();
+    for (place, words) in OPTIONS
+        .iter()
+        .filter(|one| one.is_called(key))
+        .flat_map(|one| one.at)
+    {
+        let words = words.join(" ");
+        let space = if words.is_empty() { "" } else { " " };
+        uses.push(format!("{}{space}{words}", place.name()));
+    }
+    uses.dedup();
+    match nearest(key, names) {
+        _ if !uses.is_empty() => format!("it is an option of {}", uses.join(", ")),
+        Some(name) => format!("did you mean {name:?}?"),
+        None => "it is ignored".to_owned(),
+    }
 }
 
 impl Opt {

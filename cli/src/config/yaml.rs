@@ -93,6 +93,10 @@ fn yaml(text: &str, source: &str, findings: &mut Findings) -> Option<Node> {
         ),
         None => String::new(),
     };
-    findings.error(place, format_args!("{error}{hint}, near {excerpt:?}"));
+    let near = match excerpt.to_ascii_lowercase().contains("password") {
+        true => String::new(),
+        false => format!(", near {excerpt:?}"),
+    };
+    findings.error(place, format_args!("{error}{hint}{near}"));
     None
 }

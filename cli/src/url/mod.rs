@@ -146,10 +146,15 @@ fn place(flag: &str, number: usize, text: &str) -> String {
 /// The text with passwords blotted out.
 fn without_secrets(text: &str) -> String {
     let start = text.find("://").map_or(0, |at| at + 3);
-    let end = text[start..].find('?').map_or(text.len(), |at| at + start);
     let mut out = text.to_owned();
+    // Where the userinfo ends is guessed generously: an unescaped / ? # may be part of it.
+    let end = match text[start..].find(['/', '?', '#']) {
+        Some(end) if text[start..start + end].contains('@') => start + end,
+        _ => text.len(),
+    };
     if let Some(at) = text[start..end].rfind('@').map(|at| at + start)
         && let Some(colon) = text[start..at].find(':').map(|colon| colon + start)
+        && !starts_with_port(&text[colon + 1..at])
     {
         out.replace_range(colon + 1..at, "***");
     }
@@ -163,6 +168,12 @@ fn without_secrets(text: &str) -> String {
         out.replace_range(at..end, "***");
     }
     out
+}
+
+/// `8443?path=/a@b` is no password.
+fn starts_with_port(text: &str) -> bool {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '-');
+    end.is_some_and(|end| end > 0 && text[end..].starts_with(['?', '/', '#']))
 }
 
 /// Names of command-line objects: `service-0`, `service-1`, ... as far as they are free.
@@ -221,8 +232,31 @@ mod tests {
             ("http://h:1", "http://h:1"),
             ("u:p@:80", "u:***@:80"),
             ("wss://u:p/x@:8443", "wss://u:***@:8443"),
+            ("wss://u:p?x@:8443", "wss://u:***@:8443"),
+            ("wss://u:p#x@:8443", "wss://u:***@:8443"),
+            ("wss://:8443?path=/a@b", "wss://:8443?path=/a@b"),
         ] {
             assert_eq!(without_secrets(text), shown);
+        }
+    }
+
+    #[test]
+    fn errors_show_no_secrets() {
+        for text in [
+            "wss://u:to%psecret@h:1",
+            "wss://u:topsecret/x@h:1",
+            "wss://u:topsecret?x@h:1",
+            "wss://u:topsecret#x@h:1",
+            "wss://h:1?auth=topsecret;x",
+            "wss://h:1?auth=topsecret%",
+            "wss://h:1?auth=topsecret!",
+        ] {
+            let error = parts::split(text, Side::Service).unwrap_err();
+            assert!(
+                !error.contains("topsecret") && !error.contains("psecret"),
+                "{error}"
+            );
+            assert!(!without_secrets(text).contains("psecret"), "{text}");
         }
     }
 }

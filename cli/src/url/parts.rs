@@ -23,19 +23,25 @@ pub(super) struct Parts {
 pub(super) fn split(text: &str, side: Side) -> Result<Parts, String> {
     let (scheme, rest) = split_scheme(text)?;
     let (upper, lower) = words::split(&scheme, side)?;
+    let tail = &rest[rest.find(['/', '?', '#']).unwrap_or(rest.len())..];
     let (rest, fragment) = match rest.split_once('#') {
         Some((rest, _)) => (rest, true),
         None => (rest, false),
     };
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    if !authority.contains('@') && tail.contains('@') && !looks_complete(authority) {
+        // Nothing of it is shown: it may be half a password.
+        return Err(
+            "a / ? or # before the @: in a user name or password they are written \
+                    %2F %3F %23"
+                .to_owned(),
+        );
+    }
     let (user, host) = match authority.rsplit_once('@') {
         Some((user, host)) => (Some(user), host),
         None => (None, authority),
     };
-    if user.is_none() && path.contains('@') {
-        return Err("a / before the @: write it as %2F in a user name or password".to_owned());
-    }
     if fragment && path.is_empty() && query.is_empty() {
         return Err("a # behind the address: write it as %23".to_owned());
     }
@@ -74,11 +80,21 @@ fn split_scheme(text: &str) -> Result<(String, &str), String> {
     Ok((scheme.to_ascii_lowercase(), rest))
 }
 
+/// Whether `host:port` ends with a port, and so is no beginning of `user:password@host`.
+fn looks_complete(authority: &str) -> bool {
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    !port.is_empty()
+        && port
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'-')
+        || authority.is_empty()
+}
+
 fn userinfo(text: &str) -> Result<Option<Auth>, String> {
     let (user, password) = text.split_once(':').unwrap_or((text, ""));
     let auth = Auth {
-        username: decode(user, false)?,
-        password: decode(password, false)?,
+        username: decode(user, false, "user name")?,
+        password: decode(password, false, "password")?,
         file: String::new(),
     };
     Ok((auth != Auth::default()).then_some(auth))
@@ -89,7 +105,7 @@ fn base64_auth(text: &str) -> Result<Option<Auth>, String> {
     let bytes = URL_SAFE_NO_PAD
         .decode(text)
         .or_else(|_| STANDARD.decode(text))
-        .map_err(|error| format!("auth= is not base64 ({error}); a + must be written %2B"))?;
+        .map_err(|_| "auth= is not base64 of user:password; a + must be written %2B".to_owned())?;
     let text = String::from_utf8(bytes).map_err(|_| "auth= is not text".to_owned())?;
     let (user, password) = text.split_once(':').unwrap_or((&text, ""));
     Ok(Some(Auth {
@@ -107,13 +123,14 @@ impl Query {
     fn parse(text: &str) -> Result<Self, String> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             if pair.contains(';') {
                 return Err(format!(
-                    "a ; in {pair:?}: parameters are separated by &, and ; is written %3B"
+                    "a ; behind {key:?}: parameters are separated by &, and ; is written %3B"
                 ));
             }
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (key, value) = (decode(key, true)?, decode(value, true)?);
+            let value = decode(value, true, key)?;
+            let key = decode(key, true, key)?;
             if pairs.iter().all(|(known, _)| *known != key) {
                 pairs.push((key, value));
             }
@@ -131,9 +148,10 @@ impl Query {
     }
 }
 
-/// Undoes percent-encoding; in a query a `+` is a blank.
-fn decode(text: &str, query: bool) -> Result<String, String> {
-    let broken = || format!("broken % escape in {text:?}: write a % as %25");
+/// Undoes percent-encoding; in a query a `+` is a blank. Errors name `what`, not the text, which
+/// may be a secret.
+fn decode(text: &str, query: bool, what: &str) -> Result<String, String> {
+    let broken = || format!("broken % escape in {what}: write a % as %25");
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes().iter();
     while let Some(byte) = rest.next() {
@@ -147,5 +165,5 @@ fn decode(text: &str, query: bool) -> Result<String, String> {
             other => *other,
         });
     }
-    String::from_utf8(bytes).map_err(|_| format!("{text:?} is not UTF-8 when decoded"))
+    String::from_utf8(bytes).map_err(|_| format!("{what} is not UTF-8 when decoded"))
 }

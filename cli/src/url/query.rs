@@ -9,7 +9,7 @@ use crate::config::normal::{check_option, is_checked};
 use crate::config::options::{self, Place};
 use crate::config::value::{self, Kind};
 use crate::duration::Span;
-use crate::report::{Findings, nearest};
+use crate::report::Findings;
 
 pub(super) const CERT: [&str; 3] = ["tls.certFile", "certFile", "cert"];
 pub(super) const KEY: [&str; 3] = ["tls.keyFile", "keyFile", "key"];
@@ -219,13 +219,7 @@ pub(super) fn check(
         let names = reach
             .iter()
             .flat_map(|(part, word)| options::names(*part, word));
-        let hint = match nearest(key, names) {
-            Some(name) => format!("did you mean {name:?}?"),
-            None => match options::places(key).as_slice() {
-                [] => "it is ignored".to_owned(),
-                places => format!("it is known for {} of other types", places.join(", ")),
-            },
-        };
+        let hint = options::hint(key, names);
         findings.unknown(
             place,
             format_args!("{key:?} means nothing on {flag}, {hint}"),

@@ -10,6 +10,11 @@ pub(super) enum Side {
     Node,
 }
 
+/// What this program can do, on whatever side.
+const SERVED: [&str; 13] = [
+    "auto", "direct", "forward", "http", "mws", "mwss", "relay", "socks4", "socks5", "tcp", "tls",
+    "ws", "wss",
+];
 const HANDLERS: &[&str] = &[
     "api", "auto", "dns", "file", "forward", "http", "http2", "http3", "masque", "metrics", "red",
     "redir", "redirect", "redu", "relay", "router", "rtcp", "rudp", "runix", "serial", "sni",
@@ -167,12 +172,16 @@ fn unknown(word: &str, name: &str, known: &[&str]) -> String {
     format!("unknown {name} {word:?}{hint}")
 }
 
+/// The nearest word, or those of `known` that are served here.
 fn suggestion<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    match nearest(word, known) {
-        Some(near) => format!(", did you mean {near}?"),
-        None => ", known are tcp, tls, ws, wss, mws, mwss and http, socks4, socks5, relay, forward"
-            .to_owned(),
+    if let Some(near) = nearest(word, known.clone()) {
+        return format!(", did you mean {near}?");
     }
+    let served: Vec<_> = SERVED
+        .into_iter()
+        .filter(|one| known.clone().any(|word| word == *one))
+        .collect();
+    format!(", expected one of {}", served.join(" "))
 }
 
 fn is_scheme(text: &str) -> bool {
