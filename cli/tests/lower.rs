@@ -483,6 +483,14 @@ fn what_would_be_unsafe_to_ignore_is_refused() {
             "  listener: {type: wss, tls: {caFile: f}}\n",
             "would not be verified",
         ),
+        (
+            "  forwarder: {nodes: [{name: t, addr: 'a:1', tls: {secure: true}}]}\n",
+            "tls: not supported yet",
+        ),
+        (
+            "  forwarder: {nodes: [{name: t, addr: 'a:1', filter: {host: x}}]}\n",
+            "filter: not supported yet",
+        ),
         ("  forwarder: {hop: h}\n", "there is no hop named \"h\""),
         ("- {name: s, addr: ':2'}\n", "already defined at t.yml:2"),
         ("- {addr: ':2'}\n", "service without a name"),
@@ -526,6 +534,10 @@ fn what_has_no_effect_is_said() {
         document("services:\n- name: s\n  addr: ':1'\n  path: /x\n"),
         "t.yml:4:3: services[0].path: unknown key, it belongs to metadata of listener, dialer",
     );
+    let tls = "listener: {type: wss, auth: {username: u}, tls: {secure: true}}";
+    let text = format!("services:\n- name: s\n  addr: ':1'\n  {tls}\n");
+    warned(document(&text), "auth has no effect here");
+    warned(document(&text), "they are for dialers");
     let (lowered, findings) = command(&["-L", ":1?udp=false"]);
     assert!(lowered.is_some() && findings.of(Severity::Warning).next().is_none());
 }

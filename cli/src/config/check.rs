@@ -9,7 +9,7 @@ use super::options::{self, Effect, Place};
 use crate::report::{Findings, nearest};
 
 /// Sections that a user relies on: leaving them out would let through, leak or misroute.
-const REFUSED: [&str; 17] = [
+const REFUSED: [&str; 22] = [
     "admission",
     "admissions",
     "bypass",
@@ -24,6 +24,11 @@ const REFUSED: [&str; 17] = [
     "hopGroup",
     "matcher",
     "filter",
+    "protocol",
+    "host",
+    "path",
+    "auth",
+    "tls",
     "file",
     "redis",
     "plugin",
@@ -176,6 +181,9 @@ impl Pass<'_> {
             let place = format!("{at}: handler");
             self.rest(&place, &handler.rest);
             let word = word(&handler.r#type, Place::Handler);
+            if handler.tls.is_some() && !matches!(word, "auto" | "socks" | "socks5") {
+                self.no_effect(&place, "tls", "only SOCKS5 speaks TLS itself");
+            }
             self.options(
                 Place::Handler,
                 word,
@@ -213,6 +221,18 @@ impl Pass<'_> {
                 &listener.metadata,
                 &format!("{place}.metadata"),
             );
+            if listener.auth.is_some() {
+                self.no_effect(&place, "auth", "it belongs to the handler");
+            }
+            if let Some(tls) = &listener.tls
+                && (tls.secure || !tls.server_name.is_empty())
+            {
+                self.no_effect(
+                    &place,
+                    "tls.secure and tls.serverName",
+                    "they are for dialers",
+                );
+            }
             if !listener.chain.is_empty() {
                 self.findings.warn(
                     &place,
@@ -274,6 +294,13 @@ impl Pass<'_> {
             (&node.dialer, Place::Dialer),
         ] {
             let Some(part) = part else { continue };
+            if at == Place::Dialer && part.auth.is_some() {
+                self.no_effect(place, "dialer.auth", "it belongs to the connector");
+            }
+            let socks5 = matches!(part.r#type.as_str(), "socks" | "socks5");
+            if at == Place::Connector && part.tls.is_some() && !socks5 {
+                self.no_effect(place, "connector.tls", "it belongs to the dialer");
+            }
             let place = format!("{place}: {}.metadata", at.name());
             self.options(at, word(&part.r#type, at), &part.metadata, &place);
         }
@@ -294,6 +321,11 @@ impl Pass<'_> {
                 ),
             }
         }
+    }
+
+    fn no_effect(&mut self, place: &str, key: &str, why: &str) {
+        self.findings
+            .warn(place, format_args!("{key} has no effect here: {why}"));
     }
 
     fn missing(&mut self, place: &str, key: &str, value: &Value) {
