@@ -1,0 +1,340 @@
+//! Model to plan: services, handlers, forwarders. All that is wrong is reported, not the first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ginnel_core::addr::Target;
+use ginnel_core::plan::{
+    Chain, Forward, ForwardNode, Handler, HandlerKind, Http, Plan, Selector, Service, Strategy,
+};
+
+use super::check::word;
+use super::lower_channel as channel;
+use super::lower_node as node;
+use super::model::{self, Config};
+use super::options::{Options, Place};
+use crate::duration::Span;
+use crate::report::Findings;
+use crate::tls::Maker;
+use crate::url;
+
+/// "No limit" for waiting times that the engine always has: ten years.
+const FOREVER: Duration = Duration::from_secs(315_360_000);
+
+/// Where a service listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    pub service: String,
+    pub addr: String,
+    /// Connections waiting to be accepted.
+    pub backlog: i32,
+    /// The user left the port out, so the chosen one must not be missed in the log.
+    pub random: bool,
+}
+
+pub struct Lowered {
+    pub plan: Plan,
+    /// In the order of `plan.services`.
+    pub listens: Vec<Listen>,
+}
+
+/// `None` when there are errors.
+pub fn lower(config: &Config, findings: &mut Findings) -> Option<Lowered> {
+    let mut lowering = Lowering {
+        config,
+        tls: Maker::new(config.tls.clone().unwrap_or_default()),
+        findings,
+    };
+    let plan = lowering.plan();
+    let listens: Vec<_> = config
+        .services
+        .iter()
+        .filter_map(|one| lowering.listen(one))
+        .collect();
+    (!findings.has_errors()).then_some(Lowered { plan, listens })
+}
+
+pub(super) struct Lowering<'a> {
+    pub(super) config: &'a Config,
+    pub(super) tls: Maker,
+    pub(super) findings: &'a mut Findings,
+}
+
+impl Lowering<'_> {
+    fn plan(&mut self) -> Plan {
+        let config = self.config;
+        let mut plan = Plan::default();
+        for chain in &config.chains {
+            let hops = chain
+                .hops
+                .iter()
+                .filter_map(|hop| node::hop(self, hop))
+                .collect();
+            plan.chains.push(Chain {
+                name: chain.name.clone(),
+                hops,
+            });
+        }
+        let mut dials: Vec<Duration> = Vec::new();
+        for service in &config.services {
+            let options = Options {
+                place: Place::Service,
+                word: "",
+                map: &service.metadata,
+            };
+            dials.extend(options.time("dialTimeout"));
+            plan.services.extend(self.service(service, &plan.chains));
+        }
+        if let Some(longest) = dials.iter().max() {
+            plan.limits.dial = *longest;
+            if dials.iter().any(|one| one != longest) {
+                let text = format_args!(
+                    "differs between services: the longest ({longest:?}) is used for all"
+                );
+                self.findings.warn("dialTimeout", text);
+            }
+        }
+        plan
+    }
+
+    fn listen(&mut self, service: &model::Service) -> Option<Listen> {
+        let at = &service.origin;
+        let port = match url::listen_address(&service.addr) {
+            Ok(port) => port,
+            Err(error) => {
+                self.findings.error(at, format_args!("addr: {error}"));
+                return None;
+            }
+        };
+        let random = port.is_none();
+        if random {
+            self.findings.warn(
+                at,
+                format_args!(
+                    "addr {:?} has no port: it is chosen at random",
+                    service.addr
+                ),
+            );
+        }
+        let backlog = service.listener.as_ref().and_then(|listener| {
+            let word = word(&listener.r#type, Place::Listener);
+            Options {
+                place: Place::Listener,
+                word,
+                map: &listener.metadata,
+            }
+            .int("backlog")
+        });
+        Some(Listen {
+            service: service.name.clone(),
+            addr: service.addr.clone(),
+            backlog: backlog
+                .and_then(|backlog| i32::try_from(backlog).ok())
+                .filter(|backlog| *backlog > 0)
+                .unwrap_or(1024),
+            random,
+        })
+    }
+
+    fn service(&mut self, service: &model::Service, chains: &[Chain]) -> Option<Service> {
+        let at = &service.origin;
+        let handler_model = service.handler.clone().unwrap_or_default();
+        let listener_model = service.listener.clone().unwrap_or_default();
+        let listener = channel::listener(self, &listener_model, at);
+        let handler = self.handler(&handler_model, at);
+        let forward = match &service.forwarder {
+            Some(forwarder) => self.forward(forwarder, at),
+            None => None,
+        };
+        let options = Options {
+            place: Place::Service,
+            word: "",
+            map: &service.metadata,
+        };
+        let chain = match options.flag("ignoreChain") || handler_model.chain.is_empty() {
+            true => None,
+            // That it exists was checked.
+            false => self
+                .config
+                .chains
+                .iter()
+                .position(|one| one.name == handler_model.chain),
+        };
+        let (listener, handler) = (listener?, handler?);
+        match (handler.kind, &forward) {
+            (HandlerKind::Forward, None)
+                if service.forwarder.is_none() && !passes_on(chain, chains) =>
+            {
+                let text = "forwards to nowhere: it has no target, and no chain whose last connector is forward";
+                self.findings.error(at, text);
+            }
+            (HandlerKind::Forward | HandlerKind::Relay, _) | (_, None) => {}
+            (kind, Some(_)) => {
+                let text = format_args!("the forwarder has no effect with handler {}", kind.name());
+                self.findings.warn(at, text);
+            }
+        }
+        Some(Service {
+            name: service.name.clone(),
+            listener,
+            handler: Arc::new(handler),
+            chain,
+            forward,
+            retries: u32::try_from(handler_model.retries.max(0)).unwrap_or(u32::MAX),
+        })
+    }
+
+    fn handler(&mut self, model: &model::Handler, at: &str) -> Option<Handler> {
+        let word = word(&model.r#type, Place::Handler);
+        let Some(kind) = handler_kind(word) else {
+            self.findings.error(at, url::unsupported("handler", word));
+            return None;
+        };
+        let options = Options {
+            place: Place::Handler,
+            word,
+            map: &model.metadata,
+        };
+        let mut handler = Handler::new(kind);
+        handler.users = self.users(model, at);
+        if let Some(span) = options.span("readTimeout").filter(|span| span.0 != 0) {
+            let wait = span.positive();
+            handler.read_timeout = wait.unwrap_or(FOREVER);
+            handler.response_timeout = wait;
+        }
+        handler.idle_timeout = options.time("idleTimeout");
+        let defaults = Http::default();
+        handler.http = Http {
+            headers: channel::headers(self, &options, "http.header", at),
+            realm: options.text("authBasicRealm").unwrap_or(defaults.realm),
+            agent: options.text("http.proxyAgent").unwrap_or(defaults.agent),
+        };
+        let speaks_socks = matches!(kind, HandlerKind::Auto | HandlerKind::Socks5);
+        if speaks_socks && !options.flag("notls") {
+            match self.tls.server(model.tls.as_ref()) {
+                Ok(config) => handler.socks_tls = Some(config),
+                Err(error) => self
+                    .findings
+                    .error(at, format_args!("handler.tls: {error}")),
+            }
+        }
+        Some(handler)
+    }
+
+    fn forward(&mut self, forwarder: &model::Forwarder, at: &str) -> Option<Forward> {
+        let hop_name = if forwarder.hop.is_empty() {
+            &forwarder.name
+        } else {
+            &forwarder.hop
+        };
+        let (nodes, selector) = match hop_name.as_str() {
+            "" => (forwarder.nodes.as_slice(), forwarder.selector.as_ref()),
+            name => {
+                let hop = self.config.hops.iter().find(|hop| hop.name == name)?;
+                (
+                    hop.nodes.as_deref().unwrap_or_default(),
+                    hop.selector.as_ref(),
+                )
+            }
+        };
+        if nodes.is_empty() {
+            self.findings.error(at, "the forwarder has no targets");
+        }
+        let selector = self.selector(selector, at);
+        let nodes = nodes.iter().filter_map(|node| {
+            let options = Options {
+                place: Place::Node,
+                word: "",
+                map: &node.metadata,
+            };
+            if !matches!(node.network.as_str(), "" | "tcp" | "tcp4" | "tcp6") {
+                let text = format_args!("{}: network {} is not supported", node.name, node.network);
+                self.findings.error(at, text);
+            }
+            Some(ForwardNode {
+                name: node.name.clone(),
+                addr: self.target(&node.addr, &node.name, at)?,
+                weight: weight(&options),
+                backup: options.flag("backup"),
+            })
+        });
+        Some(Forward {
+            nodes: nodes.collect(),
+            selector,
+        })
+    }
+
+    pub(super) fn target(&mut self, addr: &str, name: &str, at: &str) -> Option<Target> {
+        let target = Target::parse(addr);
+        if target.is_none() {
+            let text = format_args!("{name}: expected an address such as host:port, got {addr:?}");
+            self.findings.error(at, text);
+        }
+        target
+    }
+
+    /// What the file leaves out is zero in the model: one failure, ten seconds.
+    pub(super) fn selector(&mut self, model: Option<&model::Selector>, at: &str) -> Selector {
+        let mut selector = Selector::default();
+        let Some(model) = model else { return selector };
+        selector.strategy = match model.strategy.as_str() {
+            "" | "round" | "rr" => Strategy::Round,
+            "random" | "rand" => Strategy::Random,
+            "fifo" | "ha" => Strategy::Fifo,
+            "hash" => Strategy::Hash,
+            word @ ("parallel" | "lowestlatency" | "lowest" | "ll") => {
+                self.findings.warn(
+                    at,
+                    format_args!("strategy {word} is not supported yet: round is used"),
+                );
+                Strategy::Round
+            }
+            word => {
+                let text =
+                    format_args!("unknown strategy {word:?}: expected round, random, fifo or hash");
+                self.findings.error(at, text);
+                Strategy::Round
+            }
+        };
+        if model.max_fails > 0 {
+            selector.max_fails = u32::try_from(model.max_fails).unwrap_or(u32::MAX);
+        }
+        if let Some(time) = model.fail_timeout.positive() {
+            selector.fail_timeout = time;
+        }
+        if model.max_latency != Span::default() {
+            self.findings
+                .warn(at, "maxLatency: not supported yet, has no effect");
+        }
+        selector
+    }
+}
+
+fn handler_kind(word: &str) -> Option<HandlerKind> {
+    Some(match word {
+        "auto" => HandlerKind::Auto,
+        "http" => HandlerKind::Http,
+        "socks4" | "socks4a" => HandlerKind::Socks4,
+        "socks5" | "socks" => HandlerKind::Socks5,
+        "relay" => HandlerKind::Relay,
+        "forward" | "tcp" => HandlerKind::Forward,
+        _ => return None,
+    })
+}
+
+pub(super) fn weight(options: &Options<'_>) -> u32 {
+    options
+        .int("weight")
+        .and_then(|weight| u32::try_from(weight).ok())
+        .unwrap_or(1)
+        .max(1)
+}
+
+/// Whether the far end of the chain chooses the target.
+fn passes_on(chain: Option<usize>, chains: &[Chain]) -> bool {
+    let last = chain.and_then(|index| chains.get(index)?.hops.last());
+    last.is_some_and(|hop| {
+        let mut kinds = hop.nodes.iter().map(|node| node.connector.kind);
+        kinds.all(|kind| kind == ginnel_core::plan::ConnectorKind::Forward)
+    })
+}

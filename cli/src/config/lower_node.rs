@@ -1,0 +1,141 @@
+//! Model to plan: hops, nodes and connectors.
+
+use std::fs;
+use std::sync::Arc;
+
+use ginnel_core::addr::{Host, Target};
+use ginnel_core::plan::{Connector, ConnectorKind, Dialer, Hop, Node};
+
+use super::check::word;
+use super::lower::{Lowering, weight};
+use super::lower_channel as channel;
+use super::lower_users::user_lines;
+use super::model;
+use super::options::{Options, Place};
+use crate::url;
+
+pub(super) fn hop(to: &mut Lowering<'_>, model: &model::Hop) -> Option<Hop> {
+    // Without nodes it is a reference to a hop of the top level; that it exists was checked.
+    let model = match model.nodes {
+        Some(_) => model,
+        None => to.config.hops.iter().find(|hop| hop.name == model.name)?,
+    };
+    let at = &model.origin;
+    let selector = to.selector(model.selector.as_ref(), at);
+    let nodes = model.nodes.iter().flatten();
+    let nodes = nodes
+        .filter_map(|one| node(to, one, at).map(Arc::new))
+        .collect();
+    Some(Hop {
+        name: model.name.clone(),
+        nodes,
+        selector,
+    })
+}
+
+fn node(to: &mut Lowering<'_>, model: &model::Node, at: &str) -> Option<Node> {
+    if !matches!(model.network.as_str(), "" | "tcp" | "tcp4" | "tcp6") {
+        let text = format_args!("{}: network {} is not supported", model.name, model.network);
+        to.findings.error(at, text);
+    }
+    let part = model.connector.clone().unwrap_or_default();
+    let word = word(&part.r#type, Place::Connector);
+    let Some(kind) = connector_kind(word) else {
+        to.findings.error(at, url::unsupported("connector", word));
+        return None;
+    };
+    let addr = match (kind, model.addr.as_str()) {
+        (ConnectorKind::Direct, "") => Some(Target::new(Host::Name(String::new()), 0)),
+        (_, addr) => to.target(addr, &model.name, at),
+    };
+    let dialer = channel::dialer(to, &model.dialer.clone().unwrap_or_default(), model, at);
+    let dialer = dialer?;
+    let connector = connector(to, kind, &part, word, model, &dialer, at);
+    let options = Options {
+        place: Place::Node,
+        word: "",
+        map: &model.metadata,
+    };
+    Some(Node {
+        name: model.name.clone(),
+        addr: addr?,
+        dialer,
+        connector: connector?,
+        weight: weight(&options),
+        backup: options.flag("backup"),
+    })
+}
+
+fn connector(
+    to: &mut Lowering<'_>,
+    kind: ConnectorKind,
+    part: &model::Part,
+    word: &str,
+    node: &model::Node,
+    dialer: &Dialer,
+    at: &str,
+) -> Option<Connector> {
+    let options = Options {
+        place: Place::Connector,
+        word,
+        map: &part.metadata,
+    };
+    let mut connector = Connector::new(kind);
+    connector.auth = match &part.auth {
+        Some(auth) => auth_of(to, auth, at)?,
+        None => None,
+    };
+    connector.headers = channel::headers(to, &options, "header", at);
+    connector.disable_4a = options.flag("disable4a");
+    connector.nodelay = options.flag("nodelay");
+    if let Some(timeout) = options.time("timeout") {
+        connector.timeout = timeout;
+    }
+    let plain = !dialer.channel.has_tls();
+    if kind == ConnectorKind::Socks5 && plain && !options.flag("notls") {
+        let section = part.tls.clone().unwrap_or_default();
+        connector.socks_tls = Some(channel::tls_client(to, &section, &node.addr, None, at)?);
+    }
+    Some(connector)
+}
+
+/// Credentials to send: those given, else the first line of the file.
+fn auth_of(
+    to: &mut Lowering<'_>,
+    auth: &model::Auth,
+    at: &str,
+) -> Option<Option<(String, String)>> {
+    if auth.file.is_empty() {
+        let given = !auth.username.is_empty() || !auth.password.is_empty();
+        return Some(given.then(|| (auth.username.clone(), auth.password.clone())));
+    }
+    let path = &auth.file;
+    let first = fs::read_to_string(path).map(|text| user_lines(&text).next());
+    match first {
+        Ok(Some(line)) => Some(Some(line)),
+        Ok(None) => {
+            to.findings.error(
+                at,
+                format_args!("connector.auth.file {path}: no line with user and password"),
+            );
+            None
+        }
+        Err(error) => {
+            to.findings
+                .error(at, format_args!("connector.auth.file {path}: {error}"));
+            None
+        }
+    }
+}
+
+fn connector_kind(word: &str) -> Option<ConnectorKind> {
+    Some(match word {
+        "direct" | "virtual" => ConnectorKind::Direct,
+        "http" => ConnectorKind::Http,
+        "socks4" | "socks4a" => ConnectorKind::Socks4,
+        "socks5" | "socks" => ConnectorKind::Socks5,
+        "relay" => ConnectorKind::Relay,
+        "forward" | "tcp" => ConnectorKind::Forward,
+        _ => return None,
+    })
+}

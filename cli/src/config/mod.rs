@@ -1,0 +1,17 @@
+//! Configuration: sources to model (load), model to plan (lower).
+
+pub mod check;
+pub mod load;
+pub mod lower;
+mod lower_channel;
+mod lower_node;
+mod lower_users;
+pub mod model;
+pub mod normal;
+pub mod options;
+pub mod print;
+pub mod repair;
+pub mod schema;
+pub mod tree;
+pub mod value;
+pub mod yaml;

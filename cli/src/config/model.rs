@@ -1,0 +1,309 @@
+//! The configuration as gost's file form has it: what `-O` prints and what is lowered to a plan.
+//!
+//! Sections that the program does not implement are kept as plain maps, so that they survive `-O`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::duration::Span;
+
+/// Free-form options, in the order and spelling of the source.
+pub type Map = serde_json::Map<String, Value>;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Config {
+    pub services: Vec<Service>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chains: Vec<Chain>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<Hop>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub authers: Vec<Auther>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub admissions: Vec<Map>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bypasses: Vec<Map>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resolvers: Vec<Map>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<Map>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ingresses: Vec<Map>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routers: Vec<Map>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sds: Vec<Map>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recorders: Vec<Map>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rewriters: Vec<Map>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub caches: Vec<Map>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limiters: Vec<Map>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<Map>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub climiters: Vec<Map>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rlimiters: Vec<Map>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub observers: Vec<Map>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loggers: Vec<Map>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<Log>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profiling: Option<Map>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api: Option<Map>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Map>,
+    /// Not gost's: unknown keys are errors.
+    #[serde(skip_serializing_if = "is_false")]
+    pub strict: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Service {
+    pub name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub addr: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handler: Option<Handler>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listener: Option<Listener>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forwarder: Option<Forwarder>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map,
+    /// References and sections without a typed form: `bypass`, `admissions`, `resolver`, ...
+    #[serde(flatten)]
+    pub rest: Map,
+    /// Where it was written, for messages.
+    #[serde(rename = "$origin", skip_serializing)]
+    pub origin: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Handler {
+    pub r#type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub auther: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub authers: Vec<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub chain: String,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub retries: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map,
+    #[serde(flatten)]
+    pub rest: Map,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Listener {
+    pub r#type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub chain: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map,
+    #[serde(flatten)]
+    pub rest: Map,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Forwarder {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub hop: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selector: Option<Selector>,
+    pub nodes: Vec<Node>,
+    #[serde(flatten)]
+    pub rest: Map,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Chain {
+    pub name: String,
+    pub hops: Vec<Hop>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map,
+    #[serde(rename = "$origin", skip_serializing)]
+    pub origin: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Hop {
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selector: Option<Selector>,
+    /// `None`: the name refers to the top-level `hops`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<Vec<Node>>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map,
+    #[serde(flatten)]
+    pub rest: Map,
+    #[serde(rename = "$origin", skip_serializing)]
+    pub origin: String,
+}
+
+/// A node of a hop, or a target of a forwarder (which has neither connector nor dialer).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Node {
+    pub name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub addr: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub network: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connector: Option<Part>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dialer: Option<Part>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map,
+    #[serde(flatten)]
+    pub rest: Map,
+}
+
+/// A connector or a dialer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Part {
+    pub r#type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map,
+}
+
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Auth {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub username: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub password: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub file: String,
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auth")
+            .field("username", &self.username)
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Auther {
+    pub name: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub auths: Vec<Auth>,
+    #[serde(flatten)]
+    pub rest: Map,
+    #[serde(rename = "$origin", skip_serializing)]
+    pub origin: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Selector {
+    pub strategy: String,
+    pub max_fails: i64,
+    pub fail_timeout: Span,
+    #[serde(skip_serializing_if = "is_default")]
+    pub max_latency: Span,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Tls {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cert_file: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub key_file: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub ca_file: String,
+    #[serde(skip_serializing_if = "is_false")]
+    pub secure: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub server_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<TlsOptions>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub validity: Span,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub common_name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub organization: String,
+    #[serde(rename = "rejectUnknownSNI", skip_serializing_if = "is_false")]
+    pub reject_unknown_sni: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub server_names: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TlsOptions {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub min_version: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub max_version: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cipher_suites: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alpn: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Log {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub output: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub level: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub format: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Map>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+fn is_zero(value: &i64) -> bool {
+    *value == 0
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

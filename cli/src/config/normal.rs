@@ -1,0 +1,325 @@
+//! From a document to the model's form: canonical keys, converted values, every finding located.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::model::Map;
+use super::options::{self, Place};
+use super::schema::{self, Form, Schema};
+use super::tree::{Entry, Node, Spot};
+use super::value;
+use crate::duration::Span;
+use crate::report::{Findings, nearest};
+
+/// Below this a bare integer in a typed duration can only be meant as seconds.
+const NANOSECONDS_FROM: i64 = 1_000_000;
+
+/// The document as a configuration's value. Problems are added to `findings`.
+pub fn normalise(root: &Node, source: &str, findings: &mut Findings) -> Map {
+    let mut pass = Pass { source, findings };
+    let entries = match root {
+        Node::Null => return Map::new(),
+        Node::Map(entries) => entries,
+        other => {
+            let got = other.describe();
+            pass.findings.error(
+                source,
+                format_args!("expected a map at the top level, got {got}"),
+            );
+            return Map::new();
+        }
+    };
+    pass.object(
+        entries,
+        &schema::ROOT,
+        &Path {
+            text: String::new(),
+            at: Spot::default(),
+        },
+    )
+}
+
+struct Pass<'a> {
+    source: &'a str,
+    findings: &'a mut Findings,
+}
+
+/// A place in the document: `services[0].handler` and its position.
+#[derive(Clone)]
+struct Path {
+    text: String,
+    at: Spot,
+}
+
+impl Path {
+    fn key(&self, key: &str, at: Spot) -> Self {
+        let at = if at.line > 0 { at } else { self.at };
+        let dot = if self.text.is_empty() { "" } else { "." };
+        Self {
+            text: format!("{}{dot}{key}", self.text),
+            at,
+        }
+    }
+
+    fn index(&self, index: usize, node: &Node) -> Self {
+        let at = match node {
+            Node::Map(entries) => entries.first().map_or(self.at, |first| first.at),
+            _ => self.at,
+        };
+        let at = if at.line > 0 { at } else { self.at };
+        Self {
+            text: format!("{}[{index}]", self.text),
+            at,
+        }
+    }
+}
+
+impl Pass<'_> {
+    fn object(&mut self, entries: &[Entry], schema: &Schema, path: &Path) -> Map {
+        let mut map = Map::new();
+        if schema.origin {
+            map.insert("$origin".to_owned(), Value::String(self.place(path)));
+        }
+        let word = entries
+            .iter()
+            .find(|entry| entry.key.eq_ignore_ascii_case("type"))
+            .and_then(|entry| entry.value.text());
+        for entry in entries {
+            let below = path.key(&entry.key, entry.at);
+            let field = schema
+                .fields
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(&entry.key));
+            let Some((name, form)) = field else {
+                self.unknown_key(&entry.key, schema, &below);
+                continue;
+            };
+            if let Some(value) = self.value(&entry.value, *form, word, &below) {
+                map.insert((*name).to_owned(), value);
+            }
+        }
+        map
+    }
+
+    /// `None` when there is nothing, or nothing usable.
+    fn value(&mut self, node: &Node, form: Form, word: Option<&str>, path: &Path) -> Option<Value> {
+        if matches!(node, Node::Null) {
+            return None;
+        }
+        match form {
+            Form::Any => Some(node.to_value()),
+            Form::Text => self.text(node, path).map(Value::String),
+            Form::Texts => self.texts(node, path),
+            Form::Int => self.int(node, path),
+            Form::Bool => self.bool(node, path),
+            Form::Duration => self.duration(node, path),
+            Form::Object(schema) => self.one(node, schema, path),
+            Form::List(schema) => self.list(node, schema, path),
+            Form::Options(place) => self.options(node, place, word, path),
+        }
+    }
+
+    fn one(&mut self, node: &Node, schema: &Schema, path: &Path) -> Option<Value> {
+        match node {
+            Node::Map(_) if std::ptr::eq(schema, &schema::ANYTHING) => Some(node.to_value()),
+            Node::Map(entries) => Some(Value::Object(self.object(entries, schema, path))),
+            other => match (schema.short, other.text()) {
+                (Some(field), Some(text)) => {
+                    let mut map = Map::new();
+                    map.insert(field.to_owned(), Value::String(text.to_owned()));
+                    Some(Value::Object(map))
+                }
+                _ => self.expected("a map", other, path),
+            },
+        }
+    }
+
+    /// A single object is a list of one.
+    fn list(&mut self, node: &Node, schema: &Schema, path: &Path) -> Option<Value> {
+        let Node::List(list) = node else {
+            return Some(Value::Array(vec![self.one(
+                node,
+                schema,
+                &path.index(0, node),
+            )?]));
+        };
+        let mut values = Vec::new();
+        for (index, node) in list.iter().enumerate() {
+            values.extend(self.one(node, schema, &path.index(index, node)));
+        }
+        Some(Value::Array(values))
+    }
+
+    fn text(&mut self, node: &Node, path: &Path) -> Option<String> {
+        match node.text() {
+            Some(text) => Some(text.to_owned()),
+            None => {
+                self.expected::<()>("text", node, path);
+                None
+            }
+        }
+    }
+
+    fn texts(&mut self, node: &Node, path: &Path) -> Option<Value> {
+        let Node::List(list) = node else {
+            return Some(Value::Array(vec![Value::String(self.text(node, path)?)]));
+        };
+        let mut texts = Vec::new();
+        for (index, node) in list.iter().enumerate() {
+            texts.extend(self.text(node, &path.index(index, node)).map(Value::String));
+        }
+        Some(Value::Array(texts))
+    }
+
+    fn int(&mut self, node: &Node, path: &Path) -> Option<Value> {
+        match value::to_int(&node.to_value()) {
+            Some(value) => Some(value.into()),
+            None => self.expected("an integer", node, path),
+        }
+    }
+
+    fn bool(&mut self, node: &Node, path: &Path) -> Option<Value> {
+        let word = node.text().unwrap_or_default().to_ascii_lowercase();
+        let value = match word.as_str() {
+            "yes" | "on" => Some(true),
+            "no" | "off" => Some(false),
+            _ => value::to_bool(&node.to_value()),
+        };
+        match value {
+            Some(value) => Some(value.into()),
+            None => self.expected("true or false", node, path),
+        }
+    }
+
+    fn duration(&mut self, node: &Node, path: &Path) -> Option<Value> {
+        let span = match node {
+            Node::Number(number, _) => match number.as_i64() {
+                Some(seconds) if seconds.abs() < NANOSECONDS_FROM => {
+                    if seconds != 0 {
+                        let place = self.place(path);
+                        let text = format_args!("{seconds} is read as {seconds}s: add the unit");
+                        self.findings.warn(place, text);
+                    }
+                    Some(Span::seconds(seconds))
+                }
+                nanos => nanos.map(Span),
+            },
+            Node::Text(text) => Span::parse(text),
+            _ => None,
+        };
+        match span {
+            Some(span) => Some(Value::String(span.to_string())),
+            None => self.expected("a duration with a unit, such as 15s", node, path),
+        }
+    }
+
+    fn options(
+        &mut self,
+        node: &Node,
+        place: Place,
+        word: Option<&str>,
+        path: &Path,
+    ) -> Option<Value> {
+        let Node::Map(entries) = node else {
+            return self.expected("a map", node, path);
+        };
+        let word = word.unwrap_or(place.default_word());
+        for entry in entries {
+            let at = self.place(&path.key(&entry.key, entry.at));
+            check_option(
+                place,
+                word,
+                &entry.key,
+                &entry.value.to_value(),
+                at,
+                self.findings,
+            );
+        }
+        Some(node.to_value())
+    }
+
+    fn unknown_key(&mut self, key: &str, schema: &Schema, path: &Path) {
+        let names = schema.fields.iter().map(|(name, _)| *name);
+        let homes = schema::homes(key);
+        let hint = match nearest(key, names) {
+            Some(name) => format!("did you mean {name:?}?"),
+            None if !homes.is_empty() => format!("it belongs to {}", homes.join(", ")),
+            None => match options::places(key).as_slice() {
+                [] => "it is ignored".to_owned(),
+                places => format!("it belongs to metadata of {}", places.join(", ")),
+            },
+        };
+        self.findings
+            .unknown(self.place(path), format_args!("unknown key, {hint}"));
+    }
+
+    fn expected<T>(&mut self, what: &str, got: &Node, path: &Path) -> Option<T> {
+        let got = got.describe();
+        self.findings
+            .error(self.place(path), format_args!("expected {what}, got {got}"));
+        None
+    }
+
+    fn place(&self, path: &Path) -> String {
+        match path.at {
+            Spot { line: 0, .. } => format!("{}: {}", self.source, path.text),
+            Spot { line, column } => format!("{}:{line}:{column}: {}", self.source, path.text),
+        }
+    }
+}
+
+/// Reports an option that is unknown in its place, or whose value cannot be read.
+pub fn check_option(
+    place: Place,
+    word: &str,
+    key: &str,
+    value: &Value,
+    at: impl fmt::Display,
+    findings: &mut Findings,
+) {
+    if !is_checked(place, word) {
+        return;
+    }
+    let Some(option) = options::find(place, word, key) else {
+        let part = if word.is_empty() {
+            place.name().to_owned()
+        } else {
+            format!("{word} {}", place.name())
+        };
+        let hint = options::hint(key, options::names(place, word));
+        let text = format_args!("unknown option for a {part}, {hint}");
+        findings.unknown(at, text);
+        return;
+    };
+    if !value.is_null() && !option.kind.accepts(value) {
+        let (expected, got) = (option.kind.expected(), value::describe(value));
+        findings.error(at, format_args!("expected {expected}, got {got}"));
+    }
+}
+
+/// Options of parts that are not served are not known here.
+pub fn is_checked(place: Place, word: &str) -> bool {
+    match place {
+        Place::Handler => matches!(
+            word,
+            "auto"
+                | "http"
+                | "socks"
+                | "socks5"
+                | "socks4"
+                | "socks4a"
+                | "relay"
+                | "forward"
+                | "tcp"
+        ),
+        Place::Connector => matches!(
+            word,
+            "http" | "socks" | "socks5" | "socks4" | "socks4a" | "relay" | "forward" | "tcp"
+        ),
+        Place::Listener | Place::Dialer => {
+            matches!(word, "tcp" | "tls" | "ws" | "wss" | "mws" | "mwss")
+        }
+        Place::Service | Place::Chain | Place::Hop | Place::Node => true,
+    }
+}

@@ -1,0 +1,391 @@
+//! The one table of option names: spellings, form, default and where each may stand.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::model::Map;
+use super::value::{self, Kind};
+use crate::duration::Span;
+use crate::report::nearest;
+
+/// The part of a configuration that an option belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Service,
+    Handler,
+    Listener,
+    Chain,
+    Hop,
+    Node,
+    Connector,
+    Dialer,
+}
+
+impl Place {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Handler => "handler",
+            Self::Listener => "listener",
+            Self::Chain => "chain",
+            Self::Hop => "hop",
+            Self::Node => "node",
+            Self::Connector => "connector",
+            Self::Dialer => "dialer",
+        }
+    }
+
+    /// The type of a part that names none.
+    pub fn default_word(self) -> &'static str {
+        match self {
+            Self::Handler => "auto",
+            Self::Connector => "http",
+            Self::Listener | Self::Dialer => "tcp",
+            _ => "",
+        }
+    }
+}
+
+/// What setting it does here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Used,
+    /// Accepted without a remark: what it asks for is so anyway, or concerns what is not served.
+    Quiet,
+    /// A warning at start.
+    NotYet,
+    /// An error at start: a user who sets it relies on it.
+    Refused,
+}
+
+pub struct Opt {
+    /// All spellings; of several in one map, the first one here counts.
+    pub names: &'static [&'static str],
+    pub kind: Kind,
+    pub default: &'static str,
+    pub effect: Effect,
+    /// Where it may stand, and for which types (`[]`: all).
+    pub at: &'static [(Place, &'static [&'static str])],
+    pub help: &'static str,
+}
+
+use Effect::{NotYet, Quiet, Refused, Used};
+use Kind::{Any, Bool, BoolOrDuration, Int, Text, Texts};
+use Place::{Chain, Connector, Dialer, Handler, Hop, Listener, Node, Service};
+
+const ALL: &[&str] = &[];
+const WS: &[&str] = &["ws", "wss", "mws", "mwss"];
+const MUX: &[&str] = &["mws", "mwss"];
+const SOCKETS: &[&str] = &["tcp", "tls", "ws", "wss", "mws", "mwss"];
+const PLAIN: &[&str] = &["tcp", "tls"];
+const HTTP: &[&str] = &["http", "auto"];
+const SOCKS5: &[&str] = &["socks5", "socks"];
+const SOCKS5_SERVER: &[&str] = &["socks5", "socks", "auto"];
+const SOCKS4: &[&str] = &["socks4", "socks4a"];
+const RELAY: &[&str] = &["relay"];
+const FORWARD: &[&str] = &["forward", "tcp", "udp"];
+const MUX_CARRIERS: &[&str] = &["socks5", "socks", "relay"];
+
+const WS_ENDS: &[(Place, &[&str])] = &[(Listener, WS), (Dialer, WS)];
+const MUX_ENDS: &[(Place, &[&str])] = &[
+    (Listener, MUX),
+    (Dialer, MUX),
+    (Handler, MUX_CARRIERS),
+    (Connector, MUX_CARRIERS),
+];
+const NETWORK: &[(Place, &[&str])] = &[(Service, ALL), (Hop, ALL), (Node, ALL)];
+
+const fn opt(
+    names: &'static [&'static str],
+    kind: Kind,
+    default: &'static str,
+    effect: Effect,
+    at: &'static [(Place, &'static [&'static str])],
+    help: &'static str,
+) -> Opt {
+    Opt {
+        names,
+        kind,
+        default,
+        effect,
+        at,
+        help,
+    }
+}
+
+#[rustfmt::skip]
+pub static OPTIONS: &[Opt] = &[
+    // Websocket, both ends.
+    opt(&["ws.path", "path"], Text, "/ws", Used, WS_ENDS, "request path; equal on both ends"),
+    opt(&["ws.host", "host"], Text, "node address", Used, WS_ENDS, "dialer: the Host line; listener: the Host that is served"),
+    opt(&["ws.header", "header"], Kind::Map, "", Used, WS_ENDS, "header fields added to the request or the response"),
+    opt(&["ws.header.*", "header.*"], Text, "", Used, WS_ENDS, "one such field, for the command line"),
+    opt(&["ws.handshakeTimeout", "handshakeTimeout"], Kind::Duration, "10s", Used, WS_ENDS, "for TLS and upgrade together"),
+    opt(&["ws.readHeaderTimeout", "readHeaderTimeout"], Kind::Duration, "10s", Used, WS_ENDS, "for receiving the head of the upgrade"),
+    opt(&["ws.readBufferSize", "readBufferSize"], Int, "65536", Used, WS_ENDS, "bytes of one read from the socket"),
+    opt(&["ws.writeBufferSize", "writeBufferSize"], Int, "one frame a message", Used, WS_ENDS, "payload bytes of one frame"),
+    opt(&["ws.enableCompression", "enableCompression"], Bool, "false", Used, WS_ENDS, "permessage-deflate"),
+    opt(&["ws.keepalive", "keepalive"], BoolOrDuration, "false", Used, WS_ENDS, "pings; a duration is their period"),
+    opt(&["ttl", "keepalive.interval"], Kind::Duration, "15s", Used, WS_ENDS, "period of the pings"),
+    opt(&["ws.backlog", "backlog"], Int, "1024", Used, &[(Listener, WS)], "connections waiting to be accepted"),
+    // smux.
+    opt(&["mux.type"], Text, "smux", Used, MUX_ENDS, "smux; yamux is not supported"),
+    opt(&["mux.version", "muxVersion"], Int, "1", Used, MUX_ENDS, "smux protocol version, equal on both ends"),
+    opt(&["mux.keepaliveDisabled", "muxKeepAliveDisabled"], Bool, "false", Used, MUX_ENDS, "no keep-alive frames"),
+    opt(&["mux.keepaliveInterval", "muxKeepAliveInterval"], Kind::Duration, "10s", Used, MUX_ENDS, "period of keep-alive frames"),
+    opt(&["mux.keepaliveTimeout", "muxKeepAliveTimeout"], Kind::Duration, "30s", Used, MUX_ENDS, "a session silent for this long is dead"),
+    opt(&["mux.maxFrameSize", "muxMaxFrameSize"], Int, "32768", Used, MUX_ENDS, "payload bytes of one frame"),
+    opt(&["mux.maxReceiveBuffer", "muxMaxReceiveBuffer"], Int, "4194304", Used, MUX_ENDS, "unread bytes of a session"),
+    opt(&["mux.maxStreamBuffer", "muxMaxStreamBuffer"], Int, "65536", Used, MUX_ENDS, "version 2: window of a stream"),
+    opt(&["mux.maxStreamWindow"], Int, "262144", NotYet, MUX_ENDS, "yamux only"),
+    // Sockets.
+    opt(&["mptcp"], Bool, "false", NotYet, &[(Listener, SOCKETS)], "multipath TCP"),
+    opt(&["reuseport"], Bool, "false", NotYet, &[(Listener, &["tcp"])], "share the port with other processes"),
+    opt(&["keepalive"], Bool, "true", Quiet, &[(Listener, PLAIN), (Dialer, PLAIN)], "TCP keep-alive"),
+    opt(&["keepalive.idle"], Kind::Duration, "15s", NotYet, &[(Listener, SOCKETS), (Dialer, PLAIN)], "TCP keep-alive"),
+    opt(&["keepalive.interval"], Kind::Duration, "15s", NotYet, &[(Listener, PLAIN), (Dialer, PLAIN)], "TCP keep-alive"),
+    opt(&["keepalive.count"], Int, "9", NotYet, &[(Listener, SOCKETS), (Dialer, PLAIN)], "TCP keep-alive"),
+    opt(&["tcp.keepalive"], Bool, "true", Quiet, &[(Dialer, WS)], "TCP keep-alive"),
+    opt(&["tcp.keepalive.idle", "tcp.keepalive.interval"], Kind::Duration, "15s", NotYet, &[(Dialer, WS)], "TCP keep-alive"),
+    opt(&["tcp.keepalive.count"], Int, "9", NotYet, &[(Dialer, WS)], "TCP keep-alive"),
+    opt(&["handshakeTimeout"], Kind::Duration, "10s", Used, &[(Dialer, &["tls"])], "for the TLS handshake"),
+    // Handlers.
+    opt(&["readTimeout"], Kind::Duration, "15s", Used, &[(Handler, &["http", "auto", "socks4", "socks4a", "socks5", "socks", "relay", "forward", "tcp"])], "for the negotiation with the client; negative: no limit"),
+    opt(&["idleTimeout"], Kind::Duration, "none", Used, &[(Handler, &["http", "auto", "forward", "tcp"])], "tunnels silent for this long are closed"),
+    opt(&["http.header", "header"], Kind::Map, "", Used, &[(Handler, HTTP)], "header fields added to the proxy's own responses"),
+    opt(&["authBasicRealm"], Text, "gost", Used, &[(Handler, HTTP)], "realm of the challenge"),
+    opt(&["http.proxyAgent", "proxyAgent"], Text, "gost/3.0", Used, &[(Handler, HTTP)], "value of Proxy-Agent"),
+    opt(&["http.keepalive", "keepalive"], Bool, "true", Quiet, &[(Handler, HTTP), (Handler, FORWARD)], "keep connections to origins"),
+    opt(&["http.compression", "compression"], Bool, "false", NotYet, &[(Handler, HTTP)], "compressed responses"),
+    opt(&["probeResist", "probe_resist"], Text, "", NotYet, &[(Handler, HTTP)], "disguise towards unauthenticated clients"),
+    opt(&["knock"], Texts, "", NotYet, &[(Handler, HTTP)], "host that unlocks the disguise"),
+    opt(&["notls"], Bool, "false", Used, &[(Handler, SOCKS5_SERVER), (Connector, SOCKS5)], "no TLS inside SOCKS5"),
+    opt(&["bind"], Bool, "false", NotYet, &[(Handler, MUX_CARRIERS)], "reverse connections"),
+    opt(&["udp"], Bool, "false", NotYet, &[(Handler, &["http", "socks5", "socks", "auto"])], "UDP relay"),
+    opt(&["udp.bufferSize", "udpBufferSize", "bufferSize", "readBufferSize"], Int, "4096", Quiet, &[(Handler, &["http", "socks5", "socks", "relay", "forward", "tcp", "udp"]), (Connector, SOCKS5)], "UDP only"),
+    opt(&["udp.resolveDomain"], Bool, "false", NotYet, &[(Handler, SOCKS5)], "UDP only"),
+    opt(&["udp.bindRange.min", "udp.bindRange.max"], Int, "", NotYet, &[(Handler, SOCKS5)], "UDP only"),
+    opt(&["udp.timeout"], Kind::Duration, "", Quiet, &[(Connector, SOCKS5)], "UDP only"),
+    opt(&["socks.publicAddr", "publicAddr"], Text, "", NotYet, &[(Handler, SOCKS5)], "address told to clients"),
+    opt(&["comp"], Bool, "false", NotYet, &[(Handler, SOCKS5)], "compatibility with gost 2"),
+    opt(&["tor"], Bool, "false", NotYet, &[(Handler, SOCKS5)], "tor's name resolution"),
+    opt(&["hash"], Text, "", NotYet, &[(Handler, &["http", "auto", "socks4", "socks4a", "socks5", "socks", "relay"])], "source of the hash strategy"),
+    opt(&["skipauth"], Texts, "", NotYet, &[(Handler, ALL)], "clients without authentication"),
+    opt(&["sniffing", "sniffing.timeout", "sniffing.websocket", "sniffing.websocket.sampleRate", "sniffing.udp", "sniffing.fallback"], Any, "", NotYet, &[(Handler, ALL)], "looking into tunnels"),
+    opt(&["mitm.*"], Any, "", NotYet, &[(Handler, ALL)], "looking into TLS"),
+    opt(&["stateless"], Bool, "false", Quiet, &[(Handler, FORWARD)], "UDP only"),
+    opt(&["proxyProtocol"], Int, "", Refused, &[(Handler, FORWARD)], "PROXY header to the target"),
+    // Connectors.
+    opt(&["timeout", "connectTimeout"], Kind::Duration, "10s", Used, &[(Connector, &["http", "socks4", "socks4a", "socks5", "socks", "relay"])], "for the exchange with the node"),
+    opt(&["header"], Kind::Map, "", Used, &[(Connector, &["http"])], "header fields added to CONNECT"),
+    opt(&["nodelay"], Bool, "false", Used, &[(Connector, RELAY)], "wait for the response before data is sent"),
+    opt(&["nodelay"], Bool, "false", Quiet, &[(Handler, RELAY)], "answer before the first data"),
+    opt(&["disable4a"], Bool, "false", Used, &[(Connector, SOCKS4)], "resolve names here"),
+    opt(&["relay"], Text, "", NotYet, &[(Connector, SOCKS5)], "UDP in TCP"),
+    // Nodes, hops, chains.
+    opt(&["weight"], Int, "1", Used, &[(Node, ALL)], "share of connections with strategy random"),
+    opt(&["backup"], Bool, "false", Used, &[(Node, ALL)], "taken only when all others are out"),
+    opt(&["maxFails"], Int, "", NotYet, &[(Node, ALL), (Chain, ALL)], "overrides the selector's"),
+    opt(&["failTimeout"], Kind::Duration, "", NotYet, &[(Node, ALL), (Chain, ALL)], "overrides the selector's"),
+    opt(&["weight", "backup"], Any, "", NotYet, &[(Chain, ALL)], "for chain groups"),
+    // Services.
+    opt(&["dialTimeout"], Kind::Duration, "15s", Used, &[(Service, ALL)], "for a whole dial through all hops"),
+    opt(&["ignoreChain"], Bool, "false", Used, &[(Service, ALL)], "connect directly"),
+    opt(&["interface"], Text, "", Refused, NETWORK, "outgoing interface"),
+    opt(&["so_mark"], Int, "", Refused, NETWORK, "mark of outgoing packets"),
+    opt(&["netns"], Text, "", Refused, NETWORK, "network name space"),
+    opt(&["netns.out"], Text, "", Refused, &[(Service, ALL)], "network name space of outgoing connections"),
+    opt(&["proxyProtocol"], Int, "", Refused, NETWORK, "PROXY header"),
+    opt(&["enableStats"], Bool, "false", NotYet, &[(Service, ALL)], "counters in the API"),
+    opt(&["observer.period", "observePeriod"], Kind::Duration, "5s", NotYet, &[(Service, ALL), (Handler, ALL)], "period of reports"),
+    opt(&["observer.resetTraffic"], Bool, "false", NotYet, &[(Service, ALL), (Handler, ALL)], "reports start from zero"),
+    opt(&["limiter.refreshInterval", "limiter.cleanupInterval"], Kind::Duration, "", NotYet, &[(Service, ALL), (Handler, ALL)], "limits"),
+    opt(&["limiter.scope"], Text, "", NotYet, &[(Service, ALL)], "limits"),
+    opt(&["labels"], Kind::Map, "", NotYet, &[(Service, ALL)], "labels in logs"),
+    opt(&["preUp", "postUp", "preDown", "postDown"], Texts, "", NotYet, &[(Service, ALL)], "commands run at start and stop"),
+    opt(&["dns"], Texts, "", Quiet, &[(Handler, &["dns"])], "name servers"),
+];
+
+/// The rows that `key` can mean in `place`, for a part of type `word`.
+pub fn find(place: Place, word: &str, key: &str) -> Option<&'static Opt> {
+    OPTIONS
+        .iter()
+        .find(|one| one.stands_at(place, Some(word)) && one.is_called(key))
+}
+
+/// The same without regard to the type of the part.
+pub fn find_in_place(place: Place, key: &str) -> Option<&'static Opt> {
+    OPTIONS
+        .iter()
+        .find(|one| one.stands_at(place, None) && one.is_called(key))
+}
+
+/// All spellings known in `place` for a part of type `word`.
+pub fn names(place: Place, word: &str) -> impl Iterator<Item = &'static str> {
+    OPTIONS
+        .iter()
+        .filter(move |one| one.stands_at(place, Some(word)))
+        .flat_map(|one| one.names.iter().copied())
+}
+
+/// The places where `key` means something.
+pub fn places(key: &str) -> Vec<&'static str> {
+    let mut places: Vec<_> = OPTIONS
+        .iter()
+        .filter(|one| one.is_called(key))
+        .flat_map(|one| one.at.iter().map(|(place, _)| place.name()))
+        .collect();
+    places.dedup();
+    places
+}
+
+/// What may be meant by a `key` that is unknown here, where `names` are known.
+pub fn hint<'a>(key: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut uses = Vec::new();
+    for (place, words) in OPTIONS
+        .iter()
+        .filter(|one| one.is_called(key))
+        .flat_map(|one| one.at)
+    {
+        let words = words.join(" ");
+        let space = if words.is_empty() { "" } else { " " };
+        uses.push(format!("{}{space}{words}", place.name()));
+    }
+    uses.dedup();
+    match nearest(key, names) {
+        _ if !uses.is_empty() => format!("it is an option of {}", uses.join(", ")),
+        Some(name) => format!("did you mean {name:?}?"),
+        None => "it is ignored".to_owned(),
+    }
+}
+
+impl Opt {
+    fn is_called(&self, key: &str) -> bool {
+        self.names.iter().any(|name| match name.strip_suffix('*') {
+            Some(prefix) => key
+                .get(..prefix.len())
+                .is_some_and(|head| head.eq_ignore_ascii_case(prefix)),
+            None => name.eq_ignore_ascii_case(key),
+        })
+    }
+
+    fn stands_at(&self, place: Place, word: Option<&str>) -> bool {
+        self.at.iter().any(|(at, words)| {
+            *at == place && word.is_none_or(|word| words.is_empty() || words.contains(&word))
+        })
+    }
+}
+
+/// The options of one part, read by any of their spellings.
+pub struct Options<'a> {
+    pub place: Place,
+    pub word: &'a str,
+    pub map: &'a Map,
+}
+
+impl<'a> Options<'a> {
+    /// The value of the option called `name`; `null` counts as absent.
+    pub fn get(&self, name: &str) -> Option<&'a Value> {
+        let option = find(self.place, self.word, name)?;
+        option
+            .names
+            .iter()
+            .find_map(|name| {
+                self.map
+                    .iter()
+                    .find(|(key, _)| key.eq_ignore_ascii_case(name))
+                    .map(|(_, value)| value)
+            })
+            .filter(|value| !value.is_null())
+    }
+
+    pub fn flag(&self, name: &str) -> bool {
+        self.get(name).and_then(value::to_bool).unwrap_or(false)
+    }
+
+    pub fn int(&self, name: &str) -> Option<i64> {
+        self.get(name).and_then(value::to_int)
+    }
+
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.get(name)
+            .and_then(value::to_text)
+            .filter(|text| !text.is_empty())
+    }
+
+    pub fn span(&self, name: &str) -> Option<Span> {
+        self.get(name).and_then(value::to_span)
+    }
+
+    /// `None` when absent, zero or negative, which all mean the default.
+    pub fn time(&self, name: &str) -> Option<Duration> {
+        self.span(name).and_then(Span::positive)
+    }
+
+    /// Header fields; numbers and switches are taken as their text. Where `name.*` is an option,
+    /// `header.X-Name` adds one field.
+    pub fn fields(&self, name: &str) -> Vec<(String, String)> {
+        let map = self.get(name).and_then(Value::as_object);
+        let listed = map
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.as_str(), value));
+        let prefix = format!("{name}.");
+        let single = self.map.iter().filter_map(|(key, value)| {
+            find(self.place, self.word, key)?;
+            let (head, field) = key.split_at_checked(prefix.len())?;
+            head.eq_ignore_ascii_case(&prefix).then_some((field, value))
+        });
+        listed
+            .chain(single)
+            .filter_map(|(key, value)| Some((key.to_owned(), value::to_text(value)?)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_row_has_a_place_and_a_name() {
+        for one in OPTIONS {
+            assert!(!one.at.is_empty() && !one.names.is_empty() && !one.help.is_empty());
+        }
+    }
+
+    #[test]
+    fn no_spelling_means_two_things_in_one_place() {
+        for one in OPTIONS {
+            for (place, words) in one.at {
+                let words = if words.is_empty() { &["x"][..] } else { words };
+                for (word, name) in words
+                    .iter()
+                    .flat_map(|w| one.names.iter().map(move |n| (w, n)))
+                {
+                    let found = find(*place, word, name).unwrap();
+                    assert!(std::ptr::eq(found, one), "{name} in {place:?} {word}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn spellings_are_equal_and_the_new_one_wins() {
+        let map = json!({"MUXKEEPALIVEINTERVAL": "5s", "mux.KeepaliveInterval": 7, "Path": "/x"});
+        let Value::Object(map) = map else { panic!() };
+        let options = Options {
+            place: Dialer,
+            word: "mws",
+            map: &map,
+        };
+        assert_eq!(
+            options.time("mux.keepaliveInterval"),
+            Some(Duration::from_secs(7))
+        );
+        assert_eq!(options.text("path"), Some("/x".to_owned()));
+        assert_eq!(options.time("ttl"), None);
+    }
+}

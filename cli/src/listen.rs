@@ -1,0 +1,104 @@
+//! Listening sockets, by gost's rule: `:port` and `[...]` are dual-stack or IPv6, all else IPv4.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, ToSocketAddrs};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Binds `addr` (`:8080`, `127.0.0.1:8080`, `[::1]:8080`, `:` for any port) without blocking.
+/// An error says what was to be bound.
+pub fn bind(addr: &str, backlog: i32) -> io::Result<TcpListener> {
+    let bound = addresses(addr).and_then(|candidates| {
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for candidate in candidates {
+            match bind_one(candidate, backlog) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => last = error,
+            }
+            // A port that is busy for both families is busy for one of them, too.
+            if last.kind() == io::ErrorKind::AddrInUse {
+                break;
+            }
+        }
+        Err(last)
+    });
+    bound.map_err(|error| io::Error::new(error.kind(), format!("listen {addr}: {error}")))
+}
+
+/// What to try, in order.
+fn addresses(addr: &str) -> io::Result<Vec<SocketAddr>> {
+    let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "expected host:port");
+    if addr.is_empty() || addr.starts_with(':') {
+        let port = match addr.trim_start_matches(':') {
+            "" => 0,
+            text => text.parse().map_err(|_| invalid())?,
+        };
+        // Without IPv6 in the kernel, IPv4 alone.
+        return Ok(vec![
+            (Ipv6Addr::UNSPECIFIED, port).into(),
+            (Ipv4Addr::UNSPECIFIED, port).into(),
+        ]);
+    }
+    if addr.starts_with('[') {
+        let addr: SocketAddrV6 = addr.replace("%25", "%").parse().map_err(|_| invalid())?;
+        return Ok(vec![addr.into()]);
+    }
+    let found: Vec<_> = addr
+        .to_socket_addrs()?
+        .filter(SocketAddr::is_ipv4)
+        .take(1)
+        .collect();
+    match found.is_empty() {
+        true => Err(io::Error::new(
+            io::ErrorKind::AddrNotAvailable,
+            "the host has no IPv4 address",
+        )),
+        false => Ok(found),
+    }
+}
+
+fn bind_one(addr: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(!addr.ip().is_unspecified())?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    #[test]
+    fn a_bare_port_listens_on_both_families_and_a_host_on_one() {
+        let listener = bind(":0", 16).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+        let listener = bind("localhost:0", 16).unwrap();
+        assert!(listener.local_addr().unwrap().is_ipv4());
+    }
+
+    #[test]
+    fn a_busy_port_is_named() {
+        let listener = bind("127.0.0.1:0", 16).unwrap();
+        let addr = listener.local_addr().unwrap().to_string();
+        let error = bind(&addr, 16).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(
+            error.to_string().starts_with(&format!("listen {addr}: ")),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for addr in ["[::1]", "nonsense", ":x", "[::1]:x"] {
+            assert!(bind(addr, 16).is_err(), "{addr}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The engine's events as log lines.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ginnel_core::event::Event;
+use ginnel_core::plan::Plan;
+use serde_json::Value;
+
+use super::{Level, Logger};
+
+/// Writes events; knows the names behind the service numbers.
+pub struct Journal {
+    logger: Logger,
+    /// Service, listener, handler.
+    services: Vec<[String; 3]>,
+}
+
+impl Journal {
+    pub fn new(logger: Logger, plan: &Plan) -> Self {
+        let services = plan.services.iter().map(|service| {
+            [
+                service.name.clone(),
+                service.listener.channel.to_string(),
+                service.handler.kind.name().to_owned(),
+            ]
+        });
+        Self {
+            logger,
+            services: services.collect(),
+        }
+    }
+
+    pub fn listening(&self, service: usize, addr: SocketAddr, random: bool) {
+        let level = if random { Level::Warn } else { Level::Info };
+        let mut fields = self.fields("service", service);
+        if random {
+            fields.push(("port", addr.port().into()));
+        }
+        self.logger
+            .log(level, &format!("listening on {addr}/tcp"), &fields);
+    }
+
+    pub fn record(&self, event: &Event) {
+        match event {
+            Event::Opened {
+                no,
+                service,
+                remote,
+                local,
+            } => {
+                let fields = self.connection(*no, *service, *remote, Some(*local));
+                self.logger
+                    .log(Level::Info, &format!("{remote} <> {local}"), &fields);
+            }
+            Event::Connected {
+                no,
+                service,
+                remote,
+                target,
+                route,
+            } => {
+                let mut fields = self.connection(*no, *service, *remote, None);
+                fields.push(("dst", target.as_str().into()));
+                if !route.is_empty() {
+                    fields.push(("route", route.as_str().into()));
+                }
+                self.logger
+                    .log(Level::Info, &format!("{remote} <-> {target}"), &fields);
+            }
+            Event::Closed {
+                no,
+                service,
+                remote,
+                local,
+                target,
+                duration,
+                input,
+                output,
+                fail,
+            } => {
+                let mut fields = self.connection(*no, *service, *remote, Some(*local));
+                fields.extend(target.iter().map(|target| ("dst", target.as_str().into())));
+                fields.push(("duration", nanos(*duration)));
+                fields.push(("inputBytes", (*input).into()));
+                fields.push(("outputBytes", (*output).into()));
+                fields.extend(fail.iter().map(|fail| ("error", fail.text.as_str().into())));
+                self.logger
+                    .log(Level::Info, &format!("{remote} >< {local}"), &fields);
+            }
+            Event::Rejected {
+                service,
+                remote,
+                fail,
+            } => {
+                let mut fields = self.fields("listener", *service);
+                fields.push(("remote", remote.to_string().into()));
+                fields.push(("client", remote.ip().to_string().into()));
+                self.logger
+                    .log(Level::Warn, &format!("{remote}: {fail}"), &fields);
+            }
+            Event::SessionUp { place, remote } => {
+                let mut fields = vec![("kind", Value::from("session"))];
+                fields.extend(
+                    remote
+                        .iter()
+                        .map(|remote| ("remote", remote.to_string().into())),
+                );
+                self.logger
+                    .log(Level::Debug, &format!("{place}: session up"), &fields);
+            }
+            Event::SessionDown {
+                place,
+                streams,
+                fail,
+            } => {
+                let fields = [
+                    ("kind", Value::from("session")),
+                    ("streams", (*streams).into()),
+                ];
+                let (level, text) = match fail {
+                    Some(fail) => (Level::Warn, format!("{place}: session down: {fail}")),
+                    None => (Level::Debug, format!("{place}: session down")),
+                };
+                self.logger.log(level, &text, &fields);
+            }
+            Event::DialFailed { no, place, fail } => {
+                let mut fields = vec![("kind", Value::from("node"))];
+                fields.extend(no.iter().map(|no| ("sid", self.logger.sid(*no).into())));
+                self.logger
+                    .log(Level::Warn, &dial_text(place, fail), &fields);
+            }
+        }
+    }
+
+    fn connection(
+        &self,
+        no: u64,
+        service: usize,
+        remote: SocketAddr,
+        local: Option<SocketAddr>,
+    ) -> Vec<(&'static str, Value)> {
+        let mut fields = self.fields("handler", service);
+        fields.push(("remote", remote.to_string().into()));
+        fields.extend(local.map(|local| ("local", local.to_string().into())));
+        fields.push(("client", remote.ip().to_string().into()));
+        fields.push(("sid", self.logger.sid(no).into()));
+        fields
+    }
+
+    fn fields(&self, kind: &str, service: usize) -> Vec<(&'static str, Value)> {
+        let mut fields = vec![("kind", Value::from(kind))];
+        if let Some([name, listener, handler]) = self.services.get(service) {
+            fields.push(("service", name.as_str().into()));
+            fields.push(("listener", listener.as_str().into()));
+            fields.push(("handler", handler.as_str().into()));
+        }
+        fields
+    }
+}
+
+/// The failure's text names the place only if the engine put it there.
+fn dial_text(place: &str, fail: &impl Display) -> String {
+    let text = fail.to_string();
+    if text.starts_with(place) {
+        text
+    } else {
+        format!("{place}: {text}")
+    }
+}
+
+fn nanos(duration: Duration) -> Value {
+    u64::try_from(duration.as_nanos())
+        .unwrap_or(u64::MAX)
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model;
+    use ginnel_core::error::{Cause, Fail};
+
+    fn closed() -> Event {
+        Event::Closed {
+            no: 7,
+            service: 0,
+            remote: "10.0.0.1:5000".parse().unwrap(),
+            local: "10.0.0.2:80".parse().unwrap(),
+            target: Some("example.com:443".to_owned()),
+            duration: Duration::from_millis(1500),
+            input: 10,
+            output: 20,
+            fail: Some(Fail::new(Cause::Reset, "the target reset the connection")),
+        }
+    }
+
+    fn lines(format: &str, level: &str, events: &[Event]) -> Vec<String> {
+        let config = model::Log {
+            format: format.to_owned(),
+            level: level.to_owned(),
+            ..model::Log::default()
+        };
+        let (logger, buffer) = Logger::memory(&config);
+        let journal = Journal::new(logger, &Plan::default());
+        events.iter().for_each(|event| journal.record(event));
+        let bytes = buffer.lock().unwrap().clone();
+        String::from_utf8(bytes)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn json_lines_carry_the_fields_of_gost() {
+        let lines = lines("json", "info", &[closed()]);
+        let line: Value = serde_json::from_str(&lines[0]).unwrap();
+        let keys: Vec<_> = line.as_object().unwrap().keys().take(3).cloned().collect();
+        assert_eq!(keys, ["time", "level", "msg"]);
+        assert_eq!(line["msg"], "10.0.0.1:5000 >< 10.0.0.2:80");
+        assert_eq!(line["duration"], 1_500_000_000);
+        assert_eq!(line["inputBytes"], 10);
+        assert_eq!(line["sid"].as_str().unwrap().len(), 20);
+        let time = line["time"].as_str().unwrap();
+        assert!(time.len() >= 24 && time.as_bytes()[19] == b'.', "{time}");
+    }
+
+    #[test]
+    fn text_lines_are_quoted_where_needed() {
+        let lines = lines("text", "", &[closed()]);
+        assert!(
+            lines[0].contains(" msg=\"10.0.0.1:5000 >< 10.0.0.2:80\" "),
+            "{}",
+            lines[0]
+        );
+        assert!(lines[0].contains(" duration=1.5s "), "{}", lines[0]);
+    }
+
+    #[test]
+    fn levels_below_the_wanted_one_are_not_written() {
+        assert!(lines("json", "warn", &[closed()]).is_empty());
+        let failed = Event::DialFailed {
+            no: None,
+            place: "node-0".to_owned(),
+            fail: Fail::new(Cause::Refused, "refused"),
+        };
+        assert_eq!(lines("json", "warn", &[failed]).len(), 1);
+    }
+
+    #[test]
+    fn a_connection_keeps_its_id_and_others_have_another() {
+        let (logger, _) = Logger::memory(&model::Log::default());
+        assert_eq!(logger.sid(1), logger.sid(1));
+        assert_ne!(logger.sid(1), logger.sid(2));
+    }
+}

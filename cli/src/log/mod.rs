@@ -1,0 +1,250 @@
+//! Log lines in gost's form: JSON or text, one write a line.
+
+mod journal;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value};
+use time::{OffsetDateTime, UtcOffset};
+
+use crate::config::model;
+use crate::duration::Span;
+
+pub use journal::Journal;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Fatal,
+}
+
+impl Level {
+    /// Anything unknown is `info`, as in gost.
+    pub fn parse(word: &str) -> Self {
+        match word {
+            "trace" => Self::Trace,
+            "debug" => Self::Debug,
+            "warn" => Self::Warn,
+            "error" => Self::Error,
+            "fatal" => Self::Fatal,
+            _ => Self::Info,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Fatal => "fatal",
+        }
+    }
+}
+
+/// Cheap to clone; all clones write to one place.
+#[derive(Clone)]
+pub struct Logger(Arc<Inner>);
+
+struct Inner {
+    level: Level,
+    text: bool,
+    /// Known only while the process has one thread, so asked for once.
+    offset: UtcOffset,
+    out: Mutex<Out>,
+    /// Front of the connection ids of this process.
+    seed: [u8; 6],
+}
+
+enum Out {
+    Stderr,
+    Stdout,
+    Nowhere,
+    File(File),
+    Memory(Arc<Mutex<Vec<u8>>>),
+}
+
+impl Logger {
+    /// Call it before the first thread is started: the local time zone cannot be read later.
+    pub fn new(config: Option<&model::Log>) -> Self {
+        let fallback = model::Log::default();
+        let config = config.unwrap_or(&fallback);
+        let (out, problem) = Out::open(&config.output);
+        let logger = Self::with(config, out);
+        if let Some(error) = problem {
+            let text = format!(
+                "log.output {}: {error}; using standard error",
+                config.output
+            );
+            logger.warn(&text);
+        }
+        logger
+    }
+
+    /// Writes into a buffer, for tests.
+    pub fn memory(config: &model::Log) -> (Self, Arc<Mutex<Vec<u8>>>) {
+        let buffer = Arc::new(Mutex::new(Vec::new()));
+        (Self::with(config, Out::Memory(buffer.clone())), buffer)
+    }
+
+    fn with(config: &model::Log, out: Out) -> Self {
+        let started = OffsetDateTime::now_utc().unix_timestamp() as u32;
+        let pid = std::process::id() as u16;
+        let mut seed = [0; 6];
+        seed[..4].copy_from_slice(&started.to_be_bytes());
+        seed[4..].copy_from_slice(&pid.to_be_bytes());
+        Self(Arc::new(Inner {
+            level: Level::parse(&config.level),
+            text: config.format == "text",
+            offset: UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC),
+            out: Mutex::new(out),
+            seed,
+        }))
+    }
+
+    pub fn info(&self, msg: &str) {
+        self.log(Level::Info, msg, &[]);
+    }
+
+    pub fn warn(&self, msg: &str) {
+        self.log(Level::Warn, msg, &[]);
+    }
+
+    pub fn fatal(&self, msg: &str) {
+        self.log(Level::Fatal, msg, &[]);
+    }
+
+    /// One line, if the level is wanted. Fields follow time, level and message.
+    pub fn log(&self, level: Level, msg: &str, fields: &[(&str, Value)]) {
+        if level < self.0.level {
+            return;
+        }
+        let time = stamp(OffsetDateTime::now_utc().to_offset(self.0.offset));
+        let head = [
+            ("time", time.into()),
+            ("level", level.name().into()),
+            ("msg", msg.into()),
+        ];
+        let fields = head.iter().chain(fields);
+        let line = if self.0.text {
+            as_text(fields)
+        } else {
+            as_json(fields)
+        };
+        let mut out = self.0.out.lock().unwrap_or_else(PoisonError::into_inner);
+        // A log that cannot be written is no reason to stop working.
+        let _ = out.write(line.as_bytes());
+    }
+
+    /// 20 characters that name a connection, from its number.
+    fn sid(&self, no: u64) -> String {
+        let mut bytes = [0; 13];
+        bytes[..6].copy_from_slice(&self.0.seed);
+        bytes[6..12].copy_from_slice(&no.to_be_bytes()[2..]);
+        let bit = |at: usize| bytes[at / 8] >> (7 - at % 8) & 1;
+        (0..20)
+            .map(|group| (0..5).fold(0, |value, at| value << 1 | bit(group * 5 + at)))
+            .map(|value| char::from(b"0123456789abcdefghijklmnopqrstuv"[usize::from(value)]))
+            .collect()
+    }
+}
+
+impl Out {
+    fn open(output: &str) -> (Self, Option<io::Error>) {
+        match output {
+            "" | "stderr" => (Self::Stderr, None),
+            "stdout" => (Self::Stdout, None),
+            "none" | "null" => (Self::Nowhere, None),
+            path => match open_file(Path::new(path)) {
+                Ok(file) => (Self::File(file), None),
+                Err(error) => (Self::Stderr, Some(error)),
+            },
+        }
+    }
+
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Stderr => io::stderr().write_all(line),
+            Self::Stdout => io::stdout().write_all(line),
+            Self::Nowhere => Ok(()),
+            Self::File(file) => file.write_all(line),
+            Self::Memory(buffer) => {
+                buffer
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .extend_from_slice(line);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn open_file(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+/// RFC 3339 with milliseconds.
+fn stamp(now: OffsetDateTime) -> String {
+    let (hours, minutes, _) = now.offset().as_hms();
+    let zone = match (hours, minutes) {
+        (0, 0) => "Z".to_owned(),
+        _ => {
+            let sign = if hours < 0 || minutes < 0 { '-' } else { '+' };
+            format!("{sign}{:02}:{:02}", hours.abs(), minutes.abs())
+        }
+    };
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}{zone}",
+        now.year(),
+        u8::from(now.month()),
+        now.day(),
+        now.hour(),
+        now.minute(),
+        now.second(),
+        now.millisecond()
+    )
+}
+
+fn as_json<'a>(fields: impl Iterator<Item = &'a (&'a str, Value)>) -> String {
+    let map: Map<_, _> = fields
+        .map(|(key, value)| ((*key).to_owned(), value.clone()))
+        .collect();
+    Value::Object(map).to_string() + "\n"
+}
+
+fn as_text<'a>(fields: impl Iterator<Item = &'a (&'a str, Value)>) -> String {
+    let mut line = String::new();
+    for (key, value) in fields {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(key);
+        line.push('=');
+        match value {
+            Value::String(text) if needs_quotes(text) => line.push_str(&value.to_string()),
+            Value::String(text) => line.push_str(text),
+            Value::Number(number) if *key == "duration" => {
+                line.push_str(&Span(number.as_i64().unwrap_or_default()).to_string());
+            }
+            other => line.push_str(&other.to_string()),
+        }
+    }
+    line.push('\n');
+    line
+}
+
+fn needs_quotes(text: &str) -> bool {
+    text.is_empty()
+        || text.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '='))
+}

@@ -1,0 +1,107 @@
+//! Listen addresses, targets and node addresses: `host:port`, with ranges where they are allowed.
+
+/// A host (brackets kept) and one or more ports in a row.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    pub(super) host: String,
+    pub(super) first: u16,
+    pub(super) last: u16,
+    /// The port was left out behind the colon.
+    pub(super) open: bool,
+}
+
+impl Address {
+    pub(super) fn each(&self) -> impl Iterator<Item = String> {
+        (self.first..=self.last).map(|port| format!("{}:{port}", self.host))
+    }
+}
+
+/// Where an address stands decides what is allowed in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// `:` alone is a random port.
+    Listen,
+    Target,
+    /// No ranges.
+    Node,
+}
+
+pub(super) fn parse(text: &str, role: Role) -> Result<Address, String> {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => return Err(missing_port(text)),
+    };
+    check_host(host, text)?;
+    if port.is_empty() {
+        return match role {
+            Role::Listen if host.is_empty() => Ok(Address {
+                host: String::new(),
+                first: 0,
+                last: 0,
+                open: true,
+            }),
+            _ => Err(missing_port(text)),
+        };
+    }
+    let (first, last) = match port.split_once('-') {
+        Some((first, last)) if role != Role::Node && !first.is_empty() => {
+            (parse_port(first)?, parse_port(last)?)
+        }
+        _ => (parse_port(port)?, parse_port(port)?),
+    };
+    if first > last {
+        return Err(format!(
+            "port range {port} is reversed: write {last}-{first}"
+        ));
+    }
+    if last - first >= 4096 {
+        return Err(format!("port range {port} has more than 4096 ports"));
+    }
+    Ok(Address {
+        host: host.to_owned(),
+        first,
+        last,
+        open: false,
+    })
+}
+
+fn check_host(host: &str, text: &str) -> Result<(), String> {
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    if host.contains(':') && !bracketed {
+        return Err(format!(
+            "{text:?}: an IPv6 address needs brackets, as in [::1]:8080"
+        ));
+    }
+    if !bracketed && host.contains(['[', ']']) {
+        return Err(format!(
+            "{text:?}: brackets are for IPv6 addresses, as in [::1]:8080"
+        ));
+    }
+    let bad = |c: char| c.is_whitespace() || c.is_control() || "<>\"\\^`{|}@,".contains(c);
+    if host.contains(bad) {
+        return Err(format!("{host:?} is no host"));
+    }
+    Ok(())
+}
+
+fn missing_port(text: &str) -> String {
+    if text.is_empty() {
+        return "missing port: write :8080, or :0 for a random one".to_owned();
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return format!("missing port in {text:?}: did you mean \":{text}\"?");
+    }
+    if text.matches(':').count() > 1 && !text.starts_with('[') {
+        return format!("{text:?}: an IPv6 address needs brackets, as in [::1]:8080");
+    }
+    let bare = text.trim_end_matches(':');
+    format!("missing port in {text:?}: write {bare}:PORT")
+}
+
+fn parse_port(text: &str) -> Result<u16, String> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("port {text:?} is not a number"));
+    }
+    text.parse()
+        .map_err(|_| format!("port {text} is out of range 0-65535"))
+}

@@ -1,0 +1,246 @@
+//! Query parameters that mean more than an option of one part, shared by `-L` and `-F`.
+
+use serde_json::{Value, json};
+
+use super::Names;
+use super::parts::Query;
+use crate::config::model::{Auth, Config, Map, Selector, Tls};
+use crate::config::normal::{check_option, is_checked};
+use crate::config::options::{self, Place};
+use crate::config::value::{self, Kind};
+use crate::duration::Span;
+use crate::report::Findings;
+
+pub(super) const CERT: [&str; 3] = ["tls.certFile", "certFile", "cert"];
+pub(super) const KEY: [&str; 3] = ["tls.keyFile", "keyFile", "key"];
+pub(super) const CA: [&str; 3] = ["tls.caFile", "caFile", "ca"];
+pub(super) const STRATEGY: [&str; 1] = ["strategy"];
+pub(super) const MAX_FAILS: [&str; 2] = ["maxFails", "max_fails"];
+pub(super) const FAIL_TIMEOUT: [&str; 2] = ["failTimeout", "fail_timeout"];
+
+/// Whether `key` is one of `names`, in any case.
+pub(super) fn is_one_of(key: &str, names: &[&str]) -> bool {
+    names.iter().any(|name| name.eq_ignore_ascii_case(key))
+}
+
+pub(super) fn is_selector(key: &str) -> bool {
+    is_one_of(key, &STRATEGY) || is_one_of(key, &MAX_FAILS) || is_one_of(key, &FAIL_TIMEOUT)
+}
+
+pub(super) fn is_file(key: &str) -> bool {
+    is_one_of(key, &CERT) || is_one_of(key, &KEY) || is_one_of(key, &CA)
+}
+
+pub(super) fn files(query: &Query) -> Tls {
+    let text = |names| query.get(names).unwrap_or_default().to_owned();
+    Tls {
+        cert_file: text(&CERT),
+        key_file: text(&KEY),
+        ca_file: text(&CA),
+        ..Tls::default()
+    }
+}
+
+/// One selector key brings in the defaults of the others.
+pub(super) fn selector(query: &Query) -> Result<Option<Selector>, String> {
+    let strategy = query.get(&STRATEGY);
+    let max_fails = query
+        .get(&MAX_FAILS)
+        .map(|text| positive("maxFails", text))
+        .transpose()?;
+    let fail_timeout =
+        match query.get(&FAIL_TIMEOUT) {
+            None => None,
+            Some(text) => Some(Span::parse_lax(text).filter(|span| span.0 > 0).ok_or_else(
+                || format!("failTimeout: expected a duration such as 30s, got {text:?}"),
+            )?),
+        };
+    if strategy.is_none() && max_fails.is_none() && fail_timeout.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Selector {
+        strategy: strategy
+            .filter(|word| !word.is_empty())
+            .unwrap_or("round")
+            .to_owned(),
+        max_fails: max_fails.unwrap_or(1),
+        fail_timeout: fail_timeout.unwrap_or(Span::seconds(30)),
+        max_latency: Span::default(),
+    }))
+}
+
+pub(super) fn positive(key: &str, text: &str) -> Result<i64, String> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse()
+        .ok()
+        .filter(|number| digits && *number > 0)
+        .ok_or_else(|| format!("{key}: expected a positive decimal integer, got {text:?}"))
+}
+
+/// `bypass=` and `admission=`: a comma list, turned into a whitelist by a leading `~`.
+pub(super) fn matchers(key: &str, text: &str, name: String) -> Result<Map, String> {
+    let (whitelist, list) = match text.strip_prefix('~') {
+        Some(list) => (true, list),
+        None => (false, text),
+    };
+    let matchers: Vec<_> = list.split(',').filter(|one| !one.is_empty()).collect();
+    if matchers.is_empty() {
+        return Err(format!("{key}: the list is empty"));
+    }
+    Ok(match whitelist {
+        true => object(json!({"name": name, "whitelist": true, "matchers": matchers})),
+        false => object(json!({"name": name, "matchers": matchers})),
+    })
+}
+
+pub(super) fn resolver(text: &str, prefer: Option<&str>, name: String) -> Result<Map, String> {
+    let servers: Vec<_> = text
+        .split(',')
+        .filter(|one| !one.is_empty())
+        .map(|addr| match prefer {
+            Some(prefer) => json!({"addr": addr, "prefer": prefer}),
+            None => json!({"addr": addr}),
+        })
+        .collect();
+    if servers.is_empty() {
+        return Err("resolver: the list is empty".to_owned());
+    }
+    Ok(object(json!({"name": name, "nameservers": servers})))
+}
+
+pub(super) fn hosts(text: &str, name: String) -> Result<Map, String> {
+    let mappings: Vec<_> = text
+        .split(',')
+        .filter_map(|one| one.split_once(':'))
+        .map(|(host, ip)| json!({"ip": ip, "hostname": host}))
+        .collect();
+    if mappings.is_empty() {
+        return Err(format!("hosts: expected name:address, got {text:?}"));
+    }
+    Ok(object(json!({"name": name, "mappings": mappings})))
+}
+
+/// Objects that both `-L` and `-F` can define; returns the references to them.
+pub(super) fn shared_objects(
+    query: &Query,
+    prefer: Option<&str>,
+    names: &mut Names,
+    config: &mut Config,
+) -> Result<Map, String> {
+    let mut references = Map::new();
+    if let Some(text) = query.get(&["bypass"]).filter(|text| !text.is_empty()) {
+        let name = names.next("bypass");
+        config
+            .bypasses
+            .push(matchers("bypass", text, name.clone())?);
+        references.insert("bypass".to_owned(), name.into());
+    }
+    if let Some(text) = query.get(&["resolver"]).filter(|text| !text.is_empty()) {
+        let name = names.next("resolver");
+        config.resolvers.push(resolver(text, prefer, name.clone())?);
+        references.insert("resolver".to_owned(), name.into());
+    }
+    if let Some(text) = query.get(&["hosts"]).filter(|text| !text.is_empty()) {
+        let name = names.next("hosts");
+        config.hosts.push(hosts(text, name.clone())?);
+        references.insert("hosts".to_owned(), name.into());
+    }
+    Ok(references)
+}
+
+/// `interface`, `so_mark`, `proxyProtocol`: metadata of the service or hop alone.
+pub(super) fn network(key: &str, text: &str) -> Result<Option<Value>, String> {
+    if is_one_of(key, &["so_mark", "proxyProtocol"]) {
+        return Ok(Some(positive(key, text)?.into()));
+    }
+    Ok(is_one_of(key, &["interface"]).then(|| text.into()))
+}
+
+pub(super) fn check_auth(auth: Option<&Auth>, place: &str, findings: &mut Findings) {
+    let Some(auth) = auth else { return };
+    if auth.username.is_empty() {
+        findings.warn(place, "no user name, so no authentication takes place");
+    } else if auth.password.is_empty() {
+        findings.warn(
+            place,
+            format_args!(
+                "user {:?} has no password: any password is accepted",
+                auth.username
+            ),
+        );
+    }
+}
+
+/// The parts that un-prefixed keys reach, with their types.
+pub(super) type Reach<'a> = [(Place, &'a str)];
+
+/// Splits `listener.path` into the part of `reach` and the option's name.
+pub(super) fn prefixed<'k>(key: &'k str, reach: &Reach<'_>) -> Option<(Place, &'k str)> {
+    let (head, rest) = key.split_once('.')?;
+    let (place, _) = reach
+        .iter()
+        .find(|(place, _)| place.name().eq_ignore_ascii_case(head))?;
+    Some((*place, rest))
+}
+
+/// Reports an option that no part in reach knows, or whose value none of them can read.
+pub(super) fn check(
+    key: &str,
+    text: &str,
+    reach: &Reach<'_>,
+    flag: &str,
+    place: &str,
+    findings: &mut Findings,
+) {
+    let value = Value::String(text.to_owned());
+    if let Some((part, name)) = prefixed(key, reach) {
+        let word = reach
+            .iter()
+            .find(|(one, _)| *one == part)
+            .map_or("", |(_, word)| word);
+        check_option(
+            part,
+            word,
+            name,
+            &value,
+            format_args!("{place}: {key}"),
+            findings,
+        );
+        return;
+    }
+    if reach.iter().any(|(part, word)| !is_checked(*part, word)) {
+        return;
+    }
+    let known: Vec<_> = reach
+        .iter()
+        .filter_map(|(part, word)| options::find(*part, word, key))
+        .collect();
+    if known.is_empty() {
+        let names = reach
+            .iter()
+            .flat_map(|(part, word)| options::names(*part, word));
+        let hint = options::hint(key, names);
+        findings.unknown(
+            place,
+            format_args!("{key:?} means nothing on {flag}, {hint}"),
+        );
+        return;
+    }
+    if known.iter().any(|option| option.kind.accepts(&value)) {
+        return;
+    }
+    if known.iter().all(|option| option.kind == Kind::Map) {
+        let text = "is a map, which the command line cannot give: write header.NAME=VALUE";
+        findings.warn(place, format_args!("{key} {text}"));
+        return;
+    }
+    let (expected, got) = (known[0].kind.expected(), value::describe(&value));
+    findings.error(place, format_args!("{key}: expected {expected}, got {got}"));
+}
+
+pub(super) fn object(value: Value) -> Map {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,590 @@
+//! From what the user wrote to the plan: options, their spellings, defaults, refusals.
+
+use std::io::Cursor;
+use std::time::Duration;
+
+use ginnel::config::check::check;
+use ginnel::config::load::{Loaded, load};
+use ginnel::config::lower::{Listen, Lowered, lower};
+use ginnel::config::yaml::{self, Format};
+use ginnel::flags;
+use ginnel::report::{Findings, Severity};
+use ginnel_core::addr::{Host, Target};
+use ginnel_core::plan::{Channel, ConnectorKind, HandlerKind, Plan, Strategy};
+use serde_json::Value;
+
+fn table() -> Value {
+    serde_json::from_str(include_str!("data/cli-conformance.json")).unwrap()
+}
+
+fn finish(loaded: Loaded) -> (Option<Lowered>, Findings) {
+    let Loaded {
+        config,
+        mut findings,
+    } = loaded;
+    check(&config, &mut findings);
+    let lowered = lower(&config, &mut findings);
+    (lowered, findings)
+}
+
+fn command(args: &[&str]) -> (Option<Lowered>, Findings) {
+    let flags = flags::parse(args.iter().map(|one| (*one).to_owned())).unwrap();
+    finish(load(&flags, &|_| None, &mut Cursor::new("")))
+}
+
+fn document(text: &str) -> (Option<Lowered>, Findings) {
+    let mut findings = Findings::default();
+    let config = yaml::parse(text, Format::Yaml, "t.yml", &mut findings);
+    finish(Loaded { config, findings })
+}
+
+fn good((lowered, findings): (Option<Lowered>, Findings)) -> Plan {
+    match lowered {
+        Some(lowered) => lowered.plan,
+        None => panic!("{findings:#?}"),
+    }
+}
+
+fn refused((lowered, findings): (Option<Lowered>, Findings), part: &str) {
+    assert!(lowered.is_none(), "must be refused: {part}");
+    let errors: Vec<_> = findings
+        .of(Severity::Error)
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        errors.iter().any(|one| one.contains(part)),
+        "{part:?} not in {errors:#?}"
+    );
+}
+
+fn warned((lowered, findings): (Option<Lowered>, Findings), part: &str) {
+    assert!(lowered.is_some(), "{findings:#?}");
+    let warnings: Vec<_> = findings
+        .of(Severity::Warning)
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        warnings.iter().any(|one| one.contains(part)),
+        "{part:?} not in {warnings:#?}"
+    );
+}
+
+/// A wss service with these listener options.
+fn listener(word: &str, options: &str) -> (Option<Lowered>, Findings) {
+    document(&format!(
+        "services:\n- name: s\n  addr: ':1'\n  listener: {{type: {word}, metadata: {options}}}\n"
+    ))
+}
+
+/// A chain of one node with these dialer options.
+fn dialer(word: &str, options: &str) -> (Option<Lowered>, Findings) {
+    document(&format!(
+        "services:\n- {{name: s, addr: ':1', handler: {{type: http, chain: c}}}}\n\
+         chains:\n- name: c\n  hops:\n  - name: h\n    nodes:\n    - name: n\n      \
+         addr: host.example:443\n      dialer: {{type: {word}, metadata: {options}}}\n"
+    ))
+}
+
+#[test]
+fn every_seed_becomes_a_plan() {
+    let table = table();
+    let mut count = 0;
+    for row in table["cli"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["group"] == "seed")
+    {
+        let args: Vec<_> = row["args"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        let plan = good(command(&args));
+        let lines = args.iter().filter(|arg| **arg == "-L").count();
+        assert_eq!(plan.services.len(), lines, "{args:?}");
+        count += 1;
+    }
+    assert_eq!(count, 15);
+    for row in table["seed_documents"].as_array().unwrap() {
+        let plan = good(document(row["content"].as_str().unwrap()));
+        assert!(!plan.services.is_empty(), "{}", row["id"]);
+        count += 1;
+    }
+    assert_eq!(count, 29);
+}
+
+#[test]
+fn a_port_behind_a_websocket() {
+    let plan = good(command(&[
+        "-L",
+        "wss://:8443/:1080",
+        "-L",
+        "socks5://:1080",
+    ]));
+    let [first, second] = plan.services.as_slice() else {
+        panic!()
+    };
+    assert_eq!(first.listener.channel, Channel::Wss);
+    assert!(first.listener.tls.is_some() && first.listener.mux.is_none());
+    assert_eq!(first.handler.kind, HandlerKind::Forward);
+    let target = &first.forward.as_ref().unwrap().nodes[0].addr;
+    assert_eq!(*target, Target::new(Host::Name(String::new()), 1080));
+    assert_eq!(second.handler.kind, HandlerKind::Socks5);
+    assert!(second.handler.socks_tls.is_some());
+}
+
+#[test]
+fn seed_b_reaches_the_dialer() {
+    let row = table()["seed_documents"][13].clone();
+    let plan = good(document(row["content"].as_str().unwrap()));
+    let node = &plan.chains[0].hops[0].nodes[0];
+    assert_eq!(node.dialer.channel, Channel::Mwss);
+    let ws = node.dialer.ws.as_ref().unwrap();
+    assert_eq!(ws.host, ":8443");
+    assert_eq!(ws.path, "/ws");
+    assert_eq!(ws.headers, [("foo".to_owned(), "bar".to_owned())]);
+    assert_eq!(ws.ping, None);
+    assert_eq!(plan.services[0].chain, Some(0));
+}
+
+#[test]
+fn dialer_options_in_every_spelling() {
+    let texts = [
+        "{path: /a, host: front.example, header: {A: 1, B: true, C: x}, keepAlive: true, ttl: 20s, \
+         handshakeTimeout: 3s, readBufferSize: 8192, writeBufferSize: 4096, enableCompression: true}",
+        "{ws.path: a, WS.Host: front.example, ws.header: {A: 1, B: true, C: x}, ws.keepalive: 20s, \
+         ws.handshakeTimeout: 3, ws.readBufferSize: '8192', ws.writeBufferSize: 4096, \
+         ws.enableCompression: 1}",
+        "{path: /a, host: front.example, header: {A: 1, B: true, C: x}, KEEPALIVE: 20, \
+         handshakeTimeout: 9s, readHeaderTimeout: 3s, readBufferSize: 8192, \
+         writeBufferSize: '4096', enableCompression: 'true'}",
+    ];
+    for text in texts {
+        let plan = good(dialer("ws", text));
+        let dialer = &plan.chains[0].hops[0].nodes[0].dialer;
+        let ws = dialer.ws.as_ref().unwrap();
+        assert_eq!(ws.path, "/a", "{text}");
+        assert_eq!(ws.host, "front.example");
+        let fields: Vec<_> = ws
+            .headers
+            .iter()
+            .map(|(a, b)| format!("{a}: {b}"))
+            .collect();
+        assert_eq!(fields, ["A: 1", "B: true", "C: x"]);
+        assert_eq!(ws.ping, Some(Duration::from_secs(20)), "{text}");
+        assert_eq!(dialer.handshake_timeout, Duration::from_secs(3), "{text}");
+        assert_eq!(
+            (ws.read, ws.max_frame, ws.compression),
+            (Some(8192), Some(4096), true)
+        );
+    }
+}
+
+#[test]
+fn heartbeat_is_a_switch_or_a_period() {
+    for (options, period) in [
+        ("{}", None),
+        ("{keepAlive: true}", Some(15)),
+        ("{keepAlive: true, ttl: 5s}", Some(5)),
+        ("{keepAlive: true, keepalive.interval: 6}", Some(6)),
+        ("{keepAlive: false, ttl: 5s}", None),
+        ("{keepAlive: 15s}", Some(15)),
+        ("{keepAlive: 30}", Some(30)),
+        ("{keepAlive: 1}", Some(15)),
+        ("{ttl: 5s}", None),
+    ] {
+        let plan = good(dialer("mwss", options));
+        let ws = plan.chains[0].hops[0].nodes[0].dialer.ws.clone().unwrap();
+        assert_eq!(ws.ping, period.map(Duration::from_secs), "{options}");
+    }
+    let ws = |options| {
+        good(listener("ws", options)).services[0]
+            .listener
+            .ws
+            .clone()
+            .unwrap()
+    };
+    assert_eq!(ws("{keepAlive: true}").ping, None);
+    assert_eq!(ws("{keepAlive: 15s}").ping, Some(Duration::from_secs(15)));
+}
+
+#[test]
+fn mux_settings_in_both_spellings() {
+    for options in [
+        "{mux.version: 2, mux.keepaliveInterval: 5s, mux.keepaliveTimeout: 20s, \
+         mux.maxFrameSize: 4096, mux.maxReceiveBuffer: 1000000, mux.maxStreamBuffer: 500000}",
+        "{mux.version: '2', muxKeepAliveInterval: 5s, muxKeepAliveTimeout: 20, \
+         muxMaxFrameSize: 4096, muxMaxReceiveBuffer: 1000000, muxMaxStreamBuffer: 500000}",
+    ] {
+        for plan in [
+            good(listener("mws", options)),
+            good(dialer("mwss", options)),
+        ] {
+            let mux = match plan.chains.first() {
+                Some(chain) => chain.hops[0].nodes[0].dialer.mux.clone().unwrap(),
+                None => plan.services[0].listener.mux.clone().unwrap(),
+            };
+            assert_eq!(mux.version, 2);
+            assert_eq!(mux.keepalive, Some(Duration::from_secs(5)));
+            assert_eq!(mux.keepalive_timeout, Duration::from_secs(20));
+            assert_eq!(
+                (mux.max_frame, mux.max_receive, mux.max_stream),
+                (4096, 1_000_000, 500_000)
+            );
+        }
+    }
+    let off = good(listener(
+        "mws",
+        "{muxKeepAliveDisabled: true, muxKeepAliveInterval: 60s}",
+    ));
+    assert_eq!(
+        off.services[0].listener.mux.as_ref().unwrap().keepalive,
+        None
+    );
+}
+
+#[test]
+fn inconsistent_mux_settings_are_refused() {
+    for (options, part) in [
+        ("{mux.version: 3}", "expected 1 or 2"),
+        ("{mux.type: yamux}", "yamux is not supported"),
+        ("{mux.type: other}", "expected smux"),
+        ("{mux.keepaliveInterval: 60s}", "must not be less"),
+        ("{mux.maxFrameSize: 65536}", "65535"),
+        ("{mux.maxReceiveBuffer: 1000}", "must not be larger"),
+        ("{mux.maxReceiveBuffer: 4294967296}", "2147483647"),
+        ("{mux.version: two}", "expected an integer"),
+    ] {
+        refused(listener("mws", options), part);
+        refused(dialer("mws", options), part);
+    }
+}
+
+#[test]
+fn websocket_listener_options() {
+    let plan = good(listener(
+        "wss",
+        "{path: ws, host: a.example, header: {X: y}, readHeaderTimeout: 2s, backlog: 7}",
+    ));
+    let ws = plan.services[0].listener.ws.clone().unwrap();
+    assert_eq!(
+        (ws.path.as_str(), ws.host.as_deref()),
+        ("/ws", Some("a.example"))
+    );
+    assert_eq!(ws.read_header_timeout, Duration::from_secs(2));
+    assert_eq!(ws.headers, [("X".to_owned(), "y".to_owned())]);
+    refused(listener("ws", "{path: /a b}"), "contains a blank");
+    refused(listener("ws", "{header: {'a b': c}}"), "no field name");
+    refused(
+        listener("ws", "{enableCompression: maybe}"),
+        "expected true or false",
+    );
+    refused(
+        listener("ws", "{readHeaderTimeout: soon}"),
+        "expected a duration",
+    );
+}
+
+#[test]
+fn header_fields_cannot_break_a_message_apart() {
+    for (word, options) in [
+        ("ws", r#"{header: {A: "x\r\nB: y"}}"#),
+        ("ws", "{header: {'A:': x}}"),
+        ("ws", "{header: {A: [x]}}"),
+    ] {
+        refused(listener(word, options), "header");
+        refused(dialer(word, options), "header");
+    }
+    let text = r#"{"services":[{"name":"s","addr":":1","handler":{"type":"http","metadata":{"header":{"A":"x\ny"}}}}]}"#;
+    refused(command(&["-C", text]), "line break");
+    let plan = good(command(&[
+        "-L",
+        ":1",
+        "-F",
+        "ws://h:1?header.X-A=b&dialer.header.x-c=d",
+    ]));
+    let ws = plan.chains[0].hops[0].nodes[0].dialer.ws.clone().unwrap();
+    let fields: Vec<_> = ws
+        .headers
+        .iter()
+        .map(|(a, b)| format!("{a}: {b}"))
+        .collect();
+    assert_eq!(fields, ["X-A: b", "x-c: d"]);
+    assert!(plan.chains[0].hops[0].nodes[0].connector.headers.is_empty());
+}
+
+#[test]
+fn users_from_a_file() {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("users");
+    std::fs::write(&path, "# nobody\n\nalice  a b\nbob\tc\n").unwrap();
+    let with = |path: &str| {
+        document(&format!(
+            "services:\n- {{name: s, addr: ':1', handler: {{type: http, auther: a}}}}\n\
+             authers:\n- {{name: a, auths: [{{username: bob, password: old}}], file: {{path: {path}}}}}\n"
+        ))
+    };
+    let plan = good(with(path.to_str().unwrap()));
+    let users = plan.services[0].handler.users.clone().unwrap();
+    assert!(users.accepts(b"alice", b"a b") && users.accepts(b"bob", b"c"));
+    assert!(!users.accepts(b"bob", b"old") && !users.accepts(b"# nobody", b""));
+    refused(with("/nonexistent"), "/nonexistent");
+}
+
+#[test]
+fn a_port_that_was_left_out_is_chosen_and_said() {
+    let (lowered, findings) = document("services:\n- name: s\n  addr: :\n");
+    assert!(lowered.unwrap().listens[0].random);
+    let warnings: Vec<_> = findings
+        .of(Severity::Warning)
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        warnings[0].starts_with("warning: t.yml:3: a lone colon"),
+        "{warnings:#?}"
+    );
+    refused(
+        document("services:\n- {name: s, addr: ':1-2'}\n"),
+        "for -L only",
+    );
+}
+
+#[test]
+fn handler_options_and_users() {
+    let plan = good(document(
+        "services:\n- name: s\n  addr: ':1'\n  handler:\n    type: socks5\n    retries: 2\n    \
+         authers: [a, b]\n    metadata: {notls: true, readTimeout: -1s}\n  \
+         metadata: {dialTimeout: 4s}\n\
+         authers:\n- {name: a, auths: [{username: u, password: 007}]}\n\
+         - {name: b, auths: [{username: v, password: x}]}\n",
+    ));
+    let service = &plan.services[0];
+    let users = service.handler.users.as_ref().unwrap();
+    assert!(users.accepts(b"u", b"007") && users.accepts(b"v", b"x"));
+    assert!(!users.accepts(b"u", b"7") && !users.accepts(b"u", b"x"));
+    assert!(service.handler.socks_tls.is_none());
+    assert_eq!(service.retries, 2);
+    assert_eq!(service.handler.response_timeout, None);
+    assert!(service.handler.read_timeout > Duration::from_secs(1_000_000));
+    assert_eq!(plan.limits.dial, Duration::from_secs(4));
+
+    let plan = good(command(&[
+        "-L",
+        "http://u:p%40@:1?authBasicRealm=r&proxyAgent=x",
+    ]));
+    let handler = &plan.services[0].handler;
+    assert!(handler.users.as_ref().unwrap().accepts(b"u", b"p@"));
+    assert_eq!(
+        (handler.http.realm.as_str(), handler.http.agent.as_str()),
+        ("r", "x")
+    );
+}
+
+#[test]
+fn chains_hops_and_connectors() {
+    let plan = good(command(&[
+        "-L",
+        "http://:1?ignoreChain=1",
+        "-L",
+        "tcp://:2/t.example:22",
+        "-F",
+        "relay+mwss://u:p@a.example:443,b.example:444?strategy=hash&nodelay=true&node.weight=3",
+        "-F",
+        "socks5://c.example:1080?timeout=4s",
+    ]));
+    assert_eq!(
+        (plan.services[0].chain, plan.services[1].chain),
+        (None, Some(0))
+    );
+    let [first, second] = plan.chains[0].hops.as_slice() else {
+        panic!()
+    };
+    assert_eq!(first.selector.strategy, Strategy::Hash);
+    assert_eq!(first.selector.fail_timeout, Duration::from_secs(30));
+    assert_eq!(first.nodes.len(), 2);
+    let node = &first.nodes[1];
+    assert_eq!(node.connector.kind, ConnectorKind::Relay);
+    assert_eq!(node.connector.auth, Some(("u".to_owned(), "p".to_owned())));
+    assert!(node.connector.nodelay && node.weight == 3 && node.connector.socks_tls.is_none());
+    let name = format!("{:?}", node.dialer.tls.as_ref().unwrap().name);
+    assert!(name.contains("b.example"), "{name}");
+    assert_eq!(second.nodes[0].connector.timeout, Duration::from_secs(4));
+    assert!(second.nodes[0].connector.socks_tls.is_some());
+}
+
+#[test]
+fn server_name_falls_back_from_option_to_address_to_host() {
+    let name = |line: &str| {
+        let plan = good(command(&["-L", ":1", "-F", line]));
+        let tls = plan.chains[0].hops[0].nodes[0].dialer.tls.clone().unwrap();
+        tls.name.to_str().into_owned()
+    };
+    assert_eq!(
+        name("wss://n.example:1?serverName=s.example&host=h.example"),
+        "s.example"
+    );
+    assert_eq!(name("wss://n.example:1?host=h.example"), "n.example");
+    assert_eq!(name("wss://:1?host=h.example:99"), "h.example");
+    assert_eq!(name("wss://[::1]:1"), "::1");
+    assert_eq!(name("wss://:1"), "127.0.0.1");
+}
+
+#[test]
+fn what_would_be_unsafe_to_ignore_is_refused() {
+    for (args, part) in [
+        (&["-L", "ws://:1?bypass=10.0.0.0/8"][..], "bypass"),
+        (&["-L", "ws://:1?admission=127.0.0.1"], "admission"),
+        (&["-L", "ws://:1?climiter=5"], "climiter"),
+        (&["-L", "ws://:1?interface=eth0"], "interface"),
+        (
+            &["-L", ":1", "-F", "ws://h:1?proxyProtocol=1"],
+            "proxyProtocol",
+        ),
+        (&["-L", "ss://:1"], "\"ss\" is gost's, but not supported"),
+        (&["-L", "kcp://:1"], "\"kcp\" is gost's, but not supported"),
+        (
+            &["-L", ":1", "-F", "quic://h:1"],
+            "\"quic\" is gost's, but not supported",
+        ),
+        (&["-L", "ws://:1?certFile=a&keyFile=b"], "write wss"),
+        (&["-L", "forward+ws://:1"], "forwards to nowhere"),
+        (&["-L", ":1", "-F", "wss://:1?secure=true"], "serverName="),
+        (
+            &["-L", "wss://:1?certFile=/nonexistent&keyFile=b"],
+            "certFile /nonexistent",
+        ),
+    ] {
+        refused(command(args), part);
+    }
+    let service = "services:\n- name: s\n  addr: ':1'\n";
+    for (rest, part) in [
+        (
+            "  handler: {type: http, chain: nowhere}\n",
+            "there is no chain named \"nowhere\"",
+        ),
+        (
+            "  handler: {type: http, auther: nobody}\n",
+            "there is no auther named \"nobody\"",
+        ),
+        (
+            "  handler: {type: http, chainGroup: {chains: [c]}}\n",
+            "chainGroup",
+        ),
+        (
+            "  handler: {type: nothing}\n",
+            "unknown handler \"nothing\"",
+        ),
+        (
+            "  handler: {type: http, auth: {file: f}}\n",
+            "not used to check clients",
+        ),
+        (
+            "  listener: {type: wss, tls: {caFile: f}}\n",
+            "would not be verified",
+        ),
+        (
+            "  forwarder: {nodes: [{name: t, addr: 'a:1', tls: {secure: true}}]}\n",
+            "tls: not supported yet",
+        ),
+        (
+            "  forwarder: {nodes: [{name: t, addr: 'a:1', filter: {host: x}}]}\n",
+            "filter: not supported yet",
+        ),
+        ("  forwarder: {hop: h}\n", "there is no hop named \"h\""),
+        ("- {name: s, addr: ':2'}\n", "already defined at t.yml:2"),
+        ("- {addr: ':2'}\n", "service without a name"),
+        (
+            "chains:\n- {name: c, hops: [{name: gone}]}\n",
+            "there is no hop named \"gone\"",
+        ),
+        (
+            "chains:\n- {name: c, hops: [{name: h, nodes: []}]}\n",
+            "has no nodes",
+        ),
+        ("authers:\n- {name: a, plugin: {addr: x}}\n", "plugin"),
+    ] {
+        refused(document(&format!("{service}{rest}")), part);
+    }
+    refused(document("log: {level: info}\n"), "nothing to run");
+}
+
+#[test]
+fn what_has_no_effect_is_said() {
+    warned(
+        command(&["-L", ":1", "-api", ":2"]),
+        "api: not supported yet",
+    );
+    warned(command(&["-L", ":1?udp=true"]), "udp: not supported yet");
+    warned(
+        command(&["-L", ":1", "-F", "wss://h:1"]),
+        "certificate of node-0 is not verified: add secure=true",
+    );
+    warned(
+        command(&["-L", ":1", "-F", "ws://h:1?secure=true"]),
+        "no effect on a ws dialer",
+    );
+    warned(command(&["-L", "http://u@:1"]), "any password is accepted");
+    warned(listener("ws", "{pathh: /x}"), "did you mean \"path\"?");
+    warned(
+        listener("tcp", "{path: /x}"),
+        "unknown option for a tcp listener",
+    );
+    warned(
+        document("services:\n- name: s\n  addr: ':1'\n  path: /x\n"),
+        "t.yml:4:3: services[0].path: unknown key, it belongs to metadata of listener, dialer",
+    );
+    let tls = "listener: {type: wss, auth: {username: u}, tls: {secure: true}}";
+    let text = format!("services:\n- name: s\n  addr: ':1'\n  {tls}\n");
+    warned(document(&text), "auth has no effect here");
+    warned(document(&text), "they are for dialers");
+    let (lowered, findings) = command(&["-L", ":1?udp=false"]);
+    assert!(lowered.is_some() && findings.of(Severity::Warning).next().is_none());
+}
+
+#[test]
+fn all_findings_come_at_once() {
+    let (_, findings) = document(
+        "services:\n- name: s\n  addr: ':99999'\n  handler: {type: http, chain: x, retries: abc}\n",
+    );
+    let errors: Vec<_> = findings
+        .of(Severity::Error)
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(errors.len(), 3, "{errors:#?}");
+    assert!(
+        errors[0]
+            .contains("t.yml:4:35: services[0].handler.retries: expected an integer, got \"abc\"")
+    );
+}
+
+#[test]
+fn file_and_command_line_live_together() {
+    let text = r#"{"services":[{"name":"service-0","addr":":1"}],"chains":[{"name":"chain-0","hops":[
+        {"name":"h","nodes":[{"name":"n","addr":"a:1"}]}]}]}"#;
+    let (lowered, findings) = command(&["-C", text, "-L", ":2", "-F", "ws://h:1"]);
+    let Some(Lowered { plan, listens }) = lowered else {
+        panic!("{findings:#?}")
+    };
+    let names: Vec<_> = plan.services.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["service-0", "service-1"]);
+    assert_eq!(
+        (plan.services[0].chain, plan.services[1].chain),
+        (None, Some(1))
+    );
+    let want = Listen {
+        service: "service-1".to_owned(),
+        addr: ":2".to_owned(),
+        backlog: 1024,
+        random: false,
+    };
+    assert_eq!(listens[1], want);
+}
+
+#[test]
+fn strict_makes_unknown_words_errors() {
+    let text = r#"{"strict":true,"services":[{"name":"s","addr":":1","typo":1}]}"#;
+    refused(command(&["-C", text]), "typo");
+    refused(command(&["--strict", "-L", ":1?pathh=/x"]), "pathh");
+    assert!(command(&["-L", ":1?pathh=/x"]).0.is_some());
+}
