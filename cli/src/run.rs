@@ -1,14 +1,11 @@
 //! Starting: bind everything, then hand it to a runtime until a signal ends it.
 
 use std::io;
-use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
 
-use ginnel_core::event::Event;
-use ginnel_core::plan::Plan;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
@@ -35,14 +32,12 @@ pub fn run(
         journal.listening(index, listener.local_addr()?, listen.random);
     }
     let threads = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
-    let sink: Sink = Arc::new(move |event| journal.record(&event));
-    serve(
-        runtime,
-        Arc::new(plan),
-        listeners,
-        Options { threads, stop },
-        sink,
-    )
+    let sink: ginnel_smol::Sink = Arc::new(move |event| journal.record(&event));
+    let serve = match runtime {
+        Runtime::Smol => ginnel_smol::run,
+        Runtime::Mio => ginnel_mio::run,
+    };
+    serve(Arc::new(plan), listeners, threads, stop, sink)
 }
 
 /// Becomes readable when the process is to end.
@@ -52,24 +47,4 @@ fn stop_signal() -> io::Result<OwnedFd> {
         pipe::register(signal, notify.try_clone()?)?;
     }
     Ok(stop.into())
-}
-
-type Sink = Arc<dyn Fn(Event) + Send + Sync>;
-
-struct Options {
-    threads: usize,
-    stop: OwnedFd,
-}
-
-/// The one place that knows the runtimes: neither is connected yet, so it only waits for the end.
-fn serve(
-    _runtime: Runtime,
-    _plan: Arc<Plan>,
-    _listeners: Vec<TcpListener>,
-    options: Options,
-    _sink: Sink,
-) -> io::Result<()> {
-    use std::io::Read;
-    let _ = options.threads;
-    UnixStream::from(options.stop).read_exact(&mut [0])
 }

@@ -155,7 +155,7 @@ mod tests {
     fn round_robin_takes_turns_and_skips_the_failed_until_their_time_is_over() {
         let mut pool = Pool::default();
         let nodes = nodes(3);
-        let mut next = |pool: &mut Pool, now| pick(pool, &nodes, Strategy::Round, now).unwrap();
+        let next = |pool: &mut Pool, now| pick(pool, &nodes, Strategy::Round, now).unwrap();
         assert_eq!([0; 4].map(|_| next(&mut pool, Time::ZERO)), [0, 1, 2, 0]);
         pool.failed(1, Time::ZERO);
         assert!((0..6).all(|_| next(&mut pool, Time::ZERO) != 1));

@@ -87,7 +87,10 @@ fn undisturbed(seed: u64, tls: bool) {
     assert_eq!(world.resets, 0);
     for (engine, expected) in world.engines.iter().zip(setting.lasting_sessions()) {
         let left = engine.sessions();
-        assert!(left <= expected, "{setting:?}: {left} sessions outlive their clients");
+        assert!(
+            left <= expected,
+            "{setting:?}: {left} sessions outlive their clients"
+        );
     }
     all_released(&mut world);
 }
@@ -117,7 +120,10 @@ fn disturbed(seed: u64, tls: bool) {
     }
     for (engine, expected) in world.engines.iter().zip(setting.lasting_sessions()) {
         let left = engine.sessions();
-        assert!(left <= expected, "{setting:?}: {left} sessions outlive their clients");
+        assert!(
+            left <= expected,
+            "{setting:?}: {left} sessions outlive their clients"
+        );
     }
     all_released(&mut world);
 }

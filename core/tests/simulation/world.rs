@@ -111,7 +111,10 @@ impl World {
         let until = self.now + patience;
         loop {
             if self.steps > 1_000_000 {
-                panic!("no end after {} steps: capacity {}, {} {:?}", self.steps, self.capacity, self.about, self.programs);
+                panic!(
+                    "no end after {} steps: capacity {}, {} {:?}",
+                    self.steps, self.capacity, self.about, self.programs
+                );
             }
             if self.step() {
                 continue;

@@ -136,6 +136,7 @@ fn client_plan() -> WsClient {
         compression: false,
         ping: None,
         max_frame: None,
+        read: None,
     }
 }
 
@@ -148,6 +149,7 @@ fn server_plan() -> WsServer {
         read_header_timeout: Duration::from_secs(10),
         ping: None,
         max_frame: None,
+        read: None,
     }
 }
 

@@ -238,6 +238,7 @@ mod tests {
             compression: false,
             ping: None,
             max_frame: None,
+            read: None,
         }
     }
 

@@ -332,6 +332,7 @@ mod tests {
             read_header_timeout: std::time::Duration::from_secs(10),
             ping: None,
             max_frame: None,
+            read: None,
         }
     }
 
