@@ -3,6 +3,8 @@
 pub mod config;
 pub mod duration;
 pub mod flags;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod help;
 pub mod listen;
 pub mod log;

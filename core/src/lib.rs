@@ -10,6 +10,8 @@ pub mod engine;
 pub mod entropy;
 pub mod error;
 pub mod event;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod handler;
 pub mod layer;
 pub mod limits;

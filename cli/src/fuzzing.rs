@@ -1,0 +1,89 @@
+//! Bodies of the fuzz targets that are about what users write: an answer, never a panic.
+
+use std::io::Cursor;
+
+use crate::config::load::load;
+use crate::config::model::Config;
+use crate::config::print::{Output, print};
+use crate::config::yaml::{self, Format};
+use crate::config::{check, lower};
+use crate::flags::{self, Flags};
+use crate::report::Findings;
+
+/// The targets by name, as in `ginnel_core::fuzzing`.
+pub const TARGETS: &[(&str, fn(&[u8]))] = &[("url", url), ("yaml", yaml)];
+
+/// Longer texts take time and say nothing new.
+const LONGEST: usize = 2000;
+
+/// Lines: `-F` where they begin with a `>`, else `-L`. All of them are read as arguments as well.
+pub fn url(data: &[u8]) {
+    let Some(text) = text(data) else {
+        return;
+    };
+    let _ = flags::parse(text.split_whitespace().map(str::to_owned));
+    let mut flags = Flags {
+        // Without it, a configuration file in the current folder would be looked for.
+        api: Some(String::new()),
+        ..Flags::default()
+    };
+    for line in text.lines() {
+        match line.strip_prefix('>') {
+            Some(node) => flags.nodes.push(node.to_owned()),
+            None => flags.services.push(line.to_owned()),
+        }
+    }
+    let loaded = load(&flags, &|_| None, &mut Cursor::new(""));
+    for finding in loaded.findings.sorted() {
+        let shown = finding.to_string();
+        assert!(
+            shown.len() < 20 * LONGEST,
+            "a remark of {} bytes",
+            shown.len()
+        );
+    }
+    if !loaded.findings.has_errors() {
+        accepted(&loaded.config);
+    }
+}
+
+/// A configuration file, as YAML and as JSON.
+pub fn yaml(data: &[u8]) {
+    let Some(text) = text(data) else {
+        return;
+    };
+    for format in [Format::Yaml, Format::Json] {
+        let mut findings = Findings::default();
+        let config = yaml::parse(text, format, "file", &mut findings);
+        if !findings.has_errors() {
+            accepted(&config);
+        }
+    }
+}
+
+fn text(data: &[u8]) -> Option<&str> {
+    std::str::from_utf8(data.get(..data.len().min(LONGEST))?).ok()
+}
+
+/// What was accepted prints as a configuration that reads back the same, and lowers to a plan or says why not.
+fn accepted(config: &Config) {
+    for (output, format) in [(Output::Yaml, Format::Yaml), (Output::Json, Format::Json)] {
+        let text = print(config, output);
+        let mut findings = Findings::default();
+        let again = yaml::parse(&text, format, "printed", &mut findings);
+        assert!(!findings.has_errors(), "{findings:?}\n{text}");
+        assert_eq!(print(&again, output), text);
+    }
+    // Lowering opens the files that are named; the roots of the system take long.
+    let text = print(config, Output::Json).to_ascii_lowercase();
+    if text.contains("file") || text.contains("secure") {
+        return;
+    }
+    let mut findings = Findings::default();
+    check::check(config, &mut findings);
+    let lowered = lower::lower(config, &mut findings);
+    assert_eq!(lowered.is_none(), findings.has_errors());
+    if let Some(lowered) = lowered {
+        assert_eq!(lowered.plan.services.len(), lowered.listens.len());
+    }
+}

@@ -1,0 +1,87 @@
+//! The fuzz bodies on stable: over the committed seeds, and over variations of them. `GINNEL_FUZZ_SEED=n`
+//! begins with other variations; a failing input is printed.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use ginnel::fuzzing::TARGETS;
+use ginnel_core::fuzzing::mutate;
+use serde_json::Value;
+
+fn folder(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fuzz/seeds")
+        .join(target)
+}
+
+fn run(target: &str, mutations: u64) {
+    let found = TARGETS.iter().find(|(name, _)| *name == target);
+    let (name, body) = found.expect("a target of this name");
+    mutate::run(&folder(name), *body, mutations);
+}
+
+#[test]
+fn url() {
+    run("url", 3000);
+}
+
+#[test]
+fn yaml() {
+    run("yaml", 3000);
+}
+
+/// The seeds are rows of the conformance table, beside what fuzzing has found (`found-*`).
+/// `GINNEL_WRITE_SEEDS=1` writes them.
+#[test]
+fn seeds_are_rows_of_the_table() {
+    let table: Value = serde_json::from_str(include_str!("data/cli-conformance.json")).unwrap();
+    let seeds = lines(&table).chain(files(&table));
+    for (target, name, text) in seeds {
+        let path = folder(target).join(&name);
+        if env::var_os("GINNEL_WRITE_SEEDS").is_some() {
+            fs::create_dir_all(folder(target)).unwrap();
+            fs::write(&path, &text).unwrap();
+        }
+        let committed = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(committed, text, "{target}/{name}");
+    }
+}
+
+type Seed = (&'static str, String, String);
+
+/// The values of `-L` and `-F`, in every third row.
+fn lines(table: &Value) -> impl Iterator<Item = Seed> {
+    table["cli"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .step_by(3)
+        .map(|row| {
+            let args: Vec<&str> = row["args"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter_map(Value::as_str)
+                .collect();
+            let lines: Vec<String> = args
+                .windows(2)
+                .filter_map(|pair| match pair[0] {
+                    "-L" => Some(pair[1].to_owned()),
+                    "-F" => Some(format!(">{}", pair[1])),
+                    _ => None,
+                })
+                .collect();
+            (
+                "url",
+                row["id"].as_str().unwrap().to_owned(),
+                lines.join("\n"),
+            )
+        })
+}
+
+fn files(table: &Value) -> impl Iterator<Item = Seed> {
+    table["files"].as_array().unwrap().iter().map(|row| {
+        let text = row["content"].as_str().unwrap().to_owned();
+        ("yaml", row["id"].as_str().unwrap().to_owned(), text)
+    })
+}

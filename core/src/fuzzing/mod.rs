@@ -1,0 +1,38 @@
+//! Bodies of the fuzz targets: each takes any bytes and panics when a promise is broken.
+//!
+//! The targets of `fuzz/` only call them; `core/tests/fuzz_seeds.rs` runs them over the committed seeds
+//! on stable. Input is decoded by hand, so that a seed stays readable and a mutation changes little.
+
+mod deflate;
+mod engine;
+mod handlers;
+mod http1;
+pub mod mutate;
+mod plans;
+mod script;
+mod smux;
+mod socks;
+mod templates;
+mod world;
+mod ws;
+
+pub use deflate::deflate;
+pub use engine::engine;
+pub use handlers::handlers;
+pub use http1::http1;
+pub use smux::smux;
+pub use socks::{relay, socks};
+pub use templates::RAW;
+pub use ws::ws;
+
+/// The targets by name: their folders of seeds are called the same.
+pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("deflate", deflate),
+    ("engine", engine),
+    ("handlers", handlers),
+    ("http1", http1),
+    ("relay", relay),
+    ("smux", smux),
+    ("socks", socks),
+    ("ws", ws),
+];
