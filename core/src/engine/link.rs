@@ -278,6 +278,10 @@ impl Engine {
             data.clear();
             std::mem::swap(data, &mut below);
         }
+        if link.finished {
+            // A lower layer that still reads may answer to what it reads, but nothing follows the end.
+            data.clear();
+        }
         link.out.append(data);
         self.wake(id);
         if let Some(fail) = failed {
@@ -406,6 +410,8 @@ impl Engine {
         link.deadline = Some(self.now + self.plan.limits.linger);
         self.link_timer(id);
         self.try_close(id);
+        // Whatever held input back before, it is read and discarded now.
+        self.wake(id);
     }
 
     /// Removes a closing link when nothing is left to do for it.

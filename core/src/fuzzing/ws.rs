@@ -272,8 +272,11 @@ fn spoken(outcome: &Outcome) -> (Vec<u8>, Vec<Item>) {
         .next(&mut chunk)
         .unwrap_or_else(|violation| panic!("we break the protocol: {}", violation.text))
     {
-        if !matches!(item, Item::Pong(_)) {
-            items.push(item);
+        match item {
+            Item::Pong(_) => {}
+            // The words of the library depend on its steps.
+            Item::Close(Some(1007), _) => items.push(Item::Close(Some(1007), String::new())),
+            item => items.push(item),
         }
     }
     assert_eq!(decoder.unfinished(), None);
