@@ -33,6 +33,8 @@ pub enum Event {
         remote: SocketAddr,
         local: SocketAddr,
         target: Option<String>,
+        /// The way to the target was open.
+        connected: bool,
         duration: Duration,
         /// From the client to the target.
         input: u64,

@@ -132,8 +132,8 @@ impl Shard {
                 let Some(socket) = self.sockets.get_mut(id) else {
                     return;
                 };
-                socket.readable |=
-                    event.is_readable() || event.is_read_closed() || event.is_error();
+                socket.end_behind |= event.is_read_closed() || event.is_error();
+                socket.readable |= event.is_readable() || socket.end_behind;
                 socket.writable |= event.is_writable() || event.is_error();
                 self.list(id);
             }

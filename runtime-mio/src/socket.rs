@@ -17,6 +17,8 @@ const SLICES: usize = 64;
 pub(crate) struct Socket {
     pub(crate) stream: TcpStream,
     pub(crate) readable: bool,
+    /// The end of input is behind what can be read: no event will announce it again.
+    pub(crate) end_behind: bool,
     pub(crate) writable: bool,
     pub(crate) connecting: bool,
     /// In the list of sockets with work left.
@@ -38,6 +40,7 @@ impl Socket {
         Self {
             stream,
             readable: false,
+            end_behind: false,
             writable: !connecting,
             connecting,
             listed: false,
@@ -87,7 +90,7 @@ impl Socket {
             Ok(0) => Input::Fin,
             Ok(n) => {
                 let (data, full) = receive.take(n, max);
-                self.readable = full;
+                self.readable = full || self.end_behind;
                 Input::Data(data)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -75,6 +75,7 @@ impl Journal {
                 remote,
                 local,
                 target,
+                connected,
                 duration,
                 input,
                 output,
@@ -85,6 +86,10 @@ impl Journal {
                 fields.push(("duration", nanos(*duration)));
                 fields.push(("inputBytes", (*input).into()));
                 fields.push(("outputBytes", (*output).into()));
+                if let Some(target) = target.as_ref().filter(|_| *connected) {
+                    self.logger
+                        .log(Level::Info, &format!("{remote} >-< {target}"), &fields);
+                }
                 fields.extend(fail.iter().map(|fail| ("error", fail.text.as_str().into())));
                 self.logger
                     .log(Level::Info, &format!("{remote} >< {local}"), &fields);
@@ -189,6 +194,7 @@ mod tests {
             remote: "10.0.0.1:5000".parse().unwrap(),
             local: "10.0.0.2:80".parse().unwrap(),
             target: Some("example.com:443".to_owned()),
+            connected: true,
             duration: Duration::from_millis(1500),
             input: 10,
             output: 20,
@@ -216,7 +222,7 @@ mod tests {
     #[test]
     fn json_lines_carry_the_fields_of_gost() {
         let lines = lines("json", "info", &[closed()]);
-        let line: Value = serde_json::from_str(&lines[0]).unwrap();
+        let line: Value = serde_json::from_str(&lines[1]).unwrap();
         let keys: Vec<_> = line.as_object().unwrap().keys().take(3).cloned().collect();
         assert_eq!(keys, ["time", "level", "msg"]);
         assert_eq!(line["msg"], "10.0.0.1:5000 >< 10.0.0.2:80");
@@ -231,11 +237,11 @@ mod tests {
     fn text_lines_are_quoted_where_needed() {
         let lines = lines("text", "", &[closed()]);
         assert!(
-            lines[0].contains(" msg=\"10.0.0.1:5000 >< 10.0.0.2:80\" "),
+            lines[1].contains(" msg=\"10.0.0.1:5000 >< 10.0.0.2:80\" "),
             "{}",
-            lines[0]
+            lines[1]
         );
-        assert!(lines[0].contains(" duration=1.5s "), "{}", lines[0]);
+        assert!(lines[1].contains(" duration=1.5s "), "{}", lines[1]);
     }
 
     #[test]

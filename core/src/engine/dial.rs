@@ -75,9 +75,9 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// The last node with a mux dialer: everything up to it belongs to the mux session.
-    fn mux_at(&self) -> Option<usize> {
-        self.nodes
+    /// The last of the first `before` nodes that has a mux dialer: everything up to it belongs to the session.
+    fn last_mux(&self, before: usize) -> Option<usize> {
+        self.nodes[..before]
             .iter()
             .rposition(|node| node.dialer.mux.is_some())
     }
@@ -260,8 +260,12 @@ impl Engine {
     /// Begins a route: at a mux session where there is one, else with a socket.
     fn enter(&mut self, id: DialId) {
         let dial = &self.dials[id];
-        let mux_at = dial.route.mux_at();
-        if let (Purpose::Session(_), Some(at)) = (&dial.purpose, mux_at) {
+        // A dial for a mux session may itself begin on a stream of an earlier one.
+        let before = match dial.purpose {
+            Purpose::Session(_) => dial.route.nodes.len(),
+            Purpose::Mux(_) => dial.route.nodes.len() - 1,
+        };
+        if let Some(at) = dial.route.last_mux(before) {
             let dial = &mut self.dials[id];
             dial.at = at;
             dial.stage = "waiting for the mux session";
@@ -269,6 +273,7 @@ impl Engine {
             self.dial_timer(id);
             return self.join_mux(id, at);
         }
+        let dial = &self.dials[id];
         let first = match dial.route.nodes.first() {
             Some(node) => node.addr.clone(),
             None => dial.target.clone(),

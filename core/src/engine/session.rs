@@ -26,6 +26,7 @@ pub(super) struct Session {
     started: Time,
     /// What the client named, for the log.
     pub(super) target: Option<String>,
+    connected: bool,
     /// The client's bytes that nobody has taken yet.
     pub(super) rx: BytesMut,
     /// The upstream's: a lazy response of a relay node, or an HTTP response.
@@ -84,6 +85,7 @@ impl Engine {
             local: meta.local,
             started: self.now,
             target: None,
+            connected: false,
             rx: BytesMut::new(),
             upstream_rx: BytesMut::new(),
             lazy: false,
@@ -213,6 +215,7 @@ impl Engine {
         session.active = self.now;
         if let Ok((link, _, lazy)) = &result {
             session.upstream = Some(*link);
+            session.connected = true;
             session.upstream_ended = false;
             session.lazy = *lazy;
             self.links[*link].top = super::Top::Upstream(id);
@@ -275,6 +278,7 @@ impl Engine {
             remote: session.remote,
             local: session.local,
             target: session.target,
+            connected: session.connected,
             duration: self.now.since(session.started),
             input: session.input,
             output: session.output,

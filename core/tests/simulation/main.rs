@@ -40,8 +40,9 @@ fn each_seed(default: u64, run: impl Fn(u64)) {
 
 fn world(seed: u64, tls: bool) -> (World, Setting) {
     let mut random = Random::new(seed);
-    let setting = Setting::draw(&mut random, tls);
+    let mut setting = Setting::draw(&mut random, tls);
     let mut world = World::new(seed, setting.plans());
+    setting.speaker = setting.speaker.map(|n| n.min(50 * world.capacity));
     world.about = format!("{setting:?}");
     setting.listen(&mut world);
     (world, setting)
@@ -50,7 +51,7 @@ fn world(seed: u64, tls: bool) -> (World, Setting) {
 fn add_clients(world: &mut World, setting: &Setting, faults: bool) {
     for number in 0..1 + world.random.below(4) {
         // Small pipes take small amounts, or a run takes for ever.
-        let n = [0, 1, 700, 20_000, 300_000][world.random.below(5)].min(100 * world.capacity);
+        let n = [0, 1, 700, 9000, 70_000][world.random.below(5)].min(30 * world.capacity);
         let speaks = setting.speaks;
         let mut client = match setting.speaker {
             Some(n) => Program::listening_client(speaks, plans::TARGET, n),

@@ -75,13 +75,13 @@ impl Setting {
             hops,
             mux: Mux {
                 version: 1 + random.below(2) as u8,
-                max_frame: [1, 100, 32768, 65535][random.below(4)],
+                max_frame: [100, 1500, 32768, 65535][random.below(4)],
                 max_receive: [70_000, 4_194_304][random.below(2)],
                 max_stream: [4000, 65536][random.below(2)],
                 ..Mux::default()
             },
             compression: random.chance(4),
-            max_frame: random.chance(4).then(|| 1 + random.below(3000)),
+            max_frame: random.chance(4).then(|| 50 + random.below(3000)),
             nodelay: random.chance(2),
             speaker: None,
             cuts: false,

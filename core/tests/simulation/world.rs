@@ -45,6 +45,12 @@ struct Connection {
     reset_news: [bool; 2],
 }
 
+impl Connection {
+    fn is_live(&self) -> bool {
+        self.reset_news != [false; 2] || (!self.reset && self.owners != [Owner::Nobody; 2])
+    }
+}
+
 pub enum Listener {
     Engine(usize, usize),
     Program(Box<dyn Fn(&mut Random) -> Program>),
@@ -57,6 +63,8 @@ pub struct World {
     pub events: Vec<ginnel_core::event::Event>,
     program_ends: Vec<Option<(usize, usize)>>,
     connections: Vec<Connection>,
+    /// Those in which something can still happen.
+    live: Vec<usize>,
     sockets: HashMap<(usize, SocketId), (usize, usize)>,
     listeners: HashMap<SocketAddr, Listener>,
     pub now: Time,
@@ -73,7 +81,7 @@ impl World {
             .into_iter()
             .map(|plan| Engine::new(Arc::new(plan), [random.below(256) as u8; 32]))
             .collect();
-        let capacity = [16, 300, 5000, 100_000][random.below(4)];
+        let capacity = [40, 600, 8000, 100_000][random.below(4)];
         Self {
             random,
             engines,
@@ -81,6 +89,7 @@ impl World {
             events: Vec::new(),
             program_ends: Vec::new(),
             connections: Vec::new(),
+            live: Vec::new(),
             sockets: HashMap::new(),
             listeners: HashMap::new(),
             now: Time::ZERO,
@@ -149,14 +158,13 @@ impl World {
     /// Something that can happen does; false when nothing can.
     fn step(&mut self) -> bool {
         self.steps += 1;
-        let ends = 2 * self.connections.len();
-        if ends == 0 {
-            return false;
-        }
+        let connections = &self.connections;
+        self.live.retain(|c| connections[*c].is_live());
+        let ends = 2 * self.live.len();
         let from = self.random.below(ends);
         for offset in 0..ends {
             let end = (from + offset) % ends;
-            if self.step_end(end / 2, end % 2) {
+            if self.step_end(self.live[end / 2], end % 2) {
                 return true;
             }
         }
@@ -378,6 +386,7 @@ impl World {
                 Owner::Program(self.programs.len() - 1)
             }
         };
+        self.live.push(c);
         self.connections.push(Connection {
             pipes: [Pipe::default(), Pipe::default()],
             owners: [from, to],
