@@ -59,6 +59,8 @@ pub(super) struct Link {
     pub(super) said_end: bool,
     /// The transport is to say its end behind what is queued.
     pub(super) finished: bool,
+    /// The transport has nothing more to read.
+    pub(super) input_over: bool,
     /// The top was told that input has ended.
     pub(super) ended: bool,
     /// The other side of the session is over high water.
@@ -88,6 +90,7 @@ impl Engine {
             out: Rope::default(),
             said_end: false,
             finished: false,
+            input_over: false,
             ended: false,
             paused: false,
             closing: None,
@@ -454,6 +457,7 @@ impl Engine {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
+        link.input_over = true;
         if link.top == Top::Closing {
             link.ended = true;
             if how == Eof::Reset {
@@ -527,7 +531,7 @@ impl Engine {
 
     /// Whether the top takes input now.
     pub(super) fn accepts(&self, link: &Link) -> bool {
-        if !link.connected || link.paused {
+        if !link.connected || link.paused || link.input_over {
             return false;
         }
         // Replies to what is read (pongs, errors) must not pile up; data alone never gets this far.

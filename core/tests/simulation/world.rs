@@ -196,6 +196,13 @@ impl World {
         }
         if pipe.bytes.is_empty() {
             if !pipe.fin || pipe.fin_delivered {
+                if let (true, Owner::Engine(e, id)) = (pipe.fin_delivered, connection.owners[end]) {
+                    let read = self.engines[e].interest(id).read;
+                    assert_eq!(
+                        read, 0,
+                        "reading is wanted behind the end: a driver would spin"
+                    );
+                }
                 return false;
             }
             if let Owner::Engine(e, id) = connection.owners[end]
