@@ -39,6 +39,7 @@ pub struct Program {
     path: PathBuf,
     runtime: Option<Runtime>,
     name: String,
+    vars: Vec<(&'static str, &'static str)>,
 }
 
 impl Program {
@@ -54,6 +55,7 @@ impl Program {
             path: path.clone(),
             runtime: Some(runtime),
             name: format!("ginnel/{}", runtime.name()),
+            vars: Vec::new(),
         }
     }
 
@@ -62,7 +64,15 @@ impl Program {
             path,
             runtime: None,
             name: name.to_owned(),
+            vars: Vec::new(),
         }
+    }
+
+    /// The same with one more variable in its environment.
+    pub fn var(&self, name: &'static str, value: &'static str) -> Self {
+        let mut program = self.clone();
+        program.vars.push((name, value));
+        program
     }
 
     pub fn name(&self) -> &str {
@@ -96,6 +106,7 @@ impl Program {
             .args(&args)
             .current_dir(dir.path())
             .env("HOME", dir.path())
+            .envs(self.vars.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
