@@ -2,6 +2,8 @@
 
 use std::io::Cursor;
 
+use ginnel_core::fuzzing::Target;
+
 use crate::config::load::load;
 use crate::config::model::Config;
 use crate::config::print::{Output, print};
@@ -10,8 +12,7 @@ use crate::config::{check, lower};
 use crate::flags::{self, Flags};
 use crate::report::{Findings, Severity};
 
-/// The targets by name, as in `ginnel_core::fuzzing`.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[("url", url), ("yaml", yaml)];
+pub const TARGETS: &[Target] = &[("url", url), ("yaml", yaml)];
 
 /// Longer texts take time and say nothing new.
 const LONGEST: usize = 2000;

@@ -40,7 +40,7 @@ impl Engine {
         {
             self.close(link);
         }
-        self.http_drive(id, News::UpstreamEnd(how.as_ref().map(|()| ())));
+        self.http_drive(id, News::UpstreamEnd(how.as_ref().copied()));
     }
 
     pub(super) fn http_timeout(&mut self, id: SessionId) {

@@ -25,8 +25,10 @@ pub use socks::{relay, socks};
 pub use templates::RAW;
 pub use ws::ws;
 
-/// The targets by name: their folders of seeds are called the same.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+/// A target's name, which is that of its folder of seeds, and its body.
+pub type Target = (&'static str, fn(&[u8]));
+
+pub const TARGETS: &[Target] = &[
     ("deflate", deflate),
     ("engine", engine),
     ("handlers", handlers),

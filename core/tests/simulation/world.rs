@@ -180,11 +180,10 @@ impl World {
             return false;
         }
         let reads_first = self.random.below(2) == 0;
-        if reads_first {
-            self.read(c, end) || self.write(c, end)
-        } else {
-            self.write(c, end) || self.read(c, end)
+        if reads_first && self.read(c, end) {
+            return true;
         }
+        self.write(c, end) || (!reads_first && self.read(c, end))
     }
 
     fn read(&mut self, c: usize, end: usize) -> bool {
