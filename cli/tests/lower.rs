@@ -6,6 +6,7 @@ use std::time::Duration;
 use ginnel::config::check::check;
 use ginnel::config::load::{Loaded, load};
 use ginnel::config::lower::{Listen, Lowered, lower};
+use ginnel::config::origins::Origins;
 use ginnel::config::yaml::{self, Format};
 use ginnel::flags;
 use ginnel::report::{Findings, Severity};
@@ -21,6 +22,7 @@ fn finish(loaded: Loaded) -> (Option<Lowered>, Findings) {
     let Loaded {
         config,
         mut findings,
+        ..
     } = loaded;
     check(&config, &mut findings);
     let lowered = lower(&config, &mut findings);
@@ -35,7 +37,12 @@ fn command(args: &[&str]) -> (Option<Lowered>, Findings) {
 fn document(text: &str) -> (Option<Lowered>, Findings) {
     let mut findings = Findings::default();
     let config = yaml::parse(text, Format::Yaml, "t.yml", &mut findings);
-    finish(Loaded { config, findings })
+    finish(Loaded {
+        config,
+        findings,
+        origins: Origins::default(),
+        incomplete: false,
+    })
 }
 
 fn good((lowered, findings): (Option<Lowered>, Findings)) -> Plan {

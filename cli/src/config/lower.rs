@@ -270,6 +270,10 @@ impl Lowering<'_> {
             let text = format_args!("{name}: expected an address such as host:port, got {addr:?}");
             self.findings.error(at, text);
         }
+        if target.as_ref().is_some_and(|target| target.port == 0) {
+            let text = format_args!("{name}: nothing can be reached on port 0, got {addr:?}");
+            self.findings.error(at, text);
+        }
         target
     }
 

@@ -35,7 +35,7 @@ impl Lowering<'_> {
         }
         if auth.username.is_empty() {
             self.findings
-                .warn(at, "no user name, so no authentication takes place");
+                .unsafe_use(at, "no user name, so no authentication takes place");
             return None;
         }
         Some(Users(self.user(auth, at).into_iter().collect()))
@@ -75,7 +75,7 @@ impl Lowering<'_> {
                 "user {:?} has no password: any password is accepted",
                 auth.username
             );
-            self.findings.warn(at, text);
+            self.findings.unsafe_use(at, text);
         }
         Some((auth.username.clone(), auth.password.clone()))
     }

@@ -261,7 +261,18 @@ pub fn hint<'a>(key: &str, names: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 impl Opt {
-    fn is_called(&self, key: &str) -> bool {
+    /// The spelling to show: without a prefix where that is one, too.
+    pub fn name(&self) -> &'static str {
+        let first = self.names.first().copied().unwrap_or_default();
+        let short = first.split_once('.').map(|(_, rest)| rest);
+        match short.filter(|short| self.names.contains(short)) {
+            Some(short) => short,
+            None => first,
+        }
+    }
+
+    /// By any of its spellings, in any case.
+    pub fn is_called(&self, key: &str) -> bool {
         self.names.iter().any(|name| match name.strip_suffix('*') {
             Some(prefix) => key
                 .get(..prefix.len())
@@ -270,7 +281,7 @@ impl Opt {
         })
     }
 
-    fn stands_at(&self, place: Place, word: Option<&str>) -> bool {
+    pub fn stands_at(&self, place: Place, word: Option<&str>) -> bool {
         self.at.iter().any(|(at, words)| {
             *at == place && word.is_none_or(|word| words.is_empty() || words.contains(&word))
         })
