@@ -166,7 +166,11 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .into_iter()
         .map(|one| (distance(&word, &one.to_ascii_lowercase()), one))
         .min_by_key(|(far, _)| *far)
-        .filter(|(far, one)| *far <= 1 + one.len().min(word.len()) / 4)
+        .filter(|(far, one)| {
+            let length = one.len().min(word.len());
+            // Of a single letter nothing is left when it is replaced.
+            *far == 0 || *far < length && *far <= 1 + length / 4
+        })
         .map(|(_, one)| one)
 }
 
@@ -202,6 +206,7 @@ mod tests {
         assert_eq!(nearest("haeder", known), Some("header"));
         assert_eq!(nearest("keepalvie", known), Some("keepAlive"));
         assert_eq!(nearest("nonsense", known), None);
+        assert_eq!(nearest("X", ["L", "F"]), None);
     }
 
     #[test]

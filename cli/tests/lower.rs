@@ -423,7 +423,7 @@ fn chains_hops_and_connectors() {
 #[test]
 fn server_name_falls_back_from_option_to_address_to_host() {
     let name = |line: &str| {
-        let plan = good(command(&["-L", ":1", "-F", line]));
+        let plan = good(command(&["-L", ":2", "-F", line]));
         let tls = plan.chains[0].hops[0].nodes[0].dialer.tls.clone().unwrap();
         tls.name.to_str().into_owned()
     };

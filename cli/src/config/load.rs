@@ -58,7 +58,9 @@ impl<'a> Loader<'a> {
             origins: Origins::default(),
             incomplete: false,
         };
-        for source in sources(flags, var, &mut loaded.findings) {
+        let sources = sources(flags, var, &mut loaded.findings);
+        loaded.incomplete = loaded.findings.has_errors();
+        for source in sources {
             match self.read(&source, stdin) {
                 Ok((text, format, name)) => {
                     let document = yaml::read(&text, format, &name, &mut loaded.findings);
