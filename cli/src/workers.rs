@@ -39,6 +39,7 @@ pub fn run(groups: &[Vec<String>]) -> io::Result<u8> {
         }
     }
     let mut failed = None;
+    let mut asked = Vec::new();
     let mut deadline: Option<Instant> = None;
     while workers.running() {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -47,9 +48,15 @@ pub fn run(groups: &[Vec<String>]) -> io::Result<u8> {
             Some(left) => events.recv_timeout(left),
         };
         match event {
-            Ok(Event::Signal(signal)) => workers.signal(signal),
+            Ok(Event::Signal(signal)) => {
+                asked.push(signal.as_raw());
+                workers.signal(signal);
+            }
             Ok(Event::Ended(index)) => {
-                let code = code(workers.end(index)?);
+                let status = workers.end(index)?;
+                // It was asked to end before it could listen to that: no failure.
+                let early = status.signal().is_some_and(|number| asked.contains(&number));
+                let code = if early { 0 } else { code(status) };
                 if code != 0 && failed.is_none() {
                     failed = Some(code);
                     deadline = Some(Instant::now() + GRACE);
