@@ -5,14 +5,14 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{env, thread};
 
 use rustix::process::{self, Pid, Signal, WaitId, WaitIdOptions};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
-/// How long the others may take to end after one has failed.
+/// After one has failed: how long it may take until the next one has ended.
 const GRACE: Duration = Duration::from_secs(10);
 
 enum Event {
@@ -40,33 +40,31 @@ pub fn run(groups: &[Vec<String>]) -> io::Result<u8> {
     }
     let mut failed = None;
     let mut asked = Vec::new();
-    let mut deadline: Option<Instant> = None;
     while workers.running() {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let event = match left {
+        let event = match failed {
             None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(left) => events.recv_timeout(left),
+            Some(_) => events.recv_timeout(GRACE),
         };
         match event {
             Ok(Event::Signal(signal)) => {
-                asked.push(signal.as_raw());
+                if !asked.contains(&signal.as_raw()) {
+                    asked.push(signal.as_raw());
+                }
                 workers.signal(signal);
             }
             Ok(Event::Ended(index)) => {
                 let status = workers.end(index)?;
                 // It was asked to end before it could listen to that: no failure.
-                let early = status.signal().is_some_and(|number| asked.contains(&number));
+                let early = status
+                    .signal()
+                    .is_some_and(|number| asked.contains(&number));
                 let code = if early { 0 } else { code(status) };
                 if code != 0 && failed.is_none() {
                     failed = Some(code);
-                    deadline = Some(Instant::now() + GRACE);
                     workers.signal(Signal::TERM);
                 }
             }
-            Err(_) => {
-                workers.signal(Signal::KILL);
-                deadline = None;
-            }
+            Err(_) => workers.signal(Signal::KILL),
         }
     }
     Ok(failed.unwrap_or(0))

@@ -108,15 +108,12 @@ fn option(option: &Opt) -> String {
         };
         let list = wrap_after("where", &of);
         text.push_str(&list);
-        match line_of(*place) {
-            Some(line) => {
-                let _ = writeln!(
-                    text,
-                    "           {line} ...?{name}=  or  {}.{name}=",
-                    place.name()
-                );
-            }
-            None => {}
+        if let Some(line) = line_of(*place) {
+            let _ = writeln!(
+                text,
+                "           {line} ...?{name}=  or  {}.{name}=",
+                place.name()
+            );
         }
         let _ = writeln!(text, "           {}.metadata.{name}", path_of(*place));
     }
