@@ -119,12 +119,15 @@ fn check(flags: &Flags, worker: Option<usize>) -> Result<(), ()> {
     if prepared.findings.has_errors() {
         return Err(());
     }
-    let services = prepared.config.services.len();
-    let plural = if services == 1 { "service" } else { "services" };
-    let warnings = prepared.findings.of(Severity::Warning).count();
+    let count = |number: usize, what: &str| match number {
+        1 => format!("1 {what}"),
+        more => format!("{more} {what}s"),
+    };
     out(&format!(
-        "{}ok: {services} {plural}, {warnings} warnings\n",
-        worker_title(worker)
+        "{}ok: {}, {}\n",
+        worker_title(worker),
+        count(prepared.config.services.len(), "service"),
+        count(prepared.findings.of(Severity::Warning).count(), "warning"),
     ));
     Ok(())
 }

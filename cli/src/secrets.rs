@@ -1,5 +1,7 @@
 //! What must not be shown: passwords, and everything that may be one.
 
+use serde_json::Value;
+
 /// Shown in place of a secret.
 pub const HIDDEN: &str = "***";
 
@@ -25,6 +27,22 @@ pub fn is_secret(name: &str) -> bool {
         "pass", "auth", "secret", "token", "cookie", "api-key", "apikey",
     ];
     words.iter().any(|word| name.contains(word))
+}
+
+/// Blots out every value whose name says that it is a secret.
+pub fn hide_all(value: &mut Value) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(hide_all),
+        Value::Object(map) => {
+            for (name, value) in map {
+                match is_secret(name) {
+                    true => *value = HIDDEN.into(),
+                    false => hide_all(value),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// A URL with password and secret parameters blotted out.
@@ -64,6 +82,18 @@ fn starts_with_port(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_configuration_shows_no_secrets() {
+        use crate::config::yaml::{Format, parse};
+        let text = "services:\n- name: s\n  handler:\n    auth: {username: u, password: topsecret}\n    \
+                    metadata: {header: {Cookie: topsecret}}\napi: {addr: ':1', auth: {password: topsecret}}\n\
+                    authers: [{name: a, auths: [{username: u, password: topsecret}]}]\n";
+        let config = parse(text, Format::Yaml, "t", &mut Default::default());
+        let shown = format!("{config:?}");
+        assert!(shown.contains("\"name\": \"s\""), "{shown}");
+        assert!(!shown.contains("topsecret"), "{shown}");
+    }
 
     #[test]
     fn urls_show_no_secrets() {

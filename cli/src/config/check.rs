@@ -434,7 +434,11 @@ impl Pass<'_> {
         if known.contains(&name) {
             return;
         }
-        let hint = match nearest(name, known) {
+        let near = match self.findings.is_full() {
+            true => None,
+            false => nearest(name, known),
+        };
+        let hint = match near {
             Some(near) => format!(", did you mean {near:?}?"),
             None => String::new(),
         };

@@ -106,7 +106,7 @@ impl<'a> Loader<'a> {
         if source == "-" {
             let bytes = match &self.stdin {
                 Some(bytes) => bytes.clone(),
-                None => bounded(stdin).map_err(|error| ("-C -".to_owned(), error))?,
+                None => text::bounded(stdin).map_err(|error| ("-C -".to_owned(), error))?,
             };
             self.stdin = Some(bytes.clone());
             let name = "standard input".to_owned();
@@ -134,7 +134,7 @@ impl<'a> Loader<'a> {
             return Err(wrong("is a folder, expected a file".to_owned()));
         }
         let mut file = File::open(source).map_err(|error| wrong(error.to_string()))?;
-        let bytes = bounded(&mut file).map_err(wrong)?;
+        let bytes = text::bounded(&mut file).map_err(wrong)?;
         let extension = Path::new(source)
             .extension()
             .map(|one| one.to_string_lossy().to_ascii_lowercase());
@@ -168,15 +168,6 @@ const OTHER_FORMATS: [&str; 9] = [
     "env",
     "ini",
 ];
-
-fn bounded(from: &mut dyn Read) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    // One byte more than is allowed tells a longer text from one that just fits.
-    from.take(MAX_SIZE as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| error.to_string())?;
-    Ok(bytes)
-}
 
 /// The `-C` values, or the default file where nothing else says what to do.
 fn sources(

@@ -123,7 +123,7 @@ pub static OPTIONS: &[Opt] = &[
     opt(&["ws.header.*", "header.*"], Text, "", Used, WS_ENDS, "one such field, for the command line"),
     opt(&["ws.handshakeTimeout", "handshakeTimeout"], Kind::Duration, "10s", Used, WS_ENDS, "for TLS and upgrade together"),
     opt(&["ws.readHeaderTimeout", "readHeaderTimeout"], Kind::Duration, "10s", Used, WS_ENDS, "for receiving the head of the upgrade"),
-    opt(&["ws.readBufferSize", "readBufferSize"], Int, "65536", Used, WS_ENDS, "bytes of one read from the socket"),
+    opt(&["ws.readBufferSize", "readBufferSize"], Int, "262144", Used, WS_ENDS, "bytes of one read from the socket"),
     opt(&["ws.writeBufferSize", "writeBufferSize"], Int, "one frame a message", Used, WS_ENDS, "payload bytes of one frame"),
     opt(&["ws.enableCompression", "enableCompression"], Bool, "false", Used, WS_ENDS, "permessage-deflate"),
     opt(&["ws.keepalive", "keepalive"], BoolOrDuration, "false", Used, WS_ENDS, "pings; a duration is their period"),

@@ -1,6 +1,26 @@
 //! Bytes to text: what is no UTF-8 text is refused by name.
 
+use std::fs::File;
+use std::io::Read;
+
 use super::load::MAX_SIZE;
+
+/// What is in `from`, with one byte more than is allowed if it is more: a longer text is told from
+/// one that just fits.
+pub(super) fn bounded(from: &mut dyn Read) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    from.take(MAX_SIZE as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
+/// The text of a file that belongs to the configuration.
+pub(super) fn file(path: &str) -> Result<String, String> {
+    let mut file = File::open(path).map_err(|error| format!("{path}: {error}"))?;
+    let bytes = bounded(&mut file).map_err(|error| format!("{path}: {error}"))?;
+    decode(bytes, path).map_err(|(place, error)| format!("{place}: {error}"))
+}
 
 /// The text without a byte order mark; or the place and what is wrong with it.
 pub(super) fn decode(bytes: Vec<u8>, source: &str) -> Result<String, (String, String)> {

@@ -4,6 +4,7 @@ use super::facts::{DEFAULT, View};
 use crate::config::model::{Map, Selector, Tls};
 use crate::config::options::{Effect, OPTIONS, Opt, Place};
 use crate::config::value::{self, Kind};
+use crate::duration::Span;
 use crate::secrets;
 
 /// One part of a service or node, with its options.
@@ -37,7 +38,10 @@ impl View<'_> {
                 && option.effect == Effect::Used
                 && !option.default.is_empty()
             {
-                let default = default(option, name, part);
+                let default = match self.longest_dial() {
+                    Some(longest) if name == "dialTimeout" => longest.to_string(),
+                    _ => default(option, name, part),
+                };
                 self.add(&format!("{}.{name}", part.place.name()), &default, DEFAULT);
                 if name == "ttl" && !pings(part) {
                     self.ignore("keepalive is off");
@@ -50,6 +54,14 @@ impl View<'_> {
                 self.add(&format!("{}.{key}", part.place.name()), &shown, &origin);
                 match option.effect {
                     _ if index > 0 && !many => self.ignore("another spelling of it counts"),
+                    Effect::Used if name == "dialTimeout" => {
+                        let longest = self.longest_dial();
+                        let other =
+                            longest.filter(|longest| Some(*longest) != value::to_span(value));
+                        if let Some(other) = other {
+                            self.ignore(&format!("the longest of all services, {other}, is used"));
+                        }
+                    }
                     Effect::Used if name == "ttl" && !pings(part) => {
                         self.ignore("keepalive is off");
                     }
@@ -60,6 +72,15 @@ impl View<'_> {
                 }
             }
         }
+    }
+}
+
+impl View<'_> {
+    /// In force for all services, if there is no error.
+    fn longest_dial(&self) -> Option<Span> {
+        let lowered = self.prepared.lowered.as_ref()?;
+        let nanos = lowered.plan.limits.dial.as_nanos();
+        i64::try_from(nanos).ok().map(Span)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::command::COMMANDS;
 use crate::config::keys::{KEYS, Key};
 use crate::config::options::{Effect, OPTIONS, Opt, Place};
 use crate::config::value::Kind;
@@ -16,6 +17,14 @@ pub(super) fn about(word: &str) -> Result<String, String> {
     // Flags tell upper from lower case, options do not.
     text.extend(FLAGS.iter().filter(|flag| flag.name == name).map(flag));
     if !dashed {
+        text.extend(
+            COMMANDS
+                .iter()
+                .filter(|(_, command, ..)| *command == name)
+                .map(|(_, command, arguments, help)| {
+                    format!("ginnel {command} {arguments}\n{}", wrap(help, 2))
+                }),
+        );
         let prefixes = [
             "services[].",
             "chains[].hops[].nodes[].",

@@ -53,10 +53,7 @@ _ginnel() {{
 }}
 complete -F _ginnel ginnel
 ",
-        schemes = SCHEMES
-            .map(|scheme| format!("{scheme}\\://"))
-            .join(" ")
-            .replace('\\', ""),
+        schemes = SCHEMES.map(|scheme| format!("{scheme}://")).join(" "),
         names = names().join(" "),
         commands = COMMANDS.map(|(_, name, ..)| name).join(" "),
         flags = dashed().join(" "),
