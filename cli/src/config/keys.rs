@@ -121,13 +121,13 @@ pub static KEYS: &[Key] = &[
 
 impl Key {
     pub fn is_called(&self, name: &str) -> bool {
-        let last = |one: &&str| {
-            one.rsplit('.')
-                .next()
-                .unwrap_or_default()
-                .eq_ignore_ascii_case(name)
-        };
         self.names.iter().any(|one| one.eq_ignore_ascii_case(name))
-            || self.names.first().iter().any(|one| last(one))
+    }
+
+    /// Whether `name` is its last part: `minVersion` of `options.minVersion`.
+    pub fn ends_with(&self, name: &str) -> bool {
+        let last = |one: &str| one.rsplit('.').next().map(str::to_ascii_lowercase);
+        let first = self.names.first().and_then(|one| last(one));
+        first == Some(name.to_ascii_lowercase())
     }
 }

@@ -38,6 +38,9 @@ pub(super) fn about(word: &str) -> Result<String, String> {
         let name = without_part(name);
         text.extend(KEYS.iter().filter(|one| one.is_called(name)).map(key));
         text.extend(OPTIONS.iter().filter(|one| one.is_called(name)).map(option));
+        if text.is_empty() {
+            text.extend(KEYS.iter().filter(|one| one.ends_with(name)).map(key));
+        }
     }
     if !text.is_empty() {
         return Ok(text.join("\n"));
