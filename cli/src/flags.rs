@@ -1,5 +1,7 @@
 //! Flags in the manner of Go's `flag` package, which clap and lexopt read otherwise (`-DD`, `-api`).
 
+use std::fmt;
+
 use crate::config::print::Output;
 use crate::duration::Span;
 use crate::report::nearest;
@@ -19,10 +21,17 @@ impl Runtime {
             _ => None,
         }
     }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Smol => "smol",
+            Self::Mio => "mio",
+        }
+    }
 }
 
 /// What was typed, before it means anything.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Flags {
     pub services: Vec<String>,
     pub nodes: Vec<String>,
@@ -39,12 +48,61 @@ pub struct Flags {
     /// `None`: one for each core.
     pub threads: Option<usize>,
     pub runtime: Option<Runtime>,
+    /// For `explain`.
+    pub json: bool,
 }
 
-const NAMES: [&str; 15] = [
-    "L", "F", "C", "O", "D", "DD", "api", "metrics", "R", "V", "h", "help", "strict", "threads",
-    "runtime",
+/// URLs and inline configurations hold passwords.
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flags")
+            .field("services", &self.services.len())
+            .field("nodes", &self.nodes.len())
+            .field("configs", &self.configs.len())
+            .field("strict", &self.strict)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The flags, for reading, help, completions and the manual page.
+pub struct FlagHelp {
+    pub name: &'static str,
+    /// Empty for switches.
+    pub argument: &'static str,
+    pub help: &'static str,
+}
+
+const fn flag(name: &'static str, argument: &'static str, help: &'static str) -> FlagHelp {
+    FlagHelp {
+        name,
+        argument,
+        help,
+    }
+}
+
+#[rustfmt::skip]
+pub const FLAGS: [FlagHelp; 16] = [
+    flag("L", "URL", "a service to run; may be repeated (help URL)"),
+    flag("F", "URL", "the next hop of the chain; may be repeated (help URL)"),
+    flag("C", "SOURCE", "configuration, YAML or JSON: a file, -, {JSON} or http(s) URL; may be repeated"),
+    flag("O", "yaml|json", "print the merged configuration, passwords included, and exit"),
+    flag("D", "", "log level debug"),
+    flag("DD", "", "log level trace"),
+    flag("api", "ADDRESS", "accepted, not supported yet"),
+    flag("metrics", "ADDRESS", "accepted, not supported yet"),
+    flag("R", "TIME", "accepted, not supported yet"),
+    flag("strict", "", "unknown keys and options are errors"),
+    flag("threads", "N", "number of threads; one for each core otherwise"),
+    flag("runtime", "smol|mio", "event loop; smol otherwise"),
+    flag("json", "", "explain: for machines"),
+    flag("V", "", "print the version and exit"),
+    flag("h", "", "print a short help and exit"),
+    flag("help", "", "the same"),
 ];
+
+fn names() -> impl Iterator<Item = &'static str> {
+    FLAGS.iter().map(|flag| flag.name)
+}
 
 /// Reads the arguments behind the program's name. An error is one line; the caller exits with 2.
 pub fn parse<I: IntoIterator<Item = String>>(args: I) -> Result<Flags, String> {
@@ -54,10 +112,7 @@ pub fn parse<I: IntoIterator<Item = String>>(args: I) -> Result<Flags, String> {
         if arg == "--" {
             return match args.next() {
                 None => Ok(flags),
-                Some(_) => Err(
-                    "groups of flags separated by -- are not supported: start one process for each"
-                        .to_owned(),
-                ),
+                Some(_) => Err("-- separates groups of flags, and does not end one".to_owned()),
             };
         }
         let stripped = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-'));
@@ -77,7 +132,7 @@ pub fn parse<I: IntoIterator<Item = String>>(args: I) -> Result<Flags, String> {
             };
             continue;
         }
-        if !NAMES.contains(&name) {
+        if names().all(|known| known != name) {
             return Err(unknown(name));
         }
         let Some(value) = value.or_else(|| args.next()) else {
@@ -96,6 +151,7 @@ impl Flags {
             "V" => &mut self.version,
             "h" | "help" => &mut self.help,
             "strict" => &mut self.strict,
+            "json" => &mut self.json,
             _ => return None,
         })
     }
@@ -145,7 +201,7 @@ fn unknown(name: &str) -> String {
         .next()
         .filter(|first| "LFCOR".contains(*first) && name.len() > 1)
         .map(|first| format!(", did you mean -{first} {}?", &name[1..]));
-    let near = || nearest(name, NAMES).map(|near| format!(", did you mean -{near}?"));
+    let near = || nearest(name, names()).map(|near| format!(", did you mean -{near}?"));
     let hint = glued.or_else(near).unwrap_or_default();
     format!("flag provided but not defined: -{name}{hint}")
 }
@@ -184,6 +240,19 @@ mod tests {
         let flags = read(&["-api", ":1", "-api", ":2", "-R", "1m"]).unwrap();
         assert_eq!(flags.api.as_deref(), Some(":2"));
         assert_eq!(flags.reload, Span::seconds(60));
+    }
+
+    #[test]
+    fn every_flag_of_the_table_is_read() {
+        for FlagHelp { name, argument, .. } in FLAGS {
+            let value = match argument {
+                "" => "true",
+                "N" => "1",
+                "TIME" => "1s",
+                other => other.split('|').next().unwrap(),
+            };
+            assert!(read(&[&format!("-{name}={value}")]).is_ok(), "{name}");
+        }
     }
 
     #[test]

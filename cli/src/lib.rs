@@ -1,14 +1,19 @@
 //! The command line of Ginnel: what was typed, what it means, and what to run.
 
+pub mod command;
 pub mod config;
 pub mod duration;
+pub mod explain;
 pub mod flags;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod help;
 pub mod listen;
 pub mod log;
+pub mod prepare;
 pub mod report;
 pub mod run;
+pub mod secrets;
 pub mod tls;
 pub mod url;
+pub mod workers;

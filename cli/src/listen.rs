@@ -8,10 +8,23 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// Binds `addr` (`:8080`, `127.0.0.1:8080`, `[::1]:8080`, `:` for any port) without blocking.
 /// An error says what was to be bound.
 pub fn bind(addr: &str, backlog: i32) -> io::Result<TcpListener> {
+    let listener = bound(addr)?;
+    listener
+        .listen(backlog)
+        .map_err(|error| named(addr, &error))?;
+    Ok(listener.into())
+}
+
+/// Whether `addr` could be bound now. Nobody can connect meanwhile.
+pub fn try_bind(addr: &str) -> io::Result<()> {
+    bound(addr).map(drop)
+}
+
+fn bound(addr: &str) -> io::Result<Socket> {
     let bound = addresses(addr).and_then(|candidates| {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for candidate in candidates {
-            match bind_one(candidate, backlog) {
+            match bind_one(candidate) {
                 Ok(listener) => return Ok(listener),
                 Err(error) => last = error,
             }
@@ -22,7 +35,11 @@ pub fn bind(addr: &str, backlog: i32) -> io::Result<TcpListener> {
         }
         Err(last)
     });
-    bound.map_err(|error| io::Error::new(error.kind(), format!("listen {addr}: {error}")))
+    bound.map_err(|error| named(addr, &error))
+}
+
+fn named(addr: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("listen {addr}: {error}"))
 }
 
 /// What to try, in order.
@@ -57,7 +74,7 @@ fn addresses(addr: &str) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-fn bind_one(addr: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+fn bind_one(addr: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(!addr.ip().is_unspecified())?;
@@ -65,8 +82,7 @@ fn bind_one(addr: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
-    socket.listen(backlog)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 #[cfg(test)]
@@ -87,6 +103,7 @@ mod tests {
     fn a_busy_port_is_named() {
         let listener = bind("127.0.0.1:0", 16).unwrap();
         let addr = listener.local_addr().unwrap().to_string();
+        assert!(try_bind(&addr).is_err());
         let error = bind(&addr, 16).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(
@@ -100,5 +117,15 @@ mod tests {
         for addr in ["[::1]", "nonsense", ":x", "[::1]:x"] {
             assert!(bind(addr, 16).is_err(), "{addr}");
         }
+    }
+
+    #[test]
+    fn a_trial_accepts_nobody() {
+        let listener = bind("127.0.0.1:0", 16).unwrap();
+        let addr = listener.local_addr().unwrap();
+        drop(listener);
+        let trial = bound(&addr.to_string()).unwrap();
+        assert!(TcpStream::connect(addr).is_err());
+        drop(trial);
     }
 }

@@ -6,6 +6,8 @@ use std::fmt;
 pub enum Severity {
     Error,
     Warning,
+    /// For `explain` alone: nothing is wrong.
+    Note,
 }
 
 /// One remark, with the place it is about: `config.yml:12:7: services[0].addr` or `-L #2 (ws://)`.
@@ -14,8 +16,17 @@ pub struct Finding {
     pub severity: Severity,
     pub place: String,
     pub text: String,
-    /// About a word that means nothing where it stands; `--strict` makes it an error.
-    pub unknown: bool,
+    pub topic: Topic,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Topic {
+    #[default]
+    Other,
+    /// A word that means nothing where it stands; `--strict` makes it an error.
+    Unknown,
+    /// It works, and others can make use of it.
+    Unsafe,
 }
 
 impl fmt::Display for Finding {
@@ -23,6 +34,7 @@ impl fmt::Display for Finding {
         let word = match self.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
+            Severity::Note => "note",
         };
         if self.place.is_empty() {
             return write!(f, "{word}: {}", self.text);
@@ -31,54 +43,92 @@ impl fmt::Display for Finding {
     }
 }
 
+/// More are counted, but not kept.
+const MAX_KEPT: usize = 500;
+
 #[derive(Clone, Debug, Default)]
-pub struct Findings(Vec<Finding>);
+pub struct Findings {
+    list: Vec<Finding>,
+    /// What was not kept.
+    more_errors: usize,
+    more_warnings: usize,
+    more_unknown: usize,
+}
 
 impl Findings {
     pub fn error(&mut self, place: impl fmt::Display, text: impl fmt::Display) {
-        self.push(Severity::Error, &place, &text, false);
+        self.push(Severity::Error, &place, &text, Topic::Other);
     }
 
     pub fn warn(&mut self, place: impl fmt::Display, text: impl fmt::Display) {
-        self.push(Severity::Warning, &place, &text, false);
+        self.push(Severity::Warning, &place, &text, Topic::Other);
+    }
+
+    /// A warning about what others can make use of.
+    pub fn unsafe_use(&mut self, place: impl fmt::Display, text: impl fmt::Display) {
+        self.push(Severity::Warning, &place, &text, Topic::Unsafe);
+    }
+
+    /// Something worth knowing, but no fault.
+    pub fn note(&mut self, place: impl fmt::Display, text: impl fmt::Display) {
+        self.push(Severity::Note, &place, &text, Topic::Other);
     }
 
     /// A warning that `--strict` turns into an error.
     pub fn unknown(&mut self, place: impl fmt::Display, text: impl fmt::Display) {
-        self.push(Severity::Warning, &place, &text, true);
+        self.push(Severity::Warning, &place, &text, Topic::Unknown);
     }
 
     pub fn has_errors(&self) -> bool {
-        self.0.iter().any(|one| one.severity == Severity::Error)
+        self.more_errors > 0 || self.of(Severity::Error).next().is_some()
     }
 
     pub fn has_unknown(&self) -> bool {
-        self.0.iter().any(|one| one.unknown)
+        self.more_unknown > 0 || self.list.iter().any(|one| one.topic == Topic::Unknown)
     }
 
     pub fn make_strict(&mut self) {
-        for one in &mut self.0 {
-            if one.unknown {
+        self.more_errors += std::mem::take(&mut self.more_unknown);
+        for one in &mut self.list {
+            if one.topic == Topic::Unknown {
                 one.severity = Severity::Error;
             }
         }
     }
 
     pub fn append(&mut self, other: Self) {
-        for one in other.0 {
-            self.push(one.severity, &one.place, &one.text, one.unknown);
+        for one in other.list {
+            self.push(one.severity, &one.place, &one.text, one.topic);
         }
+        self.more_errors += other.more_errors;
+        self.more_warnings += other.more_warnings;
+        self.more_unknown += other.more_unknown;
     }
 
-    /// Errors before warnings, otherwise in the order they were found.
+    /// Errors before warnings, otherwise in the order they were found; no notes.
     pub fn sorted(&self) -> Vec<&Finding> {
-        let mut list: Vec<_> = self.0.iter().collect();
+        let worth = |one: &&Finding| one.severity != Severity::Note;
+        let mut list: Vec<_> = self.list.iter().filter(worth).collect();
         list.sort_by_key(|one| one.severity);
         list
     }
 
+    pub fn all(&self) -> &[Finding] {
+        &self.list
+    }
+
     pub fn of(&self, severity: Severity) -> impl Iterator<Item = &Finding> {
-        self.0.iter().filter(move |one| one.severity == severity)
+        self.list.iter().filter(move |one| one.severity == severity)
+    }
+
+    /// No more are kept: their texts need not be made.
+    pub fn is_full(&self) -> bool {
+        self.list.len() >= MAX_KEPT
+    }
+
+    /// How many were found and not kept.
+    pub fn more(&self) -> usize {
+        self.more_errors + self.more_warnings + self.more_unknown
     }
 
     fn push(
@@ -86,17 +136,25 @@ impl Findings {
         severity: Severity,
         place: &dyn fmt::Display,
         text: &dyn fmt::Display,
-        unknown: bool,
+        topic: Topic,
     ) {
+        if self.is_full() {
+            match (severity, topic) {
+                (Severity::Error, _) => self.more_errors += 1,
+                (_, Topic::Unknown) => self.more_unknown += 1,
+                _ => self.more_warnings += 1,
+            }
+            return;
+        }
         let finding = Finding {
             severity,
             place: place.to_string(),
             text: text.to_string(),
-            unknown,
+            topic,
         };
         // A port range makes several services of one text; it is reported once.
-        if !self.0.contains(&finding) {
-            self.0.push(finding);
+        if !self.list.contains(&finding) {
+            self.list.push(finding);
         }
     }
 }
@@ -108,7 +166,11 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .into_iter()
         .map(|one| (distance(&word, &one.to_ascii_lowercase()), one))
         .min_by_key(|(far, _)| *far)
-        .filter(|(far, one)| *far <= 1 + one.len().min(word.len()) / 4)
+        .filter(|(far, one)| {
+            let length = one.len().min(word.len());
+            // Of a single letter nothing is left when it is replaced.
+            *far == 0 || *far < length && *far <= 1 + length / 4
+        })
         .map(|(_, one)| one)
 }
 
@@ -144,6 +206,20 @@ mod tests {
         assert_eq!(nearest("haeder", known), Some("header"));
         assert_eq!(nearest("keepalvie", known), Some("keepAlive"));
         assert_eq!(nearest("nonsense", known), None);
+        assert_eq!(nearest("X", ["L", "F"]), None);
+    }
+
+    #[test]
+    fn no_error_is_lost_where_there_are_too_many_findings() {
+        let mut findings = Findings::default();
+        for number in 0..MAX_KEPT {
+            findings.warn("a", number);
+        }
+        assert!(findings.is_full() && !findings.has_errors());
+        findings.unknown("a", "word");
+        findings.make_strict();
+        assert!(findings.has_errors());
+        assert_eq!(findings.more(), 1);
     }
 
     #[test]

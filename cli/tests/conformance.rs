@@ -5,6 +5,7 @@ use std::io::Cursor;
 use std::path::PathBuf;
 
 use ginnel::config::load::{Loaded, load};
+use ginnel::config::origins::Origins;
 use ginnel::config::yaml::{self, Format};
 use ginnel::duration::Span;
 use ginnel::flags;
@@ -92,7 +93,16 @@ fn seed_documents_with_and_without_the_page_indentation() {
                     row["id"]
                 ));
             }
-            judge(row, Ok(Loaded { config, findings }), &mut failures);
+            judge(
+                row,
+                Ok(Loaded {
+                    config,
+                    findings,
+                    origins: Origins::default(),
+                    incomplete: false,
+                }),
+                &mut failures,
+            );
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

@@ -6,7 +6,10 @@ use std::time::Duration;
 use ginnel::config::check::check;
 use ginnel::config::load::{Loaded, load};
 use ginnel::config::lower::{Listen, Lowered, lower};
+use ginnel::config::options::{self, Place};
+use ginnel::config::origins::Origins;
 use ginnel::config::yaml::{self, Format};
+use ginnel::duration::Span;
 use ginnel::flags;
 use ginnel::report::{Findings, Severity};
 use ginnel_core::addr::{Host, Target};
@@ -21,6 +24,7 @@ fn finish(loaded: Loaded) -> (Option<Lowered>, Findings) {
     let Loaded {
         config,
         mut findings,
+        ..
     } = loaded;
     check(&config, &mut findings);
     let lowered = lower(&config, &mut findings);
@@ -35,7 +39,12 @@ fn command(args: &[&str]) -> (Option<Lowered>, Findings) {
 fn document(text: &str) -> (Option<Lowered>, Findings) {
     let mut findings = Findings::default();
     let config = yaml::parse(text, Format::Yaml, "t.yml", &mut findings);
-    finish(Loaded { config, findings })
+    finish(Loaded {
+        config,
+        findings,
+        origins: Origins::default(),
+        incomplete: false,
+    })
 }
 
 fn good((lowered, findings): (Option<Lowered>, Findings)) -> Plan {
@@ -416,7 +425,7 @@ fn chains_hops_and_connectors() {
 #[test]
 fn server_name_falls_back_from_option_to_address_to_host() {
     let name = |line: &str| {
-        let plan = good(command(&["-L", ":1", "-F", line]));
+        let plan = good(command(&["-L", ":2", "-F", line]));
         let tls = plan.chains[0].hops[0].nodes[0].dialer.tls.clone().unwrap();
         tls.name.to_str().into_owned()
     };
@@ -587,4 +596,67 @@ fn strict_makes_unknown_words_errors() {
     refused(command(&["-C", text]), "typo");
     refused(command(&["--strict", "-L", ":1?pathh=/x"]), "pathh");
     assert!(command(&["-L", ":1?pathh=/x"]).0.is_some());
+}
+
+/// What `explain` and the reference page call the default is what the engine is given.
+#[test]
+fn the_defaults_of_the_option_table_are_in_force() {
+    let default = |place, word, name| {
+        let option = options::find(place, word, name).unwrap();
+        option.default
+    };
+    let time = |text: &str| Span::parse(text).unwrap().positive().unwrap();
+    let number = |text: &str| text.parse::<usize>().unwrap();
+    let (lowered, findings) = command(&["-L", "auto+mwss://:1", "-F", "http+mwss://h:2"]);
+    let Some(Lowered { plan, listens }) = lowered else {
+        panic!("{findings:#?}")
+    };
+    let service = &plan.services[0];
+    let node = &plan.chains[0].hops[0].nodes[0];
+    let listener = |name| default(Place::Listener, "mwss", name);
+    let dialer = |name| default(Place::Dialer, "mwss", name);
+    let (server, client) = (
+        service.listener.ws.as_ref().unwrap(),
+        node.dialer.ws.as_ref().unwrap(),
+    );
+    assert_eq!(
+        (listener("path"), dialer("path")),
+        (&*server.path, &*client.path)
+    );
+    assert_eq!(
+        time(listener("readHeaderTimeout")),
+        server.read_header_timeout
+    );
+    assert_eq!(
+        time(dialer("handshakeTimeout")),
+        node.dialer.handshake_timeout
+    );
+    assert_eq!((server.read, client.read), (None, None));
+    assert_eq!(number(dialer("readBufferSize")), plan.limits.read);
+    assert_eq!((server.compression, client.ping), (false, None));
+    assert_eq!(listener("backlog"), listens[0].backlog.to_string());
+    for mux in [&service.listener.mux, &node.dialer.mux] {
+        let mux = mux.as_ref().unwrap();
+        assert_eq!(dialer("mux.version"), mux.version.to_string());
+        assert_eq!(Some(time(dialer("mux.keepaliveInterval"))), mux.keepalive);
+        assert_eq!(time(dialer("mux.keepaliveTimeout")), mux.keepalive_timeout);
+        assert_eq!(number(dialer("mux.maxFrameSize")), mux.max_frame);
+        assert_eq!(number(dialer("mux.maxReceiveBuffer")), mux.max_receive);
+        assert_eq!(number(dialer("mux.maxStreamBuffer")), mux.max_stream);
+    }
+    let handler = |name| default(Place::Handler, "auto", name);
+    assert_eq!(time(handler("readTimeout")), service.handler.read_timeout);
+    assert_eq!(service.handler.idle_timeout, None);
+    assert_eq!(handler("authBasicRealm"), service.handler.http.realm);
+    assert_eq!(handler("proxyAgent"), service.handler.http.agent);
+    let timeout = default(Place::Connector, "http", "timeout");
+    assert_eq!(time(timeout), node.connector.timeout);
+    assert_eq!(
+        time(default(Place::Service, "", "dialTimeout")),
+        plan.limits.dial
+    );
+    assert_eq!(default(Place::Node, "", "weight"), node.weight.to_string());
+    let pings = good(command(&["-L", ":1", "-F", "ws://h:2?keepalive=true"]));
+    let pings = pings.chains[0].hops[0].nodes[0].dialer.ws.clone().unwrap();
+    assert_eq!(pings.ping, Some(time(dialer("ttl"))));
 }

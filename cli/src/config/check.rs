@@ -1,6 +1,7 @@
 //! The merged configuration as a whole: names, references, and what is known but not served.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use serde_json::Value;
 
@@ -44,6 +45,8 @@ pub fn check(config: &Config, findings: &mut Findings) {
         );
     }
     pass.names();
+    pass.addresses();
+    pass.loops();
     pass.sections();
     for service in &config.services {
         pass.service(service);
@@ -64,6 +67,15 @@ pub fn check(config: &Config, findings: &mut Findings) {
         for hop in &chain.hops {
             match hop.nodes {
                 Some(_) => pass.hop(hop),
+                None if hop.name == chain.name
+                    && config.hops.iter().all(|one| one.name != hop.name) =>
+                {
+                    let text = format_args!(
+                        "chain {:?} refers to itself: a chain is made of hops, not of chains",
+                        chain.name
+                    );
+                    pass.findings.error(&hop.origin, text);
+                }
                 None => pass.reference(
                     &hop.origin,
                     "hop",
@@ -134,6 +146,67 @@ impl Pass<'_> {
                     self.findings.error(
                         origin,
                         format_args!("{kind} {name:?} is already defined at {first}"),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Two services of one port: binding would only say that it is busy.
+    fn addresses(&mut self) {
+        let services = &self.config.services;
+        let bound: Vec<_> = services.iter().map(|one| Bound::of(&one.addr)).collect();
+        let mut by_port: HashMap<u16, Vec<usize>> = HashMap::new();
+        for (index, one) in bound.iter().enumerate() {
+            let Some(one) = one else { continue };
+            let earlier = by_port.entry(one.port).or_default();
+            let clash = earlier.iter().find(|other| {
+                let other = bound[**other].as_ref();
+                other.is_some_and(|other| other.overlaps(one))
+            });
+            if let Some(other) = clash {
+                let (one, other) = (&services[index], &services[*other]);
+                self.findings.error(
+                    &one.origin,
+                    format_args!(
+                        "service {:?} listens on {:?}, which service {:?} ({}) has with {:?}",
+                        one.name, one.addr, other.name, other.origin, other.addr
+                    ),
+                );
+            }
+            earlier.push(index);
+        }
+    }
+
+    /// A chain whose first node is the service that uses it never ends.
+    fn loops(&mut self) {
+        for service in &self.config.services {
+            let chain = service.handler.as_ref().map(|handler| &handler.chain);
+            let chain = self
+                .config
+                .chains
+                .iter()
+                .find(|one| Some(&one.name) == chain);
+            let Some(hop) = chain.and_then(|chain| chain.hops.first()) else {
+                continue;
+            };
+            let named = self.config.hops.iter().find(|one| one.name == hop.name);
+            let nodes = hop
+                .nodes
+                .as_ref()
+                .or(named.and_then(|hop| hop.nodes.as_ref()));
+            let Some(own) = Bound::of(&service.addr) else {
+                continue;
+            };
+            for node in nodes.into_iter().flatten() {
+                let here = Bound::of(&node.addr).filter(|node| node.is_local());
+                if here.is_some_and(|node| node.port == own.port && node.overlaps(&own)) {
+                    self.findings.error(
+                        &service.origin,
+                        format_args!(
+                            "service {:?} leads back to itself: node {:?} of its chain is {}",
+                            service.name, node.name, node.addr
+                        ),
                     );
                 }
             }
@@ -273,8 +346,12 @@ impl Pass<'_> {
         );
         let nodes = hop.nodes.as_deref().unwrap_or_default();
         if nodes.is_empty() {
+            let text = match hop.nodes {
+                Some(_) => "has no nodes",
+                None => "has no nodes: a hop of the top level defines them, and refers to none",
+            };
             self.findings
-                .error(&hop.origin, format_args!("hop {:?} has no nodes", hop.name));
+                .error(&hop.origin, format_args!("hop {:?} {text}", hop.name));
         }
         for node in nodes {
             self.node(&format!("{}: {}", hop.origin, node.name), node);
@@ -357,7 +434,11 @@ impl Pass<'_> {
         if known.contains(&name) {
             return;
         }
-        let hint = match nearest(name, known) {
+        let near = match self.findings.is_full() {
+            true => None,
+            false => nearest(name, known),
+        };
+        let hint = match near {
             Some(near) => format!(", did you mean {near:?}?"),
             None => String::new(),
         };
@@ -393,7 +474,49 @@ impl Pass<'_> {
     }
 }
 
-pub(super) fn word(word: &str, place: Place) -> &str {
+/// What a listening address takes.
+#[derive(Debug)]
+struct Bound {
+    port: u16,
+    /// `None`: all of them.
+    ip: Option<IpAddr>,
+    /// Whether that is all of IPv4 only.
+    only_v4: bool,
+}
+
+impl Bound {
+    /// `None` for addresses that cannot clash, or are not understood.
+    fn of(addr: &str) -> Option<Self> {
+        let (host, port) = addr.rsplit_once(':')?;
+        let port = port.parse().ok().filter(|port| *port != 0)?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let ip = match host.to_ascii_lowercase().as_str() {
+            "" => None,
+            "localhost" => Some(IpAddr::from([127, 0, 0, 1])),
+            host => Some(host.parse().ok()?),
+        };
+        Some(Self {
+            port,
+            only_v4: ip.is_some_and(|ip: IpAddr| ip.is_unspecified() && ip.is_ipv4()),
+            ip: ip.filter(|ip| !ip.is_unspecified()),
+        })
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        match (self.ip, other.ip) {
+            (Some(one), Some(other)) => one == other,
+            (None, None) => true,
+            (None, Some(ip)) => ip.is_ipv4() || !self.only_v4,
+            (Some(ip), None) => ip.is_ipv4() || !other.only_v4,
+        }
+    }
+
+    fn is_local(&self) -> bool {
+        self.ip.is_none_or(|ip| ip.is_loopback())
+    }
+}
+
+pub(crate) fn word(word: &str, place: Place) -> &str {
     if word.is_empty() {
         place.default_word()
     } else {

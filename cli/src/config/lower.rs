@@ -213,9 +213,15 @@ impl Lowering<'_> {
         if speaks_socks && !options.flag("notls") {
             match self.tls.server(model.tls.as_ref()) {
                 Ok(config) => handler.socks_tls = Some(config),
-                Err(error) => self
-                    .findings
-                    .error(at, format_args!("handler.tls: {error}")),
+                Err(error) => {
+                    // The default certificate serves both parts, and is reported once.
+                    let known = format!("listener.tls: {error}");
+                    let mut said = self.findings.all().iter();
+                    if !said.any(|one| one.place == at && one.text == known) {
+                        self.findings
+                            .error(at, format_args!("handler.tls: {error}"));
+                    }
+                }
             }
         }
         Some(handler)
@@ -268,6 +274,10 @@ impl Lowering<'_> {
         let target = Target::parse(addr);
         if target.is_none() {
             let text = format_args!("{name}: expected an address such as host:port, got {addr:?}");
+            self.findings.error(at, text);
+        }
+        if target.as_ref().is_some_and(|target| target.port == 0) {
+            let text = format_args!("{name}: nothing can be reached on port 0, got {addr:?}");
             self.findings.error(at, text);
         }
         target

@@ -45,6 +45,9 @@ pub(super) fn listener(
         false => None,
         true => {
             remark(to, model.tls.as_ref(), at);
+            let own = model.tls.as_ref().filter(|tls| !tls.cert_file.is_empty());
+            // Without one of its own, it shows the default certificate.
+            dates(to, own.or(to.config.tls.as_ref()), at);
             match to.tls.server(model.tls.as_ref()) {
                 Ok(config) => Some(config),
                 Err(error) => {
@@ -97,12 +100,13 @@ pub(super) fn dialer(
     let tls = match channel.has_tls() {
         true => {
             remark(to, model.tls.as_ref(), at);
+            dates(to, model.tls.as_ref(), at);
             if !section.secure && section.ca_file.is_empty() {
                 let text = format_args!(
                     "the certificate of {} is not verified: add secure=true",
                     node.name
                 );
-                to.findings.warn(at, text);
+                to.findings.unsafe_use(at, text);
             }
             Some(tls_client(to, &section, &node.addr, host.as_deref(), at)?)
         }
@@ -355,6 +359,12 @@ fn mux(to: &mut Lowering<'_>, options: &Options<'_>, at: &str) -> Option<Mux> {
 fn remark(to: &mut Lowering<'_>, section: Option<&Tls>, at: &str) {
     let options = section.and_then(|tls| tls.options.as_ref());
     for text in options.map(tls::remarks).unwrap_or_default() {
+        to.findings.warn(at, text);
+    }
+}
+
+fn dates(to: &mut Lowering<'_>, section: Option<&Tls>, at: &str) {
+    if let Some(text) = section.and_then(tls::dates) {
         to.findings.warn(at, text);
     }
 }

@@ -1,6 +1,5 @@
 //! Model to plan: hops, nodes and connectors.
 
-use std::fs;
 use std::sync::Arc;
 
 use ginnel_core::addr::{Host, Target};
@@ -12,6 +11,7 @@ use super::lower_channel as channel;
 use super::lower_users::user_lines;
 use super::model;
 use super::options::{Options, Place};
+use super::text;
 use crate::url;
 
 pub(super) fn hop(to: &mut Lowering<'_>, model: &model::Hop) -> Option<Hop> {
@@ -110,7 +110,7 @@ fn auth_of(
         return Some(given.then(|| (auth.username.clone(), auth.password.clone())));
     }
     let path = &auth.file;
-    let first = fs::read_to_string(path).map(|text| user_lines(&text).next());
+    let first = text::file(path).map(|text| user_lines(&text).next());
     match first {
         Ok(Some(line)) => Some(Some(line)),
         Ok(None) => {
@@ -122,7 +122,7 @@ fn auth_of(
         }
         Err(error) => {
             to.findings
-                .error(at, format_args!("connector.auth.file {path}: {error}"));
+                .error(at, format_args!("connector.auth.file {error}"));
             None
         }
     }

@@ -1,11 +1,10 @@
 //! Model to plan: who may use a service.
 
-use std::fs;
-
 use ginnel_core::plan::Users;
 
 use super::lower::Lowering;
 use super::model;
+use super::text;
 
 impl Lowering<'_> {
     /// Named authers replace `auth`; without either everybody may come in.
@@ -35,7 +34,7 @@ impl Lowering<'_> {
         }
         if auth.username.is_empty() {
             self.findings
-                .warn(at, "no user name, so no authentication takes place");
+                .unsafe_use(at, "no user name, so no authentication takes place");
             return None;
         }
         Some(Users(self.user(auth, at).into_iter().collect()))
@@ -51,7 +50,7 @@ impl Lowering<'_> {
             .get("file")
             .and_then(|file| file.get("path")?.as_str());
         let Some(path) = path else { return users };
-        match fs::read_to_string(path) {
+        match text::file(path) {
             Ok(text) => {
                 for (user, password) in user_lines(&text) {
                     // A user of the file replaces the same user of the configuration.
@@ -61,7 +60,7 @@ impl Lowering<'_> {
             }
             Err(error) => self
                 .findings
-                .error(&auther.origin, format_args!("file {path}: {error}")),
+                .error(&auther.origin, format_args!("file {error}")),
         }
         users
     }
@@ -75,7 +74,7 @@ impl Lowering<'_> {
                 "user {:?} has no password: any password is accepted",
                 auth.username
             );
-            self.findings.warn(at, text);
+            self.findings.unsafe_use(at, text);
         }
         Some((auth.username.clone(), auth.password.clone()))
     }

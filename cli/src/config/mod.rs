@@ -1,6 +1,8 @@
 //! Configuration: sources to model (load), model to plan (lower).
 
 pub mod check;
+pub mod fetch;
+pub mod keys;
 pub mod load;
 pub mod lower;
 mod lower_channel;
@@ -9,9 +11,11 @@ mod lower_users;
 pub mod model;
 pub mod normal;
 pub mod options;
+pub mod origins;
 pub mod print;
 pub mod repair;
 pub mod schema;
+mod text;
 pub mod tree;
 pub mod value;
 pub mod yaml;

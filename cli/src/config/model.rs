@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::duration::Span;
+use crate::secrets;
 
 /// Free-form options, in the order and spelling of the source.
 pub type Map = serde_json::Map<String, Value>;
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Config {
     pub services: Vec<Service>,
@@ -65,6 +66,15 @@ pub struct Config {
     /// Not gost's: unknown keys are errors.
     #[serde(skip_serializing_if = "is_false")]
     pub strict: bool,
+}
+
+/// Sections without a typed form and header fields hold secrets, too.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        secrets::hide_all(&mut value);
+        write!(f, "{value:#}")
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -6,18 +6,25 @@ use serde_json::Value;
 
 use super::model::Map;
 use super::options::{self, Place};
+use super::origins::Origins;
 use super::schema::{self, Form, Schema};
 use super::tree::{Entry, Node, Spot};
 use super::value;
 use crate::duration::Span;
 use crate::report::{Findings, nearest};
+use crate::secrets;
 
 /// Below this a bare integer in a typed duration can only be meant as seconds.
 const NANOSECONDS_FROM: i64 = 1_000_000;
 
-/// The document as a configuration's value. Problems are added to `findings`.
-pub fn normalise(root: &Node, source: &str, findings: &mut Findings) -> Map {
-    let mut pass = Pass { source, findings };
+/// The document as a configuration's value. Problems are added to `findings`, the places of all
+/// keys to `origins`.
+pub fn normalise(root: &Node, source: &str, origins: &mut Origins, findings: &mut Findings) -> Map {
+    let mut pass = Pass {
+        source,
+        origins,
+        findings,
+    };
     let entries = match root {
         Node::Null => return Map::new(),
         Node::Map(entries) => entries,
@@ -42,6 +49,7 @@ pub fn normalise(root: &Node, source: &str, findings: &mut Findings) -> Map {
 
 struct Pass<'a> {
     source: &'a str,
+    origins: &'a mut Origins,
     findings: &'a mut Findings,
 }
 
@@ -96,6 +104,7 @@ impl Pass<'_> {
                 continue;
             };
             if let Some(value) = self.value(&entry.value, *form, word, &below) {
+                self.origins.record(&below.text, self.line(&below));
                 map.insert((*name).to_owned(), value);
             }
         }
@@ -226,7 +235,9 @@ impl Pass<'_> {
         };
         let word = word.unwrap_or(place.default_word());
         for entry in entries {
-            let at = self.place(&path.key(&entry.key, entry.at));
+            let below = path.key(&entry.key, entry.at);
+            self.origins.record(&below.text, self.line(&below));
+            let at = self.place(&below);
             check_option(
                 place,
                 word,
@@ -240,6 +251,10 @@ impl Pass<'_> {
     }
 
     fn unknown_key(&mut self, key: &str, schema: &Schema, path: &Path) {
+        if self.findings.is_full() {
+            self.findings.unknown("", "unknown key");
+            return;
+        }
         let names = schema.fields.iter().map(|(name, _)| *name);
         let homes = schema::homes(key);
         let hint = match nearest(key, names) {
@@ -255,10 +270,21 @@ impl Pass<'_> {
     }
 
     fn expected<T>(&mut self, what: &str, got: &Node, path: &Path) -> Option<T> {
-        let got = got.describe();
+        let got = match secrets::may_hold_one(&path.text) {
+            true => "something else".to_owned(),
+            false => got.describe(),
+        };
         self.findings
             .error(self.place(path), format_args!("expected {what}, got {got}"));
         None
+    }
+
+    /// `gost.yml:12`.
+    fn line(&self, path: &Path) -> String {
+        match path.at.line {
+            0 => self.source.to_owned(),
+            line => format!("{}:{line}", self.source),
+        }
     }
 
     fn place(&self, path: &Path) -> String {

@@ -123,7 +123,7 @@ pub static OPTIONS: &[Opt] = &[
     opt(&["ws.header.*", "header.*"], Text, "", Used, WS_ENDS, "one such field, for the command line"),
     opt(&["ws.handshakeTimeout", "handshakeTimeout"], Kind::Duration, "10s", Used, WS_ENDS, "for TLS and upgrade together"),
     opt(&["ws.readHeaderTimeout", "readHeaderTimeout"], Kind::Duration, "10s", Used, WS_ENDS, "for receiving the head of the upgrade"),
-    opt(&["ws.readBufferSize", "readBufferSize"], Int, "65536", Used, WS_ENDS, "bytes of one read from the socket"),
+    opt(&["ws.readBufferSize", "readBufferSize"], Int, "262144", Used, WS_ENDS, "bytes of one read from the socket"),
     opt(&["ws.writeBufferSize", "writeBufferSize"], Int, "one frame a message", Used, WS_ENDS, "payload bytes of one frame"),
     opt(&["ws.enableCompression", "enableCompression"], Bool, "false", Used, WS_ENDS, "permessage-deflate"),
     opt(&["ws.keepalive", "keepalive"], BoolOrDuration, "false", Used, WS_ENDS, "pings; a duration is their period"),
@@ -261,7 +261,18 @@ pub fn hint<'a>(key: &str, names: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 impl Opt {
-    fn is_called(&self, key: &str) -> bool {
+    /// The spelling to show: without a prefix where that is one, too.
+    pub fn name(&self) -> &'static str {
+        let first = self.names.first().copied().unwrap_or_default();
+        let short = first.split_once('.').map(|(_, rest)| rest);
+        match short.filter(|short| self.names.contains(short)) {
+            Some(short) => short,
+            None => first,
+        }
+    }
+
+    /// By any of its spellings, in any case.
+    pub fn is_called(&self, key: &str) -> bool {
         self.names.iter().any(|name| match name.strip_suffix('*') {
             Some(prefix) => key
                 .get(..prefix.len())
@@ -270,7 +281,7 @@ impl Opt {
         })
     }
 
-    fn stands_at(&self, place: Place, word: Option<&str>) -> bool {
+    pub fn stands_at(&self, place: Place, word: Option<&str>) -> bool {
         self.at.iter().any(|(at, words)| {
             *at == place && word.is_none_or(|word| words.is_empty() || words.contains(&word))
         })

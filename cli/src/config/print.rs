@@ -27,7 +27,11 @@ pub fn print(config: &Config, output: Output) -> String {
     let mut value = serde_json::to_value(config).unwrap_or_default();
     sort_options(&mut value);
     match output {
-        Output::Yaml => indent_lists(&serde_yaml::to_string(&value).unwrap_or_default()),
+        Output::Yaml => {
+            let mut text = String::new();
+            emit(&value, 0, &mut text);
+            text
+        }
         Output::Json => {
             nanoseconds(&mut value);
             if let Some(services) = value.get_mut("services")
@@ -80,48 +84,70 @@ fn nanoseconds(value: &mut Value) {
     }
 }
 
-/// Go's printer indents sequences below their key; the library does not.
-fn indent_lists(text: &str) -> String {
-    // Each open block: the column its lines have in the input, and how far they move.
-    let mut open: Vec<(usize, usize)> = Vec::new();
-    let mut out = String::with_capacity(text.len() * 2);
-    let mut literal: Option<usize> = None;
-    let mut key_column = None;
-    for line in text.lines() {
-        let column = line.len() - line.trim_start_matches(' ').len();
-        if literal.is_some_and(|above| column > above || line.is_empty()) {
-            let shift = open.last().map_or(0, |(_, shift)| *shift);
-            out.extend(std::iter::repeat_n(' ', shift));
-            out.push_str(line);
+/// In Go's manner: sequences are indented below their key. The library does not, and its block
+/// scalars cannot be moved.
+fn emit(value: &Value, indent: usize, out: &mut String) {
+    let mut first = true;
+    let mut begin = |out: &mut String| {
+        // The first line continues what stands in front of it.
+        if !std::mem::take(&mut first) {
+            out.extend(std::iter::repeat_n(' ', indent));
+        }
+    };
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            for (key, value) in map {
+                begin(out);
+                out.push_str(&scalar(&Value::from(key.as_str())));
+                out.push(':');
+                let block = match value {
+                    Value::Object(map) => !map.is_empty(),
+                    Value::Array(list) => !list.is_empty(),
+                    _ => false,
+                };
+                match block {
+                    true => {
+                        out.push('\n');
+                        out.extend(std::iter::repeat_n(' ', indent + 2));
+                    }
+                    false => out.push(' '),
+                }
+                emit(value, indent + 2, out);
+            }
+        }
+        Value::Array(list) if !list.is_empty() => {
+            for value in list {
+                begin(out);
+                out.push_str("- ");
+                emit(value, indent + 2, out);
+            }
+        }
+        other => {
+            out.push_str(&scalar(other));
             out.push('\n');
-            continue;
-        }
-        literal = None;
-        let item = line[column..].starts_with("- ") || &line[column..] == "-";
-        while open
-            .last()
-            .is_some_and(|(at, _)| *at > column || (*at == column && !item))
-        {
-            open.pop();
-        }
-        if item && key_column == Some(column) && open.last().is_none_or(|(at, _)| *at != column) {
-            let shift = open.last().map_or(0, |(_, shift)| *shift) + 2;
-            open.push((column, shift));
-        }
-        let shift = open.last().map_or(0, |(_, shift)| *shift);
-        out.extend(std::iter::repeat_n(' ', shift));
-        out.push_str(line);
-        out.push('\n');
-        let dashes = line[column..].len() - line[column..].trim_start_matches("- ").len();
-        key_column = line.ends_with(':').then_some(column + dashes);
-        if line.ends_with([' ', '|']) || line.ends_with("|-") || line.ends_with("|+") {
-            literal = line
-                .ends_with('|')
-                .then_some(column + dashes)
-                .or((line.ends_with("|-") || line.ends_with("|+")).then_some(column + dashes));
         }
     }
-    out
+}
+
+/// On one line.
+fn scalar(value: &Value) -> String {
+    let is_break = |c: char| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}');
+    let text = match value {
+        Value::String(text) if text.contains(|c: char| c.is_control() || is_break(c)) => None,
+        _ => serde_yaml::to_string(value).ok(),
+    };
+    match text.as_deref().map(|text| text.trim_end_matches('\n')) {
+        Some(text) if !text.contains('\n') => text.to_owned(),
+        // JSON's strings are YAML's, but for what YAML counts as a line break.
+        _ => value
+            .to_string()
+            .chars()
+            .map(|c| match c.is_control() || is_break(c) {
+                true => format!("\\u{:04x}", u32::from(c)),
+                false => c.to_string(),
+            })
+            .collect(),
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::normal::normalise;
+use super::origins::Origins;
 use super::tree::Node;
 use crate::report::Findings;
 
@@ -52,7 +53,7 @@ pub fn repair(text: &str, source: &str) -> Option<Repaired> {
             continue;
         };
         let mut findings = Findings::default();
-        normalise(&node, source, &mut findings);
+        normalise(&node, source, &mut Origins::default(), &mut findings);
         if findings.has_errors() || findings.has_unknown() {
             continue;
         }

@@ -4,6 +4,8 @@
 //! text, because `007` as a password is those three characters and not the number seven. Neither
 //! library tells positions, so keys are searched in the text, in document order.
 
+use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserialize;
@@ -35,9 +37,17 @@ pub struct Spot {
     pub column: usize,
 }
 
+/// No configuration is nested deeper, and both libraries and everything after them recurse.
+const MAX_DEPTH: usize = 64;
+/// Values of a document, with anchors expanded.
+const MAX_NODES: usize = 1_000_000;
+/// How much longer than the text its values may be, with anchors expanded.
+const MAX_GROWTH: usize = 1 << 20;
+
 impl Node {
     pub fn from_yaml(text: &str) -> Result<Self, serde_yaml::Error> {
-        let shape = Self::deserialize(serde_yaml::Deserializer::from_str(text))?;
+        let budget = Budget::new(text);
+        let shape = Shape::top(&budget).deserialize(serde_yaml::Deserializer::from_str(text))?;
         let literal = Literal(&shape).deserialize(serde_yaml::Deserializer::from_str(text));
         let mut node = literal.unwrap_or(shape);
         node.locate(text);
@@ -46,7 +56,10 @@ impl Node {
     }
 
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
-        let mut node: Self = serde_json::from_str(text)?;
+        let budget = Budget::new(text);
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let mut node = Shape::top(&budget).deserialize(&mut reader)?;
+        reader.end()?;
         node.locate(text);
         Ok(node)
     }
@@ -85,8 +98,7 @@ impl Node {
     }
 
     fn locate(&mut self, text: &str) {
-        let mut finder = Finder { text, from: 0 };
-        self.locate_with(&mut finder);
+        self.locate_with(&mut Finder::new(text));
     }
 
     fn locate_with(&mut self, finder: &mut Finder<'_>) {
@@ -111,6 +123,7 @@ impl Node {
         };
         let (merges, mut own): (Vec<_>, Vec<_>) =
             entries.drain(..).partition(|entry| entry.key == "<<");
+        let mut known: HashSet<String> = own.iter().map(|one| one.key.clone()).collect();
         for merge in merges {
             let sources = match merge.value {
                 Self::List(list) => list,
@@ -119,7 +132,7 @@ impl Node {
             for source in sources {
                 let Self::Map(source) = source else { continue };
                 for entry in source {
-                    if !own.iter().any(|one| one.key == entry.key) {
+                    if known.insert(entry.key.clone()) {
                         own.push(entry);
                     }
                 }
@@ -130,23 +143,49 @@ impl Node {
     }
 }
 
+/// Searches keys in document order. Its own place only moves forward, so that all searches
+/// together read the text a bounded number of times.
 struct Finder<'a> {
     text: &'a str,
+    /// Where the next search begins.
     from: usize,
+    /// The position up to which lines and columns are counted, and what they are there.
+    at: usize,
+    spot: Spot,
+    /// Bytes that may still be searched: keys that come from an anchor are not found again.
+    left: usize,
 }
 
-impl Finder<'_> {
+impl<'a> Finder<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            from: 0,
+            at: 0,
+            spot: Spot { line: 1, column: 1 },
+            left: text.len().saturating_mul(64),
+        }
+    }
+
     /// The next place where `key` stands as a key.
     fn find(&mut self, key: &str) -> Spot {
         if key.is_empty() {
             return Spot::default();
         }
         let mut from = self.from;
-        while let Some(at) = self.text[from..].find(key).map(|at| at + from) {
+        while self.left > 0 {
+            let found = self.text[from..].find(key);
+            self.left = self
+                .left
+                .saturating_sub(found.unwrap_or(self.text.len() - from) + 1);
+            let Some(at) = found.map(|at| at + from) else {
+                break;
+            };
             let end = at + key.len();
             if self.is_key(at, end) {
+                self.advance(at);
                 self.from = end;
-                return self.spot(at);
+                return self.spot;
             }
             from = at + self.text[at..].chars().next().map_or(1, char::len_utf8);
         }
@@ -154,99 +193,173 @@ impl Finder<'_> {
     }
 
     fn is_key(&self, at: usize, end: usize) -> bool {
-        let line_start = self.text[..at].rfind('\n').map_or(0, |at| at + 1);
-        let before = &self.text[line_start..at];
-        if before.trim_start().starts_with('#') {
-            return false;
-        }
-        let starts = before
-            .chars()
-            .next_back()
-            .is_none_or(|c| c.is_whitespace() || matches!(c, '{' | ',' | '"' | '\''));
+        let before = self.text[..at].chars().next_back();
+        let starts =
+            before.is_none_or(|c| c.is_whitespace() || matches!(c, '{' | ',' | '"' | '\''));
         let after = self.text[end..]
             .trim_start_matches(['"', '\''])
             .trim_start_matches(' ');
-        starts && after.starts_with(':')
+        starts && after.starts_with(':') && !self.in_comment(at)
     }
 
-    fn spot(&self, at: usize) -> Spot {
-        let before = &self.text[..at];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Spot {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+    /// Only whole lines are recognised.
+    fn in_comment(&self, at: usize) -> bool {
+        // A long line is no comment, and is not searched again for every key.
+        let mut line = self.text[..at].bytes().rev().take(4096);
+        let blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
+        let mut first = None;
+        for byte in line.by_ref() {
+            if byte == b'\n' {
+                return first == Some(b'#');
+            }
+            if !blank(&byte) {
+                first = Some(byte);
+            }
+        }
+        at < 4096 && first == Some(b'#')
+    }
+
+    fn advance(&mut self, to: usize) {
+        for c in self.text[self.at..to].chars() {
+            self.spot.column += 1;
+            if c == '\n' {
+                self.spot.line += 1;
+                self.spot.column = 1;
+            }
+        }
+        self.at = to;
+    }
+}
+
+/// What the values of a document may still take.
+struct Budget {
+    nodes: Cell<usize>,
+    bytes: Cell<usize>,
+}
+
+impl Budget {
+    fn new(text: &str) -> Self {
+        Self {
+            nodes: Cell::new(MAX_NODES),
+            bytes: Cell::new(text.len() + MAX_GROWTH),
         }
     }
-}
 
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(Shape)
+    fn take<E: de::Error>(&self, bytes: usize) -> Result<(), E> {
+        let nodes = self.nodes.get().checked_sub(1);
+        let bytes = self.bytes.get().checked_sub(bytes);
+        let (Some(nodes), Some(bytes)) = (nodes, bytes) else {
+            return Err(E::custom(
+                "too many values, or too much text once its anchors are expanded",
+            ));
+        };
+        self.nodes.set(nodes);
+        self.bytes.set(bytes);
+        Ok(())
     }
 }
 
-struct Shape;
+/// Reads whatever is there.
+#[derive(Clone, Copy)]
+struct Shape<'b> {
+    budget: &'b Budget,
+    depth: usize,
+}
 
-impl<'de> Visitor<'de> for Shape {
+impl<'b> Shape<'b> {
+    fn top(budget: &'b Budget) -> Self {
+        Self { budget, depth: 0 }
+    }
+
+    fn below<E: de::Error>(self) -> Result<Self, E> {
+        let depth = self.depth + 1;
+        if depth > MAX_DEPTH {
+            return Err(E::custom(format!("nested deeper than {MAX_DEPTH} levels")));
+        }
+        Ok(Self { depth, ..self })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Shape<'_> {
+    type Value = Node;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Node, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Shape<'_> {
     type Value = Node;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_unit<E>(self) -> Result<Node, E> {
+    fn visit_unit<E: de::Error>(self) -> Result<Node, E> {
+        self.budget.take(0)?;
         Ok(Node::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Node, E> {
+        self.budget.take(0)?;
         Ok(Node::Bool(value, value.to_string()))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Node, E> {
+        self.budget.take(0)?;
         Ok(Node::Number(value.into(), value.to_string()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Node, E> {
+        self.budget.take(0)?;
         Ok(Node::Number(value.into(), value.to_string()))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node, E> {
+        self.budget.take(0)?;
         Ok(match serde_json::Number::from_f64(value) {
             Some(number) => Node::Number(number, value.to_string()),
             None => Node::Text(value.to_string()),
         })
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Node, E> {
+        self.budget.take(value.len())?;
         Ok(Node::Text(value.to_owned()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Node, A::Error> {
+        let below = self.below()?;
+        self.budget.take(0)?;
         let mut list = Vec::new();
-        while let Some(node) = from.next_element()? {
+        while let Some(node) = from.next_element_seed(below)? {
             list.push(node);
         }
         Ok(Node::List(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Node, A::Error> {
+        let below = self.below()?;
+        self.budget.take(0)?;
         let mut entries: Vec<Entry> = Vec::new();
-        while let Some((key, value)) = from.next_entry::<Node, Node>()? {
+        let mut seen = HashSet::new();
+        while let Some(key) = from.next_key_seed(below)? {
             let Some(key) = key.text().map(str::to_owned) else {
                 return Err(de::Error::custom(format!(
                     "expected a word as key, got {}",
                     key.describe()
                 )));
             };
-            if let Some(first) = entries
-                .iter()
-                .find(|one| one.key.eq_ignore_ascii_case(&key))
-            {
+            if !seen.insert(key.to_ascii_lowercase()) {
+                let first = entries
+                    .iter()
+                    .find(|one| one.key.eq_ignore_ascii_case(&key));
+                let first = first.map_or("", |first| &first.key);
                 return Err(de::Error::custom(format!(
-                    "duplicate key {key:?} (upper and lower case are the same; the first is {:?})",
-                    first.key
+                    "duplicate key {key:?} (upper and lower case are the same; the first is {first:?})"
                 )));
             }
+            let value = from.next_value_seed(below)?;
             let at = Spot::default();
             entries.push(Entry { key, at, value });
         }
@@ -266,7 +379,11 @@ impl<'de> DeserializeSeed<'de> for Literal<'_> {
             Node::Number(number, _) => Ok(Node::Number(number.clone(), String::deserialize(from)?)),
             Node::List(_) => from.deserialize_seq(self),
             Node::Map(_) => from.deserialize_map(self),
-            Node::Null | Node::Text(_) => Node::deserialize(from),
+            Node::Null => {
+                de::IgnoredAny::deserialize(from)?;
+                Ok(Node::Null)
+            }
+            Node::Text(_) => String::deserialize(from).map(Node::Text),
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use super::model::Config;
 use super::normal::normalise;
+use super::origins::Origins;
 use super::repair;
 use super::tree::Node;
 use crate::report::Findings;
+use crate::secrets;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -22,18 +24,36 @@ impl Format {
     }
 }
 
+/// What one source says, and where it says it.
+#[derive(Debug, Default)]
+pub struct Document {
+    pub config: Config,
+    pub origins: Origins,
+    /// It could not be parsed at all.
+    pub unreadable: bool,
+}
+
+/// [`read`] without the places.
+pub fn parse(text: &str, format: Format, source: &str, findings: &mut Findings) -> Config {
+    read(text, format, source, findings).config
+}
+
 /// Reads `text`, which came from `source` (a name for messages). What cannot be read is missing
 /// from the result and reported in `findings`.
-pub fn parse(text: &str, format: Format, source: &str, findings: &mut Findings) -> Config {
+pub fn read(text: &str, format: Format, source: &str, findings: &mut Findings) -> Document {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let Some(node) = (match format {
         Format::Json => json(text, source, findings),
         Format::Yaml => yaml(text, source, findings),
     }) else {
-        return Config::default();
+        return Document {
+            unreadable: true,
+            ..Document::default()
+        };
     };
     let mut own = Findings::default();
-    let map = normalise(&node, source, &mut own);
+    let mut origins = Origins::default();
+    let map = normalise(&node, source, &mut origins, &mut own);
     let config = match serde_json::from_value::<Config>(map.into()) {
         Ok(config) => config,
         Err(error) => {
@@ -45,7 +65,11 @@ pub fn parse(text: &str, format: Format, source: &str, findings: &mut Findings) 
         own.make_strict();
     }
     findings.append(own);
-    config
+    Document {
+        config,
+        origins,
+        unreadable: false,
+    }
 }
 
 fn json(text: &str, source: &str, findings: &mut Findings) -> Option<Node> {
@@ -53,7 +77,7 @@ fn json(text: &str, source: &str, findings: &mut Findings) -> Option<Node> {
         Ok(node) => Some(node),
         Err(error) => {
             let place = format!("{source}:{}:{}", error.line(), error.column());
-            findings.error(place, error);
+            findings.error(place, without_place(&error.to_string()));
             None
         }
     }
@@ -62,7 +86,12 @@ fn json(text: &str, source: &str, findings: &mut Findings) -> Option<Node> {
 fn yaml(text: &str, source: &str, findings: &mut Findings) -> Option<Node> {
     let mut lines = text.lines().map(str::trim);
     if lines.all(|line| line.is_empty() || line.starts_with('#')) {
+        findings.warn(source, "there is nothing in it");
         return Some(Node::Null);
+    }
+    if opens_too_much(text) {
+        findings.error(source, "brackets are nested too deep");
+        return None;
     }
     let error = match Node::from_yaml(text) {
         Ok(node) => return Some(node),
@@ -93,10 +122,50 @@ fn yaml(text: &str, source: &str, findings: &mut Findings) -> Option<Node> {
         ),
         None => String::new(),
     };
-    let near = match excerpt.to_ascii_lowercase().contains("password") {
+    let near = match secrets::may_hold_one(excerpt) {
         true => String::new(),
-        false => format!(", near {excerpt:?}"),
+        false => format!(", near {:?}", excerpt.chars().take(60).collect::<String>()),
     };
-    findings.error(place, format_args!("{error}{hint}{near}"));
+    let message = match error.to_string() {
+        text if text == "repetition limit exceeded" => {
+            "its anchors expand to far more than is written".to_owned()
+        }
+        text => without_place(&text),
+    };
+    findings.error(place, format_args!("{message}{hint}{near}"));
     None
+}
+
+/// The library's time grows with the square of the depth. Quotes are not looked at: no
+/// configuration has that many brackets that are never closed.
+fn opens_too_much(text: &str) -> bool {
+    let mut depth = 0usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > 1000
+    })
+}
+
+/// The libraries' texts end with the place, which stands in front already; paths of a document
+/// that is nested too deep are cut.
+fn without_place(text: &str) -> String {
+    let text = match text.rfind(" at line ") {
+        Some(at)
+            if text[at..]
+                .chars()
+                .all(|c| c.is_ascii_digit() || " atlinecolumn".contains(c)) =>
+        {
+            &text[..at]
+        }
+        _ => text,
+    };
+    let path = text.find(": ").filter(|at| *at > 60);
+    match path {
+        Some(at) if text.is_char_boundary(30) => format!("{}...{}", &text[..30], &text[at..]),
+        _ => text.to_owned(),
+    }
 }

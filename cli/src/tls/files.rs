@@ -1,12 +1,16 @@
 //! PEM files: certificates, keys, roots. Errors name the file and what is wrong with it.
 
 use std::fs;
+use std::sync::Arc;
 
-use rustls::RootCertStore;
-use rustls::crypto::CryptoProvider;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
+use rustls::{CertificateError, RootCertStore};
+use time::OffsetDateTime;
 
 use crate::config::model::Tls;
 
@@ -40,6 +44,47 @@ pub(super) fn certified_key(tls: &Tls, provider: &CryptoProvider) -> Result<Cert
             "keyFile {key_file} is not the key of certFile {cert}"
         )),
         Err(error) => Err(format!("certFile {cert}: {error}")),
+    }
+}
+
+/// What is wrong with the dates of the certificate that is shown to others.
+pub(super) fn dates(tls: &Tls, now: UnixTime) -> Option<String> {
+    let path = &tls.cert_file;
+    let chain = certificates("certFile", path).ok()?;
+    let first = chain.first()?;
+    // As its own root: dates are looked at before everything that may be wrong with that.
+    let mut roots = RootCertStore::empty();
+    roots.add(first.clone()).ok()?;
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .ok()?;
+    let name = ServerName::try_from("localhost").ok()?;
+    let Err(rustls::Error::InvalidCertificate(error)) =
+        verifier.verify_server_cert(first, &[], &name, &[], now)
+    else {
+        return None;
+    };
+    let day = |time: UnixTime| {
+        let date = i64::try_from(time.as_secs())
+            .ok()
+            .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+        date.map_or_else(String::new, |date| format!(" on {}", date.date()))
+    };
+    match error {
+        CertificateError::ExpiredContext { not_after, .. } => Some(format!(
+            "certFile {path}: the certificate expired{}",
+            day(not_after)
+        )),
+        CertificateError::Expired => Some(format!("certFile {path}: the certificate has expired")),
+        CertificateError::NotValidYetContext { not_before, .. } => Some(format!(
+            "certFile {path}: the certificate is valid only from{} on",
+            day(not_before).trim_start_matches(" on")
+        )),
+        CertificateError::NotValidYet => {
+            Some(format!("certFile {path}: the certificate is not valid yet"))
+        }
+        _ => None,
     }
 }
 

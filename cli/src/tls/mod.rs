@@ -7,6 +7,7 @@ mod verify;
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::UnixTime;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
@@ -169,6 +170,11 @@ impl Maker {
         self.certificate = Some(key.clone());
         Ok(key)
     }
+}
+
+/// What is wrong with the dates of the section's certificate: it works, but peers will not trust it.
+pub fn dates(tls: &Tls) -> Option<String> {
+    (!tls.cert_file.is_empty()).then(|| files::dates(tls, UnixTime::now()))?
 }
 
 /// Remarks on options that are accepted but mean something else here.

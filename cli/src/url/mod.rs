@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::config::model::{Chain, Config, Map};
 use crate::config::value;
 use crate::report::Findings;
+use crate::secrets;
 use words::Side;
 
 /// What was typed.
@@ -77,7 +78,7 @@ pub fn global(
     keys: &[(&str, bool)],
     findings: &mut Findings,
 ) -> Option<Map> {
-    let place = format!("{flag} ({})", without_secrets(text));
+    let place = format!("{flag} ({})", secrets::hide(text));
     if text.trim().starts_with("unix://") {
         let mut map = Map::new();
         map.insert("addr".to_owned(), Value::String(text.trim().to_owned()));
@@ -140,40 +141,7 @@ fn read_global(text: &str, keys: &[(&str, bool)]) -> Result<Map, String> {
 
 /// `-L #2 (wss://:99999)`.
 fn place(flag: &str, number: usize, text: &str) -> String {
-    format!("{flag} #{number} ({})", without_secrets(text.trim()))
-}
-
-/// The text with passwords blotted out.
-fn without_secrets(text: &str) -> String {
-    let start = text.find("://").map_or(0, |at| at + 3);
-    let mut out = text.to_owned();
-    // Where the userinfo ends is guessed generously: an unescaped / ? # may be part of it.
-    let end = match text[start..].find(['/', '?', '#']) {
-        Some(end) if text[start..start + end].contains('@') => start + end,
-        _ => text.len(),
-    };
-    if let Some(at) = text[start..end].rfind('@').map(|at| at + start)
-        && let Some(colon) = text[start..at].find(':').map(|colon| colon + start)
-        && !starts_with_port(&text[colon + 1..at])
-    {
-        out.replace_range(colon + 1..at, "***");
-    }
-    let lower = out.to_ascii_lowercase();
-    if let Some(at) = lower
-        .find("?auth=")
-        .or_else(|| lower.find("&auth="))
-        .map(|at| at + 6)
-    {
-        let end = out[at..].find('&').map_or(out.len(), |end| end + at);
-        out.replace_range(at..end, "***");
-    }
-    out
-}
-
-/// `8443?path=/a@b` is no password.
-fn starts_with_port(text: &str) -> bool {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '-');
-    end.is_some_and(|end| end > 0 && text[end..].starts_with(['?', '/', '#']))
+    format!("{flag} #{number} ({})", secrets::hide(text.trim()))
 }
 
 /// Names of command-line objects: `service-0`, `service-1`, ... as far as they are free.
@@ -223,24 +191,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_show_no_secrets() {
-        for (text, shown) in [
-            (
-                "wss://u:p@ss@h:1?auth=abc&x=1",
-                "wss://u:***@h:1?auth=***&x=1",
-            ),
-            ("http://h:1", "http://h:1"),
-            ("u:p@:80", "u:***@:80"),
-            ("wss://u:p/x@:8443", "wss://u:***@:8443"),
-            ("wss://u:p?x@:8443", "wss://u:***@:8443"),
-            ("wss://u:p#x@:8443", "wss://u:***@:8443"),
-            ("wss://:8443?path=/a@b", "wss://:8443?path=/a@b"),
-        ] {
-            assert_eq!(without_secrets(text), shown);
-        }
-    }
-
-    #[test]
     fn errors_show_no_secrets() {
         for text in [
             "wss://u:to%psecret@h:1",
@@ -256,7 +206,7 @@ mod tests {
                 !error.contains("topsecret") && !error.contains("psecret"),
                 "{error}"
             );
-            assert!(!without_secrets(text).contains("psecret"), "{text}");
+            assert!(!secrets::hide(text).contains("psecret"), "{text}");
         }
     }
 }

@@ -27,6 +27,9 @@ pub(super) fn hop(
     }
     let parts = parts::split(text, Side::Node)?;
     let addrs = addrs(&parts, place, findings)?;
+    if parts.auth_overridden {
+        findings.note(place, "auth= is overridden by USER:PASS@");
+    }
     if parts.fragment {
         findings.warn(place, "what follows # is ignored: a # is written %23");
     }

@@ -18,6 +18,8 @@ pub(super) struct Parts {
     pub(super) path: String,
     pub(super) query: Query,
     pub(super) fragment: bool,
+    /// `auth=` is there, and something else counts.
+    pub(super) auth_overridden: bool,
 }
 
 pub(super) fn split(text: &str, side: Side) -> Result<Parts, String> {
@@ -50,6 +52,7 @@ pub(super) fn split(text: &str, side: Side) -> Result<Parts, String> {
         Some(user) => userinfo(user)?,
         None => None,
     };
+    let auth_overridden = user.is_some() && query.get(&["auth"]).is_some();
     let auth = match (auth, user, query.get(&["auth"])) {
         (None, None, Some(text)) => base64_auth(text)?,
         (auth, ..) => auth,
@@ -62,6 +65,7 @@ pub(super) fn split(text: &str, side: Side) -> Result<Parts, String> {
         path: path.to_owned(),
         query,
         fragment,
+        auth_overridden,
     })
 }
 
@@ -116,8 +120,17 @@ fn base64_auth(text: &str) -> Result<Option<Auth>, String> {
 }
 
 /// The parameters, first value of each key, in order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Query(pub Vec<(String, String)>);
+
+/// One of the values may be a secret.
+impl std::fmt::Debug for Query {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|(key, _)| key))
+            .finish()
+    }
+}
 
 impl Query {
     fn parse(text: &str) -> Result<Self, String> {

@@ -159,9 +159,9 @@ pub(super) fn network(key: &str, text: &str) -> Result<Option<Value>, String> {
 pub(super) fn check_auth(auth: Option<&Auth>, place: &str, findings: &mut Findings) {
     let Some(auth) = auth else { return };
     if auth.username.is_empty() {
-        findings.warn(place, "no user name, so no authentication takes place");
+        findings.unsafe_use(place, "no user name, so no authentication takes place");
     } else if auth.password.is_empty() {
-        findings.warn(
+        findings.unsafe_use(
             place,
             format_args!(
                 "user {:?} has no password: any password is accepted",

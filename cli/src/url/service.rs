@@ -45,6 +45,9 @@ pub(super) fn add(
     let parts = parts::split(text, Side::Service)?;
     let (addrs, path) = listen(&parts, place, findings)?;
     let targets = targets(&path, &parts, prefix)?;
+    if parts.auth_overridden {
+        findings.note(place, "auth= is overridden by USER:PASS@");
+    }
     if parts.fragment {
         findings.warn(place, "what follows # is ignored: a # is written %23");
     }

@@ -1,0 +1,97 @@
+//! From flags to something that can be started: the same for a start, a check and an explanation.
+
+use std::io::Read;
+
+use crate::config::check;
+use crate::config::load::{Loaded, Loader};
+use crate::config::lower::{self, Lowered};
+use crate::config::model::Config;
+use crate::config::origins::Origins;
+use crate::flags::{Flags, Runtime};
+use crate::listen;
+use crate::report::Findings;
+
+pub struct Prepared {
+    pub config: Config,
+    pub findings: Findings,
+    pub origins: Origins,
+    /// `None` when there are errors.
+    pub lowered: Option<Lowered>,
+    /// With where it was chosen.
+    pub runtime: (Runtime, &'static str),
+    pub threads: Option<usize>,
+}
+
+/// Reads, checks and lowers the configuration; opens nothing but the files it names.
+pub fn prepare(
+    flags: &Flags,
+    var: &dyn Fn(&str) -> Option<String>,
+    stdin: &mut dyn Read,
+) -> Prepared {
+    let loaded = Loader::new(flags, var).load(stdin);
+    finish(loaded, flags, var)
+}
+
+/// Checks and lowers what was loaded.
+pub fn finish(loaded: Loaded, flags: &Flags, var: &dyn Fn(&str) -> Option<String>) -> Prepared {
+    let Loaded {
+        config,
+        mut findings,
+        origins,
+        incomplete,
+    } = loaded;
+    // What could not be read must not be reported as missing.
+    let lowered = match incomplete {
+        true => None,
+        false => {
+            check::check(&config, &mut findings);
+            lower::lower(&config, &mut findings)
+        }
+    };
+    let runtime = runtime(flags, var, &mut findings);
+    if flags.reload.0 != 0 {
+        findings.warn("-R", "reloading is not supported yet, has no effect");
+    }
+    Prepared {
+        config,
+        findings,
+        origins,
+        lowered,
+        runtime,
+        threads: flags.threads,
+    }
+}
+
+fn runtime(
+    flags: &Flags,
+    var: &dyn Fn(&str) -> Option<String>,
+    findings: &mut Findings,
+) -> (Runtime, &'static str) {
+    if let Some(runtime) = flags.runtime {
+        return (runtime, "-runtime");
+    }
+    let word = var("GINNEL_RUNTIME").unwrap_or_default();
+    match Runtime::parse(&word) {
+        Some(runtime) => (runtime, "environment GINNEL_RUNTIME"),
+        None => {
+            if !word.is_empty() {
+                let text = format_args!("expected smol or mio, got {word:?}: smol is used");
+                findings.warn("GINNEL_RUNTIME", text);
+            }
+            (Runtime::default(), "default")
+        }
+    }
+}
+
+impl Prepared {
+    /// Tries all addresses, without accepting a connection.
+    pub fn try_ports(&mut self) {
+        let Some(lowered) = &self.lowered else { return };
+        let origins = self.config.services.iter().map(|one| &one.origin);
+        for (listen, origin) in lowered.listens.iter().zip(origins) {
+            if let Err(error) = listen::try_bind(&listen.addr) {
+                self.findings.error(origin, error);
+            }
+        }
+    }
+}
