@@ -392,10 +392,9 @@ impl Layer for Ws {
         let fail = match (&self.stage, how) {
             (Stage::Over, _) => return Ok(()),
             (Stage::Client(client), _) => Fail::new(Cause::Closed, client.ended(&self.rest)),
-            (Stage::Server(server), _) => Fail::new(
-                Cause::Closed,
-                format!("closed after {}", server.unfinished(&self.rest)),
-            ),
+            (Stage::Server(server), _) => {
+                Fail::new(Cause::Closed, server.unfinished("closed", &self.rest))
+            }
             (Stage::Open, Eof::Reset) => Fail::new(Cause::Reset, "websocket: connection reset"),
             (Stage::Open, Eof::Fin) if self.turn_at.is_some() => {
                 self.peer = Peer::Ending;
@@ -447,11 +446,10 @@ impl Layer for Ws {
         let due = |at: Option<Time>| at.is_some_and(|at| at <= cx.now);
         if due(self.head_at) {
             let text = match (&self.stage, &self.role) {
-                (Stage::Server(server), Role::Server(plan)) => format!(
-                    "{:?} for an upgrade passed after {}",
-                    plan.read_header_timeout,
-                    server.unfinished(&self.rest)
-                ),
+                (Stage::Server(server), Role::Server(plan)) => {
+                    let end = format!("{:?} for an upgrade passed", plan.read_header_timeout);
+                    server.unfinished(&end, &self.rest)
+                }
                 _ => "the time for an upgrade passed".to_owned(),
             };
             self.over(cx);

@@ -247,6 +247,12 @@ impl<K: Copy + PartialEq> Smux<K> {
             self.partial_len += n;
             wire.advance(n);
             if self.partial_len < wanted {
+                let command = if self.partial_len > 1 {
+                    self.partial[1]
+                } else {
+                    0
+                };
+                Header::begin(self.partial[0], command, self.plan.version)?;
                 continue;
             }
             let mut header = [0; HEADER];

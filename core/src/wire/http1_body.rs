@@ -101,7 +101,7 @@ fn chunked_alone(fields: &Fields) -> Result<(), Fail> {
 }
 
 /// Walks over a chunked body without changing it. Holds no bytes: an incomplete line stays with the
-/// caller, at most [`SIZE_LINE`] bytes or the limit for trailers.
+/// caller, at most `SIZE_LINE` bytes or the limit for trailers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunked {
     at: At,

@@ -39,3 +39,58 @@ pub(crate) mod testing {
         value
     }
 }
+
+/// What a peer seems to speak, by its first bytes, in words for a log: at most 24 characters of
+/// its text, never control characters.
+pub(crate) fn looks_like(bytes: &[u8]) -> String {
+    match bytes {
+        [0x14..=0x17, 0x03, ..] => return "a TLS record".to_owned(),
+        [5, n, ..] if *n > 0 => return "a SOCKS5 greeting".to_owned(),
+        [4, 1 | 2, ..] => return "a SOCKS4 request".to_owned(),
+        _ => {}
+    }
+    let bytes = &bytes[..bytes.len().min(24)];
+    let printable = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
+    let text = bytes.iter().position(|byte| !printable(byte));
+    match text.unwrap_or(bytes.len()) {
+        0 => {
+            let hex: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("bytes {}", hex[..hex.len().min(8)].join(" "))
+        }
+        len => format!("`{}`", String::from_utf8_lossy(&bytes[..len])),
+    }
+}
+
+/// The same by a single byte, where a protocol begins with its version: `: this looks like TLS`,
+/// or nothing.
+pub(crate) fn hint(first: u8) -> &'static str {
+    match first {
+        1 | 2 => ": this looks like smux (mws instead of ws) or relay",
+        4 => ": this looks like SOCKS4",
+        5 => ": this looks like SOCKS5",
+        0x16 => ": this looks like TLS",
+        b'A'..=b'Z' | b'a'..=b'z' => ": this looks like HTTP",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_is_described_without_raw_bytes() {
+        for (bytes, text) in [
+            (&b"\x16\x03\x01\x02\0"[..], "a TLS record"),
+            (b"\x05\x02\x00\x80", "a SOCKS5 greeting"),
+            (b"\x04\x01\x00\x50", "a SOCKS4 request"),
+            (b"SSH-2.0-x\r\n", "`SSH-2.0-x`"),
+            (b"\x00\xff\n", "bytes 00 ff 0a"),
+            (b"", "bytes "),
+        ] {
+            assert_eq!(looks_like(bytes), text);
+        }
+        assert_eq!(looks_like(&[0; 100]), "bytes 00 00 00 00 00 00 00 00");
+        assert_eq!(looks_like(&[b'a'; 100]).len(), 26);
+    }
+}

@@ -255,7 +255,8 @@ fn frame(buf: &[u8], limit: usize) -> Parsed<(u8, &[u8])> {
     };
     if version != VERSION {
         return Err(Fail::protocol(format!(
-            "expected relay version 1, got {version}"
+            "expected relay version 1, got {version}{}",
+            super::hint(version)
         )));
     }
     let Some((&[_, code, l0, l1], rest)) = buf.split_first_chunk() else {

@@ -35,23 +35,7 @@ impl Header {
     /// with another length the rest of the session could not be understood.
     pub fn parse(bytes: [u8; HEADER], version: u8) -> Result<Self, Fail> {
         let [v, command, l0, l1, s0, s1, s2, s3] = bytes;
-        if v != version {
-            return Err(Fail::protocol(format!(
-                "smux frame of version {v}, expected {version} (mux.version must be the same on both ends)"
-            )));
-        }
-        let command = match command {
-            0 => Command::Syn,
-            1 => Command::Fin,
-            2 => Command::Psh,
-            3 => Command::Nop,
-            4 => Command::Upd,
-            other => {
-                return Err(Fail::protocol(format!(
-                    "smux command {other}, expected 0 to 4"
-                )));
-            }
-        };
+        let command = Self::begin(v, command, version)?;
         let len = u16::from_le_bytes([l0, l1]);
         let expected = match command {
             Command::Psh => len,
@@ -68,6 +52,32 @@ impl Header {
             command,
             len,
             stream: u32::from_le_bytes([s0, s1, s2, s3]),
+        })
+    }
+
+    /// The first bytes of a header, which tell whether the peer speaks smux at all: one that does not
+    /// may wait for our answer before it sends the rest. A command that has not come yet is passed as 0.
+    pub fn begin(v: u8, command: u8, version: u8) -> Result<Command, Fail> {
+        if v != version {
+            let cure = match v {
+                1 | 2 => "mux.version must be the same on both ends",
+                _ => "the peer does not multiplex (ws instead of mws), or its mux.version differs",
+            };
+            return Err(Fail::protocol(format!(
+                "expected smux version {version}, got byte {v}: {cure}"
+            )));
+        }
+        Ok(match command {
+            0 => Command::Syn,
+            1 => Command::Fin,
+            2 => Command::Psh,
+            3 => Command::Nop,
+            4 => Command::Upd,
+            other => {
+                return Err(Fail::protocol(format!(
+                    "expected smux command 0 to 4, got {other}: does the peer multiplex (mws, not ws)?"
+                )));
+            }
         })
     }
 

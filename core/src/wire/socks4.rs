@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bytes::{BufMut, BytesMut};
 
-use super::Parsed;
+use super::{Parsed, hint};
 use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};
 
@@ -53,7 +53,8 @@ impl Request<'_> {
         };
         if version != VERSION {
             return Err(Fail::protocol(format!(
-                "expected SOCKS version 4, got {version}"
+                "expected SOCKS version 4, got {version}{}",
+                hint(version)
             )));
         }
         let Some((&[_, command, p0, p1, a, b, c, d], rest)) = buf.split_first_chunk() else {

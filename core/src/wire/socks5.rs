@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bytes::{BufMut, BytesMut};
 
-use super::Parsed;
+use super::{Parsed, hint};
 use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};
 
@@ -283,7 +283,8 @@ fn write_message(code: u8, target: &Target, out: &mut BytesMut) -> Result<(), Fa
 fn version(buf: &[u8], expected: u8, what: &str) -> Result<(), Fail> {
     match buf.first() {
         Some(&got) if got != expected => Err(Fail::protocol(format!(
-            "expected {what} version {expected}, got {got}"
+            "expected {what} version {expected}, got {got}{}",
+            if expected == VERSION { hint(got) } else { "" }
         ))),
         _ => Ok(()),
     }

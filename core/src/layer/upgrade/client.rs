@@ -15,6 +15,7 @@ use crate::error::{Cause, Fail};
 use crate::limits::Limits;
 use crate::plan::WsClient;
 use crate::wire::http1::{Fields, HeadSearch, Response};
+use crate::wire::looks_like;
 
 /// gost's, which is Go's.
 const USER_AGENT: &str = "Go-http-client/1.1";
@@ -95,7 +96,7 @@ impl Client {
         if rx[..seen] != START[..seen] {
             return Err(Fail::protocol(format!(
                 "{}, expected an HTTP/1 response",
-                first_bytes(rx)
+                looks_like(rx)
             )));
         }
         let limits = head_limits(limits);
@@ -196,13 +197,6 @@ fn refused(response: &Response) -> Fail {
         _ => Cause::Protocol,
     };
     Fail::new(cause, format!("{text}, expected 101"))
-}
-
-fn first_bytes(rx: &[u8]) -> String {
-    if matches!(rx, [0x14..=0x17, 0x03, ..]) {
-        return "a TLS record".to_owned();
-    }
-    format!("`{}`", rx[..rx.len().min(24)].escape_ascii())
 }
 
 /// Go's escaping of a path in which nothing is escaped yet (RFC 3986, 3.3, short of `!'()*[]`).
@@ -420,10 +414,7 @@ mod tests {
                 "invalid compression negotiation: `permessage-deflate`, expected \
                  `permessage-deflate; server_no_context_takeover; client_no_context_takeover`",
             ),
-            (
-                "SSH-2.0-x\r\n",
-                "`SSH-2.0-x\\r\\n`, expected an HTTP/1 response",
-            ),
+            ("SSH-2.0-x\r\n", "`SSH-2.0-x`, expected an HTTP/1 response"),
             (
                 "\u{15}\u{3}\u{1}",
                 "a TLS record, expected an HTTP/1 response",

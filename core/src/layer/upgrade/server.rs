@@ -14,6 +14,7 @@ use crate::error::{Cause, Fail};
 use crate::limits::Limits;
 use crate::plan::WsServer;
 use crate::wire::http1::{Fields, HeadSearch, Request, reason};
+use crate::wire::looks_like;
 
 /// Waits for a request that is an upgrade, and answers those that are not.
 #[derive(Debug, Default)]
@@ -47,8 +48,8 @@ impl Server {
             if rx.first().is_some_and(|byte| !byte.is_ascii_alphabetic()) {
                 malformed(400, "", out);
                 return Err(Fail::protocol(format!(
-                    "`{}`, expected an HTTP/1 request",
-                    rx[..rx.len().min(24)].escape_ascii()
+                    "{}, expected an HTTP/1 request",
+                    looks_like(rx)
                 )));
             }
             let parsed = match self.search.find(rx, limits) {
@@ -73,7 +74,7 @@ impl Server {
                 return Ok(Some(accept(plan, mux, &request, out)));
             };
             let text = format!(
-                "{} {} answered with {}: {}",
+                "{} {} answered with {}, {}",
                 request.method,
                 printable(request.target.as_bytes()),
                 refusal.status,
@@ -88,13 +89,14 @@ impl Server {
         }
     }
 
-    /// The connection ended, or its time, while `rx` was all that had come of a request.
-    pub fn unfinished(&self, rx: &[u8]) -> String {
-        let mut text = format!("{} bytes of an HTTP request head", rx.len());
-        if let Some(refused) = &self.refused {
-            let _ = write!(text, ", before it {refused}");
+    /// Why there was no upgrade, when the connection or its time ended (`end` says which) while
+    /// `rx` was all that had come of a request.
+    pub fn unfinished(&self, end: &str, rx: &[u8]) -> String {
+        match (&self.refused, rx.len()) {
+            (Some(refused), 0) => refused.clone(),
+            (Some(refused), n) => format!("{refused}; {end} after {n} bytes of the next request"),
+            (None, n) => format!("{end} after {n} bytes of an HTTP request head"),
         }
-        text
     }
 }
 
@@ -418,6 +420,16 @@ mod tests {
     #[test]
     fn after_a_refusal_the_connection_may_be_used_again() {
         let wrong = GOOD.replacen("/ws", "/", 1);
+        let mut server = Server::default();
+        let mut rx = BytesMut::from(wrong.as_str());
+        let result = server.recv(&plan(), true, &mut rx, &Limits::default(), &mut Vec::new());
+        assert!(matches!(result, Ok(None)));
+        let refused = "GET / answered with 404, expected path /ws";
+        assert_eq!(server.unfinished("closed", b""), refused);
+        assert_eq!(
+            server.unfinished("closed", b"GET"),
+            format!("{refused}; closed after 3 bytes of the next request")
+        );
         let (result, out, _) = serve(&plan(), &format!("{wrong}{GOOD}"));
         assert!(matches!(result, Ok(Some(_))));
         assert_eq!(out, format!("{NOT_FOUND}{ACCEPTED}"));
@@ -429,7 +441,7 @@ mod tests {
         let (result, out, _) = serve(&plan(), text);
         assert_eq!(
             result.unwrap_err().text,
-            "POST / answered with 404: expected path /ws"
+            "POST / answered with 404, expected path /ws"
         );
         assert!(out.contains("\r\nConnection: close\r\n"));
     }
@@ -438,9 +450,18 @@ mod tests {
     fn an_upgrade_has_no_body() {
         let request = GOOD.replacen("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\n", 1);
         let (result, out, _) = serve(&plan(), &format!("{request}12345"));
-        assert!(result.unwrap_err().text.ends_with("400: expected no body"));
+        assert!(result.unwrap_err().text.ends_with("400, expected no body"));
         assert!(out.starts_with("HTTP/1.1 400 Bad Request\r\n"));
         assert!(out.contains("\r\nConnection: close\r\n"));
+    }
+
+    #[test]
+    fn what_is_no_request_is_named() {
+        let hello = "\u{16}\u{3}\u{1}\u{2}";
+        assert_eq!(
+            serve(&plan(), hello).0.unwrap_err().text,
+            "a TLS record, expected an HTTP/1 request"
+        );
     }
 
     #[test]

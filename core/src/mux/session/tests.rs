@@ -260,3 +260,22 @@ fn keepalive_speaks_when_idle_and_notices_silence() {
     mux.pause(false, second(90));
     assert!(mux.timeout(second(91)).is_ok());
 }
+
+#[test]
+fn a_peer_that_does_not_multiplex_is_refused_at_once() {
+    // A SOCKS5 greeting, shorter than a header; its sender waits for an answer.
+    for wire in ["05 02 00 80", "05"] {
+        assert_eq!(
+            received(1, wire).unwrap_err(),
+            "expected smux version 1, got byte 5: the peer does not multiplex (ws instead of mws), \
+             or its mux.version differs"
+        );
+    }
+    assert_eq!(
+        received(1, "02").unwrap_err(),
+        "expected smux version 1, got byte 2: mux.version must be the same on both ends"
+    );
+    // A relay answer.
+    assert!(received(1, "01 40 00 00").unwrap_err().contains("got 64"));
+    assert!(received(1, "01 02 00 00").is_ok());
+}

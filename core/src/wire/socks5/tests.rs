@@ -236,3 +236,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn another_protocol_is_named() {
+    for (wire, text) in [
+        (&b"GET / HTTP/1.1"[..], "got 71: this looks like HTTP"),
+        (&[0x16, 3, 1], "got 22: this looks like TLS"),
+        (
+            &[1, 0, 0, 0],
+            "got 1: this looks like smux (mws instead of ws) or relay",
+        ),
+        (&[4, 1], "got 4: this looks like SOCKS4"),
+    ] {
+        let expected = format!("expected SOCKS version 5, {text}");
+        assert_eq!(Greeting::parse(wire).unwrap_err().text, expected);
+    }
+}
