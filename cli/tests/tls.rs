@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ginnel::config::model::{Tls, TlsOptions};
 use ginnel::duration::Span;
 use ginnel::tls::Maker;
+use ginnel_core::layer::tls::certificate_text;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::ServerName;
 use rustls::{
@@ -124,6 +125,90 @@ fn the_four_levels_of_verification() {
         // A machine without trusted certificates says so at start.
         Err(error) => assert!(error.contains("use caFile"), "{error}"),
     }
+}
+
+/// What `openssl req -x509` makes: it says CA:TRUE, and is shown by the server itself.
+fn self_signed(files: &Files, from: i32, to: i32) -> Tls {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(["a.example".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_before = rcgen::date_time_ymd(from, 1, 1);
+    params.not_after = rcgen::date_time_ymd(to, 1, 1);
+    files.write("cert.pem", &params.self_signed(&key).unwrap().pem());
+    files.write("key.pem", &key.serialize_pem());
+    files.pair()
+}
+
+#[test]
+fn a_self_signed_certificate_is_trusted_where_it_is_the_ca_file() {
+    let files = Files::new("self-signed");
+    let server = maker()
+        .server(Some(&self_signed(&files, 2020, 4000)))
+        .unwrap();
+    let client = |secure, files: &Files| {
+        let tls = Tls {
+            secure,
+            ca_file: files.path("cert.pem"),
+            ..Tls::default()
+        };
+        maker().client(&tls).unwrap()
+    };
+    assert!(connect(&server, &client(true, &files), "a.example").is_ok());
+    assert!(connect(&server, &client(true, &files), "b.example").is_err());
+    assert!(connect(&server, &client(false, &files), "b.example").is_ok());
+    let other = Files::new("self-signed-other");
+    self_signed(&other, 2020, 4000);
+    assert!(connect(&server, &client(true, &other), "a.example").is_err());
+    assert!(connect(&server, &client(false, &other), "a.example").is_err());
+    for (from, to) in [(2020, 2021), (3000, 4000)] {
+        let files = Files::new("self-signed-dates");
+        let server = maker()
+            .server(Some(&self_signed(&files, from, to)))
+            .unwrap();
+        for secure in [true, false] {
+            let result = connect(&server, &client(secure, &files), "a.example");
+            assert!(result.is_err(), "{from} to {to}");
+        }
+    }
+}
+
+#[test]
+fn certificate_errors_are_in_words() {
+    let (files, other) = (Files::new("words"), Files::new("words-other"));
+    let fails = |server: &Tls, ca: &str, name: &str| {
+        let client = Tls {
+            secure: true,
+            ca_file: ca.to_owned(),
+            ..Tls::default()
+        };
+        let server = maker().server(Some(server)).unwrap();
+        let client = maker().client(&client).unwrap();
+        match connect(&server, &client, name).map(|_| ()) {
+            Err(Error::InvalidCertificate(fault)) => certificate_text(&fault),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (ca, strange) = (files.path("ca.pem"), other.path("ca.pem"));
+    assert_eq!(
+        fails(&files.pair(), &ca, "b.example"),
+        "is for other names (a.example), expected b.example: set serverName"
+    );
+    assert_eq!(
+        fails(&files.pair(), &strange, "a.example"),
+        "is signed by nobody we trust: give its CA, or the certificate itself, with caFile"
+    );
+    let old = Files::new("words-old");
+    let tls = self_signed(&old, 2020, 2021);
+    let text = fails(&tls, &old.path("cert.pem"), "a.example");
+    assert!(
+        text.starts_with("expired ") && text.ends_with(" days ago"),
+        "{text}"
+    );
+    let tls = self_signed(&old, 2020, 4000);
+    assert_eq!(
+        fails(&tls, &ca, "a.example"),
+        "is that of a CA (CA:TRUE), and not itself in caFile"
+    );
 }
 
 #[test]

@@ -37,7 +37,7 @@ enum Check {
 use Check::{Alone, Elsewhere, ForwardNode, Node, Servers, Tests};
 
 const WITH_FILES: &str = "relay+mwss://user:pass@:8443?certFile=cert.pem&keyFile=key.pem";
-const CERTIFICATE: &str = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=example.com -addext subjectAltName=DNS:example.com -addext basicConstraints=critical,CA:FALSE -keyout key.pem -out cert.pem";
+const CERTIFICATE: &str = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=example.com -addext subjectAltName=DNS:example.com -keyout key.pem -out cert.pem";
 const CURL: &str = "curl -x http://127.0.0.1:8080 http://example.com/";
 const NEAR: &str =
     r#"ginnel -L :8080 -F "relay+mwss://user:pass@example.com:8443?secure=true&caFile=cert.pem""#;

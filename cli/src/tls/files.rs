@@ -13,6 +13,7 @@ use rustls::{CertificateError, RootCertStore};
 use time::OffsetDateTime;
 
 use crate::config::model::Tls;
+use crate::report::plain;
 
 pub(super) fn chain_and_key(
     tls: &Tls,
@@ -98,7 +99,7 @@ pub(super) fn roots(path: &str) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-fn certificates(what: &str, path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(super) fn certificates(what: &str, path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let pem = read(what, path)?;
     let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let list = list.map_err(|error| format!("{what} {path}: broken PEM ({error})"))?;
@@ -109,5 +110,5 @@ fn certificates(what: &str, path: &str) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 fn read(what: &str, path: &str) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| format!("{what} {path}: {error}"))
+    fs::read(path).map_err(|error| format!("{what} {path}: {}", plain(&error)))
 }

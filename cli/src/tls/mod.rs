@@ -112,15 +112,16 @@ impl Maker {
             .map_err(|error| error.to_string())?;
         let builder = match (tls.secure, tls.ca_file.as_str()) {
             (true, "") => builder.with_root_certificates(system_roots()?),
-            (true, path) => builder.with_root_certificates(files::roots(path)?),
             (false, "") => builder
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(verify::Anything::new(&provider))),
-            (false, path) => {
+            (names, path) => {
                 builder
                     .dangerous()
-                    .with_custom_certificate_verifier(verify::ChainOnly::new(
+                    .with_custom_certificate_verifier(verify::CaFile::new(
+                        files::certificates("caFile", path)?,
                         files::roots(path)?,
+                        names,
                         provider,
                     )?)
             }

@@ -1,11 +1,12 @@
-//! Verifiers for gost's two weaker levels. Both still check that the peer holds the key it shows.
+//! Verifiers for what rustls' own does not do as gost. All still check that the peer holds the key it shows.
 
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 /// `secure: false` without `caFile`.
@@ -53,23 +54,35 @@ impl ServerCertVerifier for Anything {
     }
 }
 
-/// `secure: false` with `caFile`: the chain must be good, the name may be any.
+/// `caFile`: the chain must lead to one of its certificates. A peer that shows one of them itself is
+/// trusted, too: webpki refuses a leaf that says CA:TRUE, as most self-signed ones do, and Go does not.
 #[derive(Debug)]
-pub(super) struct ChainOnly(Arc<WebPkiServerVerifier>);
+pub(super) struct CaFile {
+    inner: Arc<WebPkiServerVerifier>,
+    trusted: Vec<CertificateDer<'static>>,
+    /// `secure`: the name must be right, too.
+    names: bool,
+}
 
-impl ChainOnly {
+impl CaFile {
     pub(super) fn new(
+        trusted: Vec<CertificateDer<'static>>,
         roots: RootCertStore,
+        names: bool,
         provider: Arc<CryptoProvider>,
     ) -> Result<Arc<Self>, String> {
         let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Arc::new(Self(inner)))
+        Ok(Arc::new(Self {
+            inner,
+            trusted,
+            names,
+        }))
     }
 }
 
-impl ServerCertVerifier for ChainOnly {
+impl ServerCertVerifier for CaFile {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -78,16 +91,35 @@ impl ServerCertVerifier for ChainOnly {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verdict =
-            self.0
-                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        match verdict {
+        let verdict = self.inner.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        let Err(Error::InvalidCertificate(fault)) = &verdict else {
+            return verdict;
+        };
+        match fault {
             // The chain is verified before the name.
-            Err(Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            other => other,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                if self.names {
+                    return verdict;
+                }
+            }
+            // The dates are looked at first, whatever else is wrong.
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. } => return verdict,
+            _ if !self.trusted.contains(end_entity) => return verdict,
+            _ if self.names => {
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+            }
+            _ => {}
         }
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -96,7 +128,7 @@ impl ServerCertVerifier for ChainOnly {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, cert, dss)
+        self.inner.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -105,10 +137,10 @@ impl ServerCertVerifier for ChainOnly {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, cert, dss)
+        self.inner.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.inner.supported_verify_schemes()
     }
 }
