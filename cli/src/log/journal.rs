@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ginnel_core::error::{Cause, Fail};
 use ginnel_core::event::Event;
 use ginnel_core::plan::Plan;
 use serde_json::Value;
@@ -93,6 +94,9 @@ impl Journal {
                 fields.extend(fail.iter().map(|fail| ("error", fail.text.as_str().into())));
                 self.logger
                     .log(Level::Info, &format!("{remote} >< {local}"), &fields);
+                if let Some(fail) = fail {
+                    self.failed(*no, *service, *remote, target.as_deref(), fail);
+                }
             }
             Event::Rejected {
                 service,
@@ -137,6 +141,34 @@ impl Journal {
                     .log(Level::Warn, &dial_text(place, fail), &fields);
             }
         }
+    }
+
+    /// What an operator should see even with `log.level: warn`. That one side left without a word is
+    /// everyday life.
+    fn failed(
+        &self,
+        no: u64,
+        service: usize,
+        remote: SocketAddr,
+        target: Option<&str>,
+        fail: &Fail,
+    ) {
+        if matches!(fail.cause, Cause::Closed | Cause::Reset | Cause::Local) {
+            return;
+        }
+        let mut fields = self.connection(no, service, remote, None);
+        fields.extend(target.map(|target| ("dst", target.into())));
+        // With a target, it is an upstream that refuses our credentials. A client that shows none is
+        // told to, as browsers expect: no attack.
+        let wrong = fail.text.starts_with("wrong ") || fail.text.ends_with("is not accepted");
+        let msg = match fail.cause {
+            Cause::Auth if target.is_none() && wrong => {
+                fields.push(("error", fail.text.as_str().into()));
+                "auth failed".to_owned()
+            }
+            _ => format!("{remote}: {fail}"),
+        };
+        self.logger.log(Level::Warn, &msg, &fields);
     }
 
     fn connection(
@@ -185,20 +217,26 @@ fn nanos(duration: Duration) -> Value {
 mod tests {
     use super::*;
     use crate::config::model;
-    use ginnel_core::error::{Cause, Fail};
 
     fn closed() -> Event {
+        ended(
+            Some("example.com:443"),
+            Fail::new(Cause::Reset, "the target reset the connection"),
+        )
+    }
+
+    fn ended(target: Option<&str>, fail: Fail) -> Event {
         Event::Closed {
             no: 7,
             service: 0,
             remote: "10.0.0.1:5000".parse().unwrap(),
             local: "10.0.0.2:80".parse().unwrap(),
-            target: Some("example.com:443".to_owned()),
-            connected: true,
+            target: target.map(str::to_owned),
+            connected: target.is_some(),
             duration: Duration::from_millis(1500),
             input: 10,
             output: 20,
-            fail: Some(Fail::new(Cause::Reset, "the target reset the connection")),
+            fail: Some(fail),
         }
     }
 
@@ -253,6 +291,42 @@ mod tests {
             fail: Fail::new(Cause::Refused, "refused"),
         };
         assert_eq!(lines("json", "warn", &[failed]).len(), 1);
+    }
+
+    #[test]
+    fn failures_are_warnings_of_one_line() {
+        let warned = |target, cause, text: &str| {
+            let lines = lines("json", "warn", &[ended(target, Fail::new(cause, text))]);
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            serde_json::from_str::<Value>(&lines[0]).unwrap()
+        };
+        let line = warned(None, Cause::Auth, "wrong socks5 user or password");
+        assert_eq!(line["level"], "warn");
+        assert_eq!(line["msg"], "auth failed");
+        assert_eq!(line["client"], "10.0.0.1");
+        assert_eq!(line["error"], "wrong socks5 user or password");
+        // No credentials yet, and ours with an upstream: nobody is to be banned.
+        let line = warned(None, Cause::Auth, "this proxy requires a user");
+        assert_eq!(line["msg"], "10.0.0.1:5000: this proxy requires a user");
+        let line = warned(Some("a:1"), Cause::Auth, "wrong user or password");
+        assert_eq!(line["msg"], "10.0.0.1:5000: wrong user or password");
+        let line = warned(Some("a:1"), Cause::Refused, "connection refused");
+        assert_eq!(line["msg"], "10.0.0.1:5000: connection refused");
+        assert_eq!(line["dst"], "a:1");
+        for cause in [Cause::Closed, Cause::Reset, Cause::Local] {
+            let event = ended(Some("a:1"), Fail::new(cause, "gone"));
+            assert!(lines("json", "warn", &[event]).is_empty());
+        }
+    }
+
+    #[test]
+    fn connections_of_other_threads_have_other_ids() {
+        let (logger, _) = Logger::memory(&model::Log::default());
+        let here = logger.sid(1);
+        let there = std::thread::scope(|scope| scope.spawn(|| logger.sid(1)).join().unwrap());
+        assert_ne!(here, there);
+        assert_eq!(here, logger.sid(1));
+        assert_eq!(here.len(), 20);
     }
 
     #[test]

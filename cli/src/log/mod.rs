@@ -5,6 +5,7 @@ mod journal;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
@@ -12,6 +13,7 @@ use time::{OffsetDateTime, UtcOffset};
 
 use crate::config::model;
 use crate::duration::Span;
+use crate::report::plain;
 
 pub use journal::Journal;
 
@@ -50,6 +52,12 @@ impl Level {
     }
 }
 
+static THREADS: AtomicU16 = AtomicU16::new(0);
+
+thread_local! {
+    static THREAD: u16 = THREADS.fetch_add(1, Ordering::Relaxed);
+}
+
 /// Cheap to clone; all clones write to one place.
 #[derive(Clone)]
 pub struct Logger(Arc<Inner>);
@@ -81,8 +89,9 @@ impl Logger {
         let logger = Self::with(config, out);
         if let Some(error) = problem {
             let text = format!(
-                "log.output {}: {error}; using standard error",
-                config.output
+                "log.output {}: {}; using standard error",
+                config.output,
+                plain(&error)
             );
             logger.warn(&text);
         }
@@ -144,11 +153,14 @@ impl Logger {
         let _ = out.write(line.as_bytes());
     }
 
-    /// 20 characters that name a connection, from its number.
+    /// 20 characters that name a connection, from its number. Every thread has an engine of its own,
+    /// and each counts from 1: its events are written by its thread, which tells them apart.
     fn sid(&self, no: u64) -> String {
         let mut bytes = [0; 13];
         bytes[..6].copy_from_slice(&self.0.seed);
-        bytes[6..12].copy_from_slice(&no.to_be_bytes()[2..]);
+        bytes[6..8].copy_from_slice(&THREAD.with(|thread| *thread).to_be_bytes());
+        // Of the last byte, only the upper half is shown.
+        bytes[8..].copy_from_slice(&(no << 4).to_be_bytes()[3..]);
         let bit = |at: usize| bytes[at / 8] >> (7 - at % 8) & 1;
         (0..20)
             .map(|group| (0..5).fold(0, |value, at| value << 1 | bit(group * 5 + at)))
