@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, ToSock
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::report::plain;
+
 /// Binds `addr` (`:8080`, `127.0.0.1:8080`, `[::1]:8080`, `:` for any port) without blocking.
 /// An error says what was to be bound.
 pub fn bind(addr: &str, backlog: i32) -> io::Result<TcpListener> {
@@ -39,7 +41,7 @@ fn bound(addr: &str) -> io::Result<Socket> {
 }
 
 fn named(addr: &str, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("listen {addr}: {error}"))
+    io::Error::new(error.kind(), format!("listen {addr}: {}", plain(error)))
 }
 
 /// What to try, in order.
@@ -110,6 +112,7 @@ mod tests {
             error.to_string().starts_with(&format!("listen {addr}: ")),
             "{error}"
         );
+        assert!(!error.to_string().contains("os error"), "{error}");
     }
 
     #[test]

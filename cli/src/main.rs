@@ -9,7 +9,7 @@ use ginnel::config::{load::Loader, print};
 use ginnel::flags::{self, Flags};
 use ginnel::log::Logger;
 use ginnel::prepare::{self, Prepared};
-use ginnel::report::{Findings, Severity};
+use ginnel::report::{Findings, Severity, plain};
 use ginnel::{explain, help, run, workers};
 
 /// The syntax of the command line.
@@ -61,7 +61,7 @@ fn with_flags(command: Command, args: &[String]) -> ExitCode {
         Command::Run => match workers::run(&groups) {
             Ok(code) => ExitCode::from(code),
             Err(error) => {
-                eprintln!("error: starting a worker: {error}");
+                eprintln!("error: starting a worker: {}", plain(&error));
                 ExitCode::FAILURE
             }
         },
@@ -169,7 +169,7 @@ fn show(text: Result<String, String>) -> ExitCode {
 }
 
 fn misuse(error: &str) -> ExitCode {
-    eprintln!("{error}\n\n{}", help::help());
+    eprintln!("{}\n{error}", help::USAGE);
     ExitCode::from(SYNTAX)
 }
 

@@ -266,7 +266,7 @@ fn all_errors_of_a_file_come_in_one_go() {
     let answer = String::from_utf8(output.stderr).unwrap();
     for part in [
         "all.yml:6:5: services[0].handler.retries",
-        "no chain named",
+        "all.yml:5:5: services[0].handler.chain: there is no chain named",
         "unknown listener",
     ] {
         assert!(answer.contains(part), "{part}: {answer}");

@@ -54,6 +54,16 @@ fn exit_codes() {
 }
 
 #[test]
+fn a_wrong_flag_is_the_last_line_and_is_not_guessed_at() {
+    let output = run(&["-X"]);
+    let answer = text(&output.stderr);
+    let lines: Vec<_> = answer.lines().collect();
+    assert_eq!(lines.len(), 2, "{answer}");
+    assert!(lines[0].starts_with("usage: ginnel "), "{answer}");
+    assert_eq!(lines[1], "flag provided but not defined: -X");
+}
+
+#[test]
 fn warnings_do_not_disturb_what_is_printed() {
     let output = run(&["-O", "json", "-L", "ws://:1?pathh=/x"]);
     let printed: Value = serde_json::from_slice(&output.stdout).unwrap();

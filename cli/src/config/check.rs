@@ -264,8 +264,12 @@ impl Pass<'_> {
                 &format!("{place}.metadata"),
             );
             if !handler.chain.is_empty() {
+                let place = match handler.chain_origin.as_str() {
+                    "" => &place,
+                    origin => origin,
+                };
                 self.reference(
-                    &place,
+                    place,
                     "chain",
                     &handler.chain,
                     names(&self.config.chains, |one| &one.name),

@@ -111,6 +111,9 @@ pub struct Handler {
     pub authers: Vec<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub chain: String,
+    /// Where `chain` was written, for messages; empty if not in a file.
+    #[serde(rename = "$chain", skip_serializing)]
+    pub chain_origin: String,
     #[serde(skip_serializing_if = "is_zero")]
     pub retries: i64,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -106,6 +106,10 @@ impl Pass<'_> {
             if let Some(value) = self.value(&entry.value, *form, word, &below) {
                 self.origins.record(&below.text, self.line(&below));
                 map.insert((*name).to_owned(), value);
+                // The name of a chain may be wrong, which is known only when all files are read.
+                if *name == "chain" && std::ptr::eq(schema, &schema::HANDLER) {
+                    map.insert("$chain".to_owned(), Value::String(self.place(&below)));
+                }
             }
         }
         map

@@ -101,7 +101,7 @@ static SERVICE: Schema = named(&[
     ("status", Any),
 ]);
 
-static HANDLER: Schema = plain(&[
+pub static HANDLER: Schema = plain(&[
     ("type", Text),
     ("auth", Object(&AUTH)),
     ("auther", Text),

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 
 use super::load::MAX_SIZE;
+use crate::report::plain;
 
 /// What is in `from`, with one byte more than is allowed if it is more: a longer text is told from
 /// one that just fits.
@@ -11,13 +12,13 @@ pub(super) fn bounded(from: &mut dyn Read) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     from.take(MAX_SIZE as u64 + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| plain(&error))?;
     Ok(bytes)
 }
 
 /// The text of a file that belongs to the configuration.
 pub(super) fn file(path: &str) -> Result<String, String> {
-    let mut file = File::open(path).map_err(|error| format!("{path}: {error}"))?;
+    let mut file = File::open(path).map_err(|error| format!("{path}: {}", plain(&error)))?;
     let bytes = bounded(&mut file).map_err(|error| format!("{path}: {error}"))?;
     decode(bytes, path).map_err(|(place, error)| format!("{place}: {error}"))
 }

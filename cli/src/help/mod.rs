@@ -35,6 +35,10 @@ const EXAMPLES: [(&str, &str); 5] = [
     ),
 ];
 
+/// One line, for those who made a mistake: it must not push the error out of sight.
+pub const USAGE: &str =
+    "usage: ginnel -L URL... [-F URL...] [-C FILE...] [-- MORE...]   (more: ginnel help)";
+
 /// Fits a terminal of 24 lines and 80 columns.
 pub fn help() -> String {
     let mut text = "\
