@@ -32,6 +32,10 @@ use crate::time::Time;
 /// A relay node with `nodelay` may hold its response back for ever: go on without it after this long.
 const RESPONSE_GRACE: Duration = Duration::from_millis(500);
 
+/// The stage of a dial that waits for a mux session.
+const WAITING: &str = "waiting for the mux session";
+const LATE: &str = "no answer in time";
+
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
 pub(super) struct Dial {
@@ -268,7 +272,7 @@ impl Engine {
         if let Some(at) = dial.route.last_mux(before) {
             let dial = &mut self.dials[id];
             dial.at = at;
-            dial.stage = "waiting for the mux session";
+            dial.stage = WAITING;
             dial.stage_until = None;
             self.dial_timer(id);
             return self.join_mux(id, at);
@@ -561,8 +565,10 @@ impl Engine {
             Some(node) => format!("{} ({})", node.name, node.addr),
             None => dial.target.to_string(),
         };
-        let text = match fail.cause {
-            Cause::TimedOut => format!("{place}: {}: {}", dial.stage, fail.text),
+        let text = match (fail.cause, dial.stage) {
+            // The dial for the session has named the node already.
+            (cause, WAITING) if cause != Cause::TimedOut || fail.text != LATE => fail.text.clone(),
+            (Cause::TimedOut, stage) => format!("{place}: {stage}: {}", fail.text),
             _ => format!("{place}: {}", fail.text),
         };
         let fail = Fail::new(fail.cause, text);
@@ -667,7 +673,7 @@ impl Engine {
                 return self.connected_through(id, true);
             }
         }
-        let fail = Fail::new(Cause::TimedOut, "no answer in time");
+        let fail = Fail::new(Cause::TimedOut, LATE);
         match dial.link.take() {
             Some(link) if self.links.contains_key(link) => self.link_failed(link, fail),
             _ => self.dial_failed(id, fail),

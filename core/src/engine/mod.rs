@@ -55,6 +55,17 @@ pub struct ConnMeta {
     pub local: SocketAddr,
 }
 
+impl ConnMeta {
+    /// IPv4 clients of a dual-stack listener are named as IPv4.
+    pub fn new(remote: SocketAddr, local: SocketAddr) -> Self {
+        let plain = |addr: SocketAddr| SocketAddr::new(addr.ip().to_canonical(), addr.port());
+        Self {
+            remote: plain(remote),
+            local: plain(local),
+        }
+    }
+}
+
 /// What the driver has to do. After each input all of them are to be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
