@@ -5,10 +5,13 @@
 //! hops of a chain; a **mux session** sits on a link and carries others. One file each, all methods of [`Engine`].
 
 mod check;
+mod closing;
 mod dial;
+mod flow;
 mod http;
 mod hub;
 mod link;
+mod pick;
 mod relay;
 mod session;
 mod timers;
@@ -123,7 +126,7 @@ impl Engine {
     /// `seed` feeds mask keys, nonces and random selections.
     pub fn new(plan: Arc<Plan>, seed: [u8; 32]) -> Self {
         Self {
-            hub: Hub::new(&plan),
+            hub: Hub::default(),
             plan,
             entropy: Entropy::new(seed),
             deflate: deflate::Pool::default(),
