@@ -12,6 +12,7 @@ use crate::event::Event;
 use crate::layer::tls::Tls;
 use crate::layer::ws::Ws;
 use crate::layer::{AnyLayer, Cx, Info, Io, Layer, Up};
+use crate::mux::Smux;
 use crate::plan::{Dialer, Listener, Node};
 use crate::time::Time;
 
@@ -406,12 +407,11 @@ impl Engine {
         };
         link.closing = Some(how);
         link.paused = false;
-        link.inbox.clear();
         link.deadline = Some(self.now + self.plan.limits.linger);
         self.link_timer(id);
         self.try_close(id);
         // Whatever held input back before, it is read and discarded now.
-        self.wake(id);
+        self.reread(id);
     }
 
     /// Removes a closing link when nothing is left to do for it.
@@ -441,11 +441,24 @@ impl Engine {
         match link.base {
             Base::Socket => self.actions.push_back(Action::Close { id, reset }),
             Base::Stream { mux, id: stream } => {
-                if let Some(session) = self.muxes.get_mut(mux) {
-                    session.smux.release(stream);
-                    self.want_pump(mux);
-                }
+                self.free_budget(mux, |smux| smux.release(stream));
             }
+        }
+    }
+
+    /// Calls what gives room back to a mux session, and has it read again if it had none.
+    fn free_budget(&mut self, mux: MuxId, free: impl FnOnce(&mut Smux<LinkId>)) {
+        let Some(session) = self.muxes.get_mut(mux) else {
+            return;
+        };
+        let was_readable = session.smux.readable();
+        free(&mut session.smux);
+        let now_readable = session.smux.readable();
+        session.smux.pause(!now_readable, self.now);
+        let below = session.link;
+        self.want_pump(mux);
+        if !was_readable && now_readable {
+            self.reread(below);
         }
     }
 
@@ -594,18 +607,8 @@ impl Engine {
     }
 
     fn take_in(&mut self, id: LinkId, data: BytesMut) {
-        if let Base::Stream { mux, id: stream } = self.links[id].base
-            && let Some(session) = self.muxes.get_mut(mux)
-        {
-            let was_readable = session.smux.readable();
-            session.smux.consumed(stream, data.len());
-            let now_readable = session.smux.readable();
-            session.smux.pause(!now_readable, self.now);
-            let below = session.link;
-            self.want_pump(mux);
-            if !was_readable && now_readable {
-                self.reread(below);
-            }
+        if let Base::Stream { mux, id: stream } = self.links[id].base {
+            self.free_budget(mux, |smux| smux.consumed(stream, data.len()));
         }
         self.rise(id, 0, Up::Data(data));
         self.link_timer(id);
