@@ -105,12 +105,11 @@ impl Engine {
         };
         link.closing = Some(how);
         link.paused = false;
-        link.inbox.clear();
         link.deadline = Some(self.now + self.plan.limits.linger);
         self.link_timer(id);
         self.try_close(id);
         // Whatever held input back before, it is read and discarded now.
-        self.wake(id);
+        self.reread(id);
     }
 
     /// Removes a closing link when nothing is left to do for it.
@@ -140,10 +139,7 @@ impl Engine {
         match link.base {
             Base::Socket => self.actions.push_back(Action::Close { id, reset }),
             Base::Stream { mux, id: stream } => {
-                if let Some(session) = self.muxes.get_mut(mux) {
-                    session.smux.release(stream);
-                    self.want_pump(mux);
-                }
+                self.free_budget(mux, |smux| smux.release(stream));
             }
         }
     }

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use bytes::BytesMut;
 
 use super::link::{Base, Link, Top};
-use super::{Engine, LinkId, Work};
+use super::{Engine, LinkId, MuxId, Work};
 use crate::layer::{AnyLayer, Up};
+use crate::mux::Smux;
 
 impl Engine {
     /// Output left: more frames, a paused source, or the end of the link.
@@ -94,21 +95,27 @@ impl Engine {
     }
 
     fn take_in(&mut self, id: LinkId, data: BytesMut) {
-        if let Base::Stream { mux, id: stream } = self.links[id].base
-            && let Some(session) = self.muxes.get_mut(mux)
-        {
-            let was_readable = session.smux.readable();
-            session.smux.consumed(stream, data.len());
-            let now_readable = session.smux.readable();
-            session.smux.pause(!now_readable, self.now);
-            let below = session.link;
-            self.want_pump(mux);
-            if !was_readable && now_readable {
-                self.reread(below);
-            }
+        if let Base::Stream { mux, id: stream } = self.links[id].base {
+            self.free_budget(mux, |smux| smux.consumed(stream, data.len()));
         }
         self.rise(id, 0, Up::Data(data));
         self.link_timer(id);
+    }
+
+    /// Calls what gives room back to a mux session, and has it read again if it had none.
+    pub(super) fn free_budget(&mut self, mux: MuxId, free: impl FnOnce(&mut Smux<LinkId>)) {
+        let Some(session) = self.muxes.get_mut(mux) else {
+            return;
+        };
+        let was_readable = session.smux.readable();
+        free(&mut session.smux);
+        let now_readable = session.smux.readable();
+        session.smux.pause(!now_readable, self.now);
+        let below = session.link;
+        self.want_pump(mux);
+        if !was_readable && now_readable {
+            self.reread(below);
+        }
     }
 
     fn stream_end(&mut self, id: LinkId) {
