@@ -49,10 +49,10 @@ impl Socket {
     }
 
     pub(crate) fn meta(&self) -> io::Result<ConnMeta> {
-        Ok(ConnMeta {
-            remote: self.stream.peer_addr()?,
-            local: self.stream.local_addr()?,
-        })
+        Ok(ConnMeta::new(
+            self.stream.peer_addr()?,
+            self.stream.local_addr()?,
+        ))
     }
 
     /// Writes until refused or done; shuts down writing when the engine wants it.

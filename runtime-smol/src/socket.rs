@@ -53,10 +53,10 @@ impl Socket {
     }
 
     pub(crate) fn meta(&self) -> io::Result<ConnMeta> {
-        Ok(ConnMeta {
-            remote: self.io.get_ref().peer_addr()?,
-            local: self.io.get_ref().local_addr()?,
-        })
+        Ok(ConnMeta::new(
+            self.io.get_ref().peer_addr()?,
+            self.io.get_ref().local_addr()?,
+        ))
     }
 
     /// Writes until refused or done; shuts down writing when the engine wants it.

@@ -16,6 +16,7 @@ use bytes::BytesMut;
 
 use super::hub::HubKey;
 use super::link::{Base, Top};
+use super::pick::Route;
 use super::session::rope;
 use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, SessionId};
 use crate::addr::{Host, Target};
@@ -26,11 +27,14 @@ use crate::event::Event;
 use crate::layer::tls::Tls;
 use crate::layer::{Info, Up};
 use crate::plan::{ConnectorKind, Node};
-use crate::route::Candidate;
 use crate::time::Time;
 
 /// A relay node with `nodelay` may hold its response back for ever: go on without it after this long.
 const RESPONSE_GRACE: Duration = Duration::from_millis(500);
+
+/// The stage of a dial that waits for a mux session.
+const WAITING: &str = "waiting for the mux session";
+const LATE: &str = "no answer in time";
 
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
@@ -65,59 +69,12 @@ pub(super) enum Purpose {
     Mux(HubKey),
 }
 
-/// The nodes of one way, one a hop, with where they come from.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Route {
-    pub(super) chain: usize,
-    pub(super) nodes: Vec<Arc<Node>>,
-    /// Hop and index of each node.
-    pub(super) picks: Vec<(usize, usize)>,
-}
-
-impl Route {
-    /// The last of the first `before` nodes that has a mux dialer: everything up to it belongs to the session.
-    fn last_mux(&self, before: usize) -> Option<usize> {
-        self.nodes[..before]
-            .iter()
-            .rposition(|node| node.dialer.mux.is_some())
-    }
-}
-
-impl Engine {
-    pub(super) fn start_dial(&mut self, session: SessionId, target: Target) {
-        let service = self.sessions[session].service;
-        let retries = self.plan.services[service].retries;
-        let until = self.now + self.plan.limits.dial;
-        let dial = self.dials.insert(Dial {
-            purpose: Purpose::Session(session),
+impl Dial {
+    fn new(purpose: Purpose, service: usize, target: Target, until: Time) -> Self {
+        Self {
+            purpose,
             service,
             route: Route::default(),
-            at: 0,
-            target,
-            link: None,
-            connector: None,
-            rx: BytesMut::new(),
-            addrs: VecDeque::new(),
-            stage: "",
-            until,
-            stage_until: None,
-            armed: None,
-            retries,
-            failed: Vec::new(),
-            reused: None,
-        });
-        self.sessions[session].dial = Some(dial);
-        self.attempt(dial);
-    }
-
-    /// A dial for the mux session at the end of `route`.
-    pub(super) fn start_mux_dial(&mut self, service: usize, key: HubKey, route: Route) -> DialId {
-        let target = route.nodes[route.nodes.len() - 1].addr.clone();
-        let until = self.now + self.plan.limits.dial;
-        let dial = self.dials.insert(Dial {
-            purpose: Purpose::Mux(key),
-            service,
-            route,
             at: 0,
             target,
             link: None,
@@ -131,130 +88,46 @@ impl Engine {
             retries: 0,
             failed: Vec::new(),
             reused: None,
-        });
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn start_dial(&mut self, session: SessionId, target: Target) {
+        let service = self.sessions[session].service;
+        let retries = self.plan.services[service].retries;
+        let until = self.now + self.plan.limits.dial;
+        let dial = Dial::new(Purpose::Session(session), service, target, until);
+        let dial = self.dials.insert(Dial { retries, ..dial });
+        self.sessions[session].dial = Some(dial);
+        self.attempt(dial);
+    }
+
+    /// A dial for the mux session at the end of `route`.
+    pub(super) fn start_mux_dial(&mut self, service: usize, key: HubKey, route: Route) -> DialId {
+        let target = route.nodes[route.nodes.len() - 1].addr.clone();
+        let until = self.now + self.plan.limits.dial;
+        let dial = Dial::new(Purpose::Mux(key), service, target, until);
+        let dial = self.dials.insert(Dial { route, ..dial });
         self.enter(dial);
         dial
     }
 
     /// Chooses a route and starts on it.
     fn attempt(&mut self, id: DialId) {
-        let dial = &self.dials[id];
-        let Purpose::Session(session) = dial.purpose else {
+        let Purpose::Session(session) = self.dials[id].purpose else {
             return;
         };
-        let client = self
-            .links
-            .get(self.sessions[session].client)
-            .map_or(NOWHERE, |link| link.meta.remote);
-        match self.pick_route(
-            self.dials[id].service,
-            client.ip(),
-            &self.dials[id].failed.clone(),
-        ) {
+        let client = self.client_ip(session);
+        let dial = &self.dials[id];
+        let (service, failed) = (dial.service, dial.failed.clone());
+        match self.pick_route(service, client, &failed) {
             Ok(route) => {
-                let dial = &mut self.dials[id];
-                dial.route = route;
+                self.dials[id].route = route;
                 self.enter(id);
             }
             Err(fail) => self.give_up(id, fail),
         }
-    }
-
-    fn pick_route(
-        &mut self,
-        service: usize,
-        client: IpAddr,
-        failed: &[(usize, usize)],
-    ) -> Result<Route, Fail> {
-        let plan = self.plan.clone();
-        let Some(chain) = plan.services[service].chain else {
-            return Ok(Route::default());
-        };
-        let mut route = Route {
-            chain,
-            ..Route::default()
-        };
-        for (index, hop) in plan.chains[chain].hops.iter().enumerate() {
-            let nodes: Vec<Candidate> = hop
-                .nodes
-                .iter()
-                .map(|node| Candidate {
-                    weight: node.weight,
-                    backup: node.backup,
-                })
-                .collect();
-            let avoid: Vec<usize> = failed
-                .iter()
-                .filter(|(hop, _)| *hop == index)
-                .map(|(_, node)| *node)
-                .collect();
-            let pool = self.hub.pool(chain, index);
-            let picked = pool.select(
-                &nodes,
-                &hop.selector,
-                client,
-                &avoid,
-                self.now,
-                &mut self.entropy,
-            );
-            let Some(node) = picked else {
-                // Never around the hop: a missing node must not turn into a direct connection.
-                let text = format!("hop {} has no node", hop.name);
-                return Err(Fail::new(Cause::NetUnreachable, text));
-            };
-            if hop.nodes[node].connector.kind == ConnectorKind::Direct {
-                continue;
-            }
-            route.nodes.push(hop.nodes[node].clone());
-            route.picks.push((index, node));
-        }
-        Ok(route)
-    }
-
-    /// The target of a forwarding service for this session.
-    pub(super) fn forward_target(&mut self, session: SessionId) -> Result<Target, Fail> {
-        let plan = self.plan.clone();
-        let session = &self.sessions[session];
-        let service = session.service;
-        let client = self
-            .links
-            .get(session.client)
-            .map_or(NOWHERE, |link| link.meta.remote);
-        let nowhere = Target::new(Host::Name(String::new()), 0);
-        let Some(forward) = &plan.services[service].forward else {
-            // The far end of a `forward` or `relay` connector chooses the target.
-            return match plan.services[service].chain {
-                Some(_) => Ok(nowhere),
-                None => Err(Fail::new(
-                    Cause::NetUnreachable,
-                    "no target to forward to and no chain whose end could choose one",
-                )),
-            };
-        };
-        let nodes: Vec<Candidate> = forward
-            .nodes
-            .iter()
-            .map(|node| Candidate {
-                weight: node.weight,
-                backup: node.backup,
-            })
-            .collect();
-        let pool = self.hub.targets(service);
-        pool.select(
-            &nodes,
-            &forward.selector,
-            client.ip(),
-            &[],
-            self.now,
-            &mut self.entropy,
-        )
-        .map(|index| forward.nodes[index].addr.clone())
-        .ok_or_else(|| {
-            Fail::new(
-                Cause::NetUnreachable,
-                "the service has no target to forward to",
-            )
-        })
     }
 
     /// Begins a route: at a mux session where there is one, else with a socket.
@@ -268,7 +141,7 @@ impl Engine {
         if let Some(at) = dial.route.last_mux(before) {
             let dial = &mut self.dials[id];
             dial.at = at;
-            dial.stage = "waiting for the mux session";
+            dial.stage = WAITING;
             dial.stage_until = None;
             self.dial_timer(id);
             return self.join_mux(id, at);
@@ -561,8 +434,10 @@ impl Engine {
             Some(node) => format!("{} ({})", node.name, node.addr),
             None => dial.target.to_string(),
         };
-        let text = match fail.cause {
-            Cause::TimedOut => format!("{place}: {}: {}", dial.stage, fail.text),
+        let text = match (fail.cause, dial.stage) {
+            // The dial for the session has named the node already.
+            (cause, WAITING) if cause != Cause::TimedOut || fail.text != LATE => fail.text.clone(),
+            (Cause::TimedOut, stage) => format!("{place}: {stage}: {}", fail.text),
             _ => format!("{place}: {}", fail.text),
         };
         let fail = Fail::new(fail.cause, text);
@@ -667,7 +542,7 @@ impl Engine {
                 return self.connected_through(id, true);
             }
         }
-        let fail = Fail::new(Cause::TimedOut, "no answer in time");
+        let fail = Fail::new(Cause::TimedOut, LATE);
         match dial.link.take() {
             Some(link) if self.links.contains_key(link) => self.link_failed(link, fail),
             _ => self.dial_failed(id, fail),

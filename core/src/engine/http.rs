@@ -63,6 +63,11 @@ impl Engine {
 
     /// Tells the machine, then does what it asks until it wants nothing more.
     fn http_drive(&mut self, id: SessionId, news: News) {
+        // The client is answered; the log is to say why.
+        let why = match news {
+            News::Dialed(Err(fail)) => Some(fail.clone()),
+            _ => None,
+        };
         let mut news = Some(news);
         loop {
             let first = news.take();
@@ -80,7 +85,7 @@ impl Engine {
                 }
                 Ok(Ask::DropUpstream) => self.http_drop_upstream(id),
                 Ok(Ask::Tunnel) => return self.start_relay(id, BytesMut::new()),
-                Ok(Ask::Close) => return self.end_session(id, None),
+                Ok(Ask::Close) => return self.end_session(id, why),
                 Err(fail) => return self.http_failed(id, fail),
             }
         }

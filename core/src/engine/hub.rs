@@ -5,15 +5,15 @@ use std::collections::HashMap;
 
 use bytes::BytesMut;
 
-use super::dial::Route;
 use super::link::{Base, Top};
+use super::pick::Route;
 use super::{DialId, Engine, Key, LinkId, MuxId, Work};
 use crate::buffer::Rope;
 use crate::error::{Cause, Fail};
 use crate::event::Event;
 use crate::layer::Info;
 use crate::mux::{self, Smux};
-use crate::plan::{Mux, Plan};
+use crate::plan::Mux;
 use crate::route::Pool;
 use crate::time::Time;
 
@@ -59,10 +59,6 @@ enum Side {
 }
 
 impl Hub {
-    pub(super) fn new(_plan: &Plan) -> Self {
-        Self::default()
-    }
-
     pub(super) fn pool(&mut self, chain: usize, hop: usize) -> &mut Pool {
         self.pools.entry((chain, hop)).or_default()
     }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, SessionId, Work};
+use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, SessionId};
 use crate::buffer::Rope;
 use crate::error::{Cause, Eof, Fail};
-use crate::event::Event;
 use crate::layer::tls::Tls;
 use crate::layer::ws::Ws;
 use crate::layer::{AnyLayer, Cx, Info, Io, Layer, Up};
@@ -155,7 +154,7 @@ impl Engine {
     }
 
     /// A link, and what its layers may ask for: two borrows of different parts.
-    fn parts(&mut self, id: LinkId) -> Option<(&mut Link, Cx<'_>)> {
+    pub(super) fn parts(&mut self, id: LinkId) -> Option<(&mut Link, Cx<'_>)> {
         let link = self.links.get_mut(id)?;
         let cx = Cx {
             now: self.now,
@@ -200,7 +199,7 @@ impl Engine {
         }
     }
 
-    fn top(&mut self, id: LinkId, up: Up) {
+    pub(super) fn top(&mut self, id: LinkId, up: Up) {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
@@ -264,7 +263,7 @@ impl Engine {
     }
 
     /// Takes output down through the layers below `level` to the transport.
-    fn sink(&mut self, id: LinkId, level: usize, data: &mut Rope) {
+    pub(super) fn sink(&mut self, id: LinkId, level: usize, data: &mut Rope) {
         if data.is_empty() {
             return;
         }
@@ -309,353 +308,6 @@ impl Engine {
                     self.want_pump(mux);
                 }
             }
-        }
-    }
-
-    /// No more output: each layer says its end, the transport its own if the layers want it.
-    pub(super) fn finish(&mut self, id: LinkId) {
-        if self.finish_layers(id) {
-            self.finish_transport(id);
-        }
-    }
-
-    /// Each layer from the top says its end; true if the transport is to say its own.
-    fn finish_layers(&mut self, id: LinkId) -> bool {
-        let Some(link) = self.links.get_mut(id) else {
-            return false;
-        };
-        if std::mem::replace(&mut link.said_end, true) {
-            return false;
-        }
-        for level in (0..link.layers.len()).rev() {
-            let Some((link, mut cx)) = self.parts(id) else {
-                return false;
-            };
-            let mut goodbye = Rope::default();
-            let lower = link.layers[level].finish(&mut cx, &mut goodbye);
-            self.sink(id, level, &mut goodbye);
-            if !lower {
-                return false;
-            }
-        }
-        true
-    }
-
-    fn finish_transport(&mut self, id: LinkId) {
-        let Some(link) = self.links.get_mut(id) else {
-            return;
-        };
-        if std::mem::replace(&mut link.finished, true) {
-            return;
-        }
-        match link.base {
-            Base::Socket => self.wake(id),
-            Base::Stream { mux, id: stream } => {
-                if let Some(session) = self.muxes.get_mut(mux) {
-                    session.smux.finish(stream);
-                    self.want_pump(mux);
-                }
-            }
-        }
-    }
-
-    /// Ends a link in order: what is queued leaves, then the end, then the peer's end is awaited.
-    pub(super) fn close(&mut self, id: LinkId) {
-        self.start_closing(id, Closing::Fin);
-    }
-
-    /// Ends a link so that the peer cannot take it for an orderly end, where the transport can say so.
-    pub(super) fn abort(&mut self, id: LinkId, why: &Fail) {
-        let Some(link) = self.links.get_mut(id) else {
-            return;
-        };
-        if link.closing.is_some() {
-            return;
-        }
-        let spoken = link
-            .layers
-            .iter()
-            .any(|layer| matches!(layer, AnyLayer::Ws(_)));
-        let level = link.layers.len();
-        if level > 0
-            && !std::mem::replace(&mut link.said_end, true)
-            && let Some((link, mut cx)) = self.parts(id)
-        {
-            let mut goodbye = Rope::default();
-            link.layers[level - 1].abort(&mut cx, why, &mut goodbye);
-            self.sink(id, level - 1, &mut goodbye);
-        }
-        let how = if spoken { Closing::Fin } else { Closing::Reset };
-        self.start_closing(id, how);
-    }
-
-    fn start_closing(&mut self, id: LinkId, how: Closing) {
-        let Some(link) = self.links.get_mut(id) else {
-            return;
-        };
-        if link.closing.is_some() {
-            return;
-        }
-        if !link.connected {
-            return self.remove_link(id, true);
-        }
-        link.top = Top::Closing;
-        if how == Closing::Fin {
-            self.finish_layers(id);
-            self.finish_transport(id);
-        }
-        let Some(link) = self.links.get_mut(id) else {
-            return;
-        };
-        link.closing = Some(how);
-        link.paused = false;
-        link.inbox.clear();
-        link.deadline = Some(self.now + self.plan.limits.linger);
-        self.link_timer(id);
-        self.try_close(id);
-        // Whatever held input back before, it is read and discarded now.
-        self.wake(id);
-    }
-
-    /// Removes a closing link when nothing is left to do for it.
-    pub(super) fn try_close(&mut self, id: LinkId) {
-        let Some(link) = self.links.get(id) else {
-            return;
-        };
-        let Some(closing) = link.closing else {
-            return;
-        };
-        if !link.out.is_empty() {
-            return;
-        }
-        let stream = link.base != Base::Socket;
-        match closing {
-            Closing::Reset => self.remove_link(id, true),
-            Closing::Fin if link.ended || stream => self.remove_link(id, false),
-            Closing::Fin => {}
-        }
-    }
-
-    pub(super) fn remove_link(&mut self, id: LinkId, reset: bool) {
-        let Some(mut link) = self.links.remove(id) else {
-            return;
-        };
-        self.timers.arm(Key::Link(id), &mut link.armed, None);
-        match link.base {
-            Base::Socket => self.actions.push_back(Action::Close { id, reset }),
-            Base::Stream { mux, id: stream } => {
-                if let Some(session) = self.muxes.get_mut(mux) {
-                    session.smux.release(stream);
-                    self.want_pump(mux);
-                }
-            }
-        }
-    }
-
-    /// The transport of a link ended.
-    pub(super) fn lower_end(&mut self, id: LinkId, how: Eof) {
-        let Some(link) = self.links.get_mut(id) else {
-            return;
-        };
-        link.input_over = true;
-        if link.top == Top::Closing {
-            link.ended = true;
-            if how == Eof::Reset {
-                return self.remove_link(id, true);
-            }
-            return self.try_close(id);
-        }
-        match how {
-            Eof::Fin => self.rise(id, 0, Up::End { both: false }),
-            Eof::Reset => {
-                self.link_failed(id, Fail::new(Cause::Reset, "connection reset by the peer"))
-            }
-        }
-        self.link_timer(id);
-    }
-
-    /// A link cannot go on. Its owner is told, its goodbye (already queued by the layer, if any) leaves.
-    pub(super) fn link_failed(&mut self, id: LinkId, fail: Fail) {
-        let Some(link) = self.links.get_mut(id) else {
-            return;
-        };
-        let top = std::mem::replace(&mut link.top, Top::Closing);
-        let meta = link.meta;
-        if top == Top::Closing {
-            if fail.cause == Cause::Reset {
-                self.remove_link(id, true);
-            }
-            return;
-        }
-        if fail.cause == Cause::Reset {
-            // Nobody reads what is queued.
-            link.out.clear();
-            link.ended = true;
-        }
-        match fail.cause {
-            Cause::Protocol | Cause::Limit | Cause::Tls => self.start_closing(id, Closing::Fin),
-            _ => self.abort(id, &fail),
-        }
-        match top {
-            Top::Incoming(service) => {
-                let remote = meta.remote;
-                self.events.push_back(Event::Rejected {
-                    service,
-                    remote,
-                    fail,
-                });
-            }
-            Top::Client(session) => self.session_failed(session, id, fail),
-            Top::Upstream(session) => self.upstream_failed(session, fail),
-            Top::Dial(dial) => self.dial_failed(dial, fail),
-            Top::Mux(mux) => self.mux_failed(mux, fail),
-            Top::Closing => {}
-        }
-    }
-
-    /// Output left: more frames, a paused source, or the end of the link.
-    pub(super) fn drained(&mut self, id: LinkId) {
-        let Some(link) = self.links.get(id) else {
-            return;
-        };
-        let len = link.out.len();
-        match link.top {
-            Top::Mux(mux) if len < self.plan.limits.mux_ahead => self.want_pump(mux),
-            Top::Client(session) | Top::Upstream(session) if len <= self.plan.limits.low => {
-                self.resume_source(session, id);
-            }
-            Top::Closing => self.try_close(id),
-            _ => {}
-        }
-    }
-
-    /// Whether the top takes input now.
-    pub(super) fn accepts(&self, link: &Link) -> bool {
-        if !link.connected || link.paused || link.input_over {
-            return false;
-        }
-        // Replies to what is read (pongs, errors) must not pile up; data alone never gets this far.
-        if link.out.len() > 4 * self.plan.limits.high {
-            return false;
-        }
-        match link.top {
-            Top::Closing => !link.ended,
-            Top::Client(session) => self.client_accepts(session),
-            Top::Upstream(session) => self.upstream_accepts(session),
-            Top::Mux(mux) => self
-                .muxes
-                .get(mux)
-                .is_none_or(|session| session.smux.readable()),
-            Top::Dial(dial) => self.dial_accepts(dial),
-            Top::Incoming(_) => true,
-        }
-    }
-
-    /// Data of a stream. What the top does not take now waits, and is not yet counted as consumed.
-    pub(super) fn stream_data(&mut self, id: LinkId, data: BytesMut) {
-        let Some(link) = self.links.get(id) else {
-            return;
-        };
-        if link.inbox.is_empty() && self.accepts(link) {
-            self.take_in(id, data);
-        } else {
-            // A waiting piece must not pin its receive buffer.
-            let data = if data.len() < 16 * 1024 {
-                BytesMut::from(&data[..])
-            } else {
-                data
-            };
-            self.links[id].inbox.push_back(data);
-        }
-    }
-
-    pub(super) fn stream_fin(&mut self, id: LinkId) {
-        let Some(link) = self.links.get_mut(id) else {
-            return;
-        };
-        link.inbox_fin = true;
-        self.drain_inbox(id);
-    }
-
-    pub(super) fn drain_inbox(&mut self, id: LinkId) {
-        loop {
-            let Some(link) = self.links.get(id) else {
-                return;
-            };
-            if !self.accepts(link) {
-                return;
-            }
-            let link = &mut self.links[id];
-            let Some(data) = link.inbox.pop_front() else {
-                link.inbox = VecDeque::new();
-                if std::mem::take(&mut link.inbox_fin) {
-                    self.stream_end(id);
-                }
-                return;
-            };
-            self.take_in(id, data);
-        }
-    }
-
-    fn take_in(&mut self, id: LinkId, data: BytesMut) {
-        if let Base::Stream { mux, id: stream } = self.links[id].base
-            && let Some(session) = self.muxes.get_mut(mux)
-        {
-            let was_readable = session.smux.readable();
-            session.smux.consumed(stream, data.len());
-            let now_readable = session.smux.readable();
-            session.smux.pause(!now_readable, self.now);
-            let below = session.link;
-            self.want_pump(mux);
-            if !was_readable && now_readable {
-                self.reread(below);
-            }
-        }
-        self.rise(id, 0, Up::Data(data));
-        self.link_timer(id);
-    }
-
-    fn stream_end(&mut self, id: LinkId) {
-        let half_close = match self.links[id].base {
-            Base::Stream { mux, .. } => self.muxes.get(mux).is_some_and(|mux| mux.half_close),
-            Base::Socket => true,
-        };
-        if self.links[id].layers.is_empty() {
-            self.top(id, Up::End { both: !half_close });
-        } else {
-            self.rise(id, 0, Up::End { both: !half_close });
-        }
-    }
-
-    /// The other side of its session is over high water, or below low water again.
-    pub(super) fn pause(&mut self, id: LinkId, paused: bool) {
-        let now = self.now;
-        let Some(link) = self.links.get_mut(id) else {
-            return;
-        };
-        if link.paused == paused {
-            return;
-        }
-        link.paused = paused;
-        for layer in &mut link.layers {
-            if let AnyLayer::Ws(ws) = layer {
-                ws.pause(paused, now);
-            }
-        }
-        self.link_timer(id);
-        if !paused {
-            self.reread(id);
-        }
-    }
-
-    /// Input is wanted again.
-    pub(super) fn reread(&mut self, id: LinkId) {
-        let Some(link) = self.links.get(id) else {
-            return;
-        };
-        match link.base {
-            Base::Socket => self.wake(id),
-            Base::Stream { .. } => self.work.push_back(Work::Inbox(id)),
         }
     }
 

@@ -5,10 +5,13 @@
 //! hops of a chain; a **mux session** sits on a link and carries others. One file each, all methods of [`Engine`].
 
 mod check;
+mod closing;
 mod dial;
+mod flow;
 mod http;
 mod hub;
 mod link;
+mod pick;
 mod relay;
 mod session;
 mod timers;
@@ -53,6 +56,17 @@ type DialId = QueryId;
 pub struct ConnMeta {
     pub remote: SocketAddr,
     pub local: SocketAddr,
+}
+
+impl ConnMeta {
+    /// IPv4 clients of a dual-stack listener are named as IPv4.
+    pub fn new(remote: SocketAddr, local: SocketAddr) -> Self {
+        let plain = |addr: SocketAddr| SocketAddr::new(addr.ip().to_canonical(), addr.port());
+        Self {
+            remote: plain(remote),
+            local: plain(local),
+        }
+    }
 }
 
 /// What the driver has to do. After each input all of them are to be taken.
@@ -112,7 +126,7 @@ impl Engine {
     /// `seed` feeds mask keys, nonces and random selections.
     pub fn new(plan: Arc<Plan>, seed: [u8; 32]) -> Self {
         Self {
-            hub: Hub::new(&plan),
+            hub: Hub::default(),
             plan,
             entropy: Entropy::new(seed),
             deflate: deflate::Pool::default(),

@@ -102,7 +102,8 @@ impl Choice {
             high: 4000,
             low: 1000,
             mux_ahead: 2000,
-            early: 500,
+            // Not below the longest unit of a handshake: reading stops there.
+            early: 5000,
             read: 1500,
             ws_payload: 300,
             streams: 3,

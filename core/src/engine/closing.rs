@@ -1,0 +1,207 @@
+//! How links end: half by half, in order, cut, or by a failure that is told once.
+
+use super::link::{Base, Closing, Top};
+use super::{Action, Engine, Key, LinkId};
+use crate::buffer::Rope;
+use crate::error::{Cause, Eof, Fail};
+use crate::event::Event;
+use crate::layer::{AnyLayer, Layer, Up};
+
+impl Engine {
+    /// No more output: each layer says its end, the transport its own if the layers want it.
+    pub(super) fn finish(&mut self, id: LinkId) {
+        if self.finish_layers(id) {
+            self.finish_transport(id);
+        }
+    }
+
+    /// Each layer from the top says its end; true if the transport is to say its own.
+    fn finish_layers(&mut self, id: LinkId) -> bool {
+        let Some(link) = self.links.get_mut(id) else {
+            return false;
+        };
+        if std::mem::replace(&mut link.said_end, true) {
+            return false;
+        }
+        for level in (0..link.layers.len()).rev() {
+            let Some((link, mut cx)) = self.parts(id) else {
+                return false;
+            };
+            let mut goodbye = Rope::default();
+            let lower = link.layers[level].finish(&mut cx, &mut goodbye);
+            self.sink(id, level, &mut goodbye);
+            if !lower {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn finish_transport(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        if std::mem::replace(&mut link.finished, true) {
+            return;
+        }
+        match link.base {
+            Base::Socket => self.wake(id),
+            Base::Stream { mux, id: stream } => {
+                if let Some(session) = self.muxes.get_mut(mux) {
+                    session.smux.finish(stream);
+                    self.want_pump(mux);
+                }
+            }
+        }
+    }
+
+    /// Ends a link in order: what is queued leaves, then the end, then the peer's end is awaited.
+    pub(super) fn close(&mut self, id: LinkId) {
+        self.start_closing(id, Closing::Fin);
+    }
+
+    /// Ends a link so that the peer cannot take it for an orderly end, where the transport can say so.
+    pub(super) fn abort(&mut self, id: LinkId, why: &Fail) {
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        if link.closing.is_some() {
+            return;
+        }
+        let spoken = link
+            .layers
+            .iter()
+            .any(|layer| matches!(layer, AnyLayer::Ws(_)));
+        let level = link.layers.len();
+        if level > 0
+            && !std::mem::replace(&mut link.said_end, true)
+            && let Some((link, mut cx)) = self.parts(id)
+        {
+            let mut goodbye = Rope::default();
+            link.layers[level - 1].abort(&mut cx, why, &mut goodbye);
+            self.sink(id, level - 1, &mut goodbye);
+        }
+        let how = if spoken { Closing::Fin } else { Closing::Reset };
+        self.start_closing(id, how);
+    }
+
+    fn start_closing(&mut self, id: LinkId, how: Closing) {
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        if link.closing.is_some() {
+            return;
+        }
+        if !link.connected {
+            return self.remove_link(id, true);
+        }
+        link.top = Top::Closing;
+        if how == Closing::Fin {
+            self.finish_layers(id);
+            self.finish_transport(id);
+        }
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        link.closing = Some(how);
+        link.paused = false;
+        link.deadline = Some(self.now + self.plan.limits.linger);
+        self.link_timer(id);
+        self.try_close(id);
+        // Whatever held input back before, it is read and discarded now.
+        self.reread(id);
+    }
+
+    /// Removes a closing link when nothing is left to do for it.
+    pub(super) fn try_close(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(id) else {
+            return;
+        };
+        let Some(closing) = link.closing else {
+            return;
+        };
+        if !link.out.is_empty() {
+            return;
+        }
+        let stream = link.base != Base::Socket;
+        match closing {
+            Closing::Reset => self.remove_link(id, true),
+            Closing::Fin if link.ended || stream => self.remove_link(id, false),
+            Closing::Fin => {}
+        }
+    }
+
+    pub(super) fn remove_link(&mut self, id: LinkId, reset: bool) {
+        let Some(mut link) = self.links.remove(id) else {
+            return;
+        };
+        self.timers.arm(Key::Link(id), &mut link.armed, None);
+        match link.base {
+            Base::Socket => self.actions.push_back(Action::Close { id, reset }),
+            Base::Stream { mux, id: stream } => {
+                self.free_budget(mux, |smux| smux.release(stream));
+            }
+        }
+    }
+
+    /// The transport of a link ended.
+    pub(super) fn lower_end(&mut self, id: LinkId, how: Eof) {
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        link.input_over = true;
+        if link.top == Top::Closing {
+            link.ended = true;
+            if how == Eof::Reset {
+                return self.remove_link(id, true);
+            }
+            return self.try_close(id);
+        }
+        match how {
+            Eof::Fin => self.rise(id, 0, Up::End { both: false }),
+            Eof::Reset => {
+                self.link_failed(id, Fail::new(Cause::Reset, "connection reset by the peer"))
+            }
+        }
+        self.link_timer(id);
+    }
+
+    /// A link cannot go on. Its owner is told, its goodbye (already queued by the layer, if any) leaves.
+    pub(super) fn link_failed(&mut self, id: LinkId, fail: Fail) {
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        let top = std::mem::replace(&mut link.top, Top::Closing);
+        let meta = link.meta;
+        if top == Top::Closing {
+            if fail.cause == Cause::Reset {
+                self.remove_link(id, true);
+            }
+            return;
+        }
+        if fail.cause == Cause::Reset {
+            // Nobody reads what is queued.
+            link.out.clear();
+            link.ended = true;
+        }
+        match fail.cause {
+            Cause::Protocol | Cause::Limit | Cause::Tls => self.start_closing(id, Closing::Fin),
+            _ => self.abort(id, &fail),
+        }
+        match top {
+            Top::Incoming(service) => {
+                let remote = meta.remote;
+                self.events.push_back(Event::Rejected {
+                    service,
+                    remote,
+                    fail,
+                });
+            }
+            Top::Client(session) => self.session_failed(session, id, fail),
+            Top::Upstream(session) => self.upstream_failed(session, fail),
+            Top::Dial(dial) => self.dial_failed(dial, fail),
+            Top::Mux(mux) => self.mux_failed(mux, fail),
+            Top::Closing => {}
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Back-pressure: who may be read now, and what waits while its top does not take it.
+
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+
+use super::link::{Base, Link, Top};
+use super::{Engine, LinkId, MuxId, Work};
+use crate::layer::{AnyLayer, Up};
+use crate::mux::Smux;
+
+impl Engine {
+    /// Output left: more frames, a paused source, or the end of the link.
+    pub(super) fn drained(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(id) else {
+            return;
+        };
+        let len = link.out.len();
+        match link.top {
+            Top::Mux(mux) if len < self.plan.limits.mux_ahead => self.want_pump(mux),
+            Top::Client(session) | Top::Upstream(session) if len <= self.plan.limits.low => {
+                self.resume_source(session, id);
+            }
+            Top::Closing => self.try_close(id),
+            _ => {}
+        }
+    }
+
+    /// Whether the top takes input now.
+    pub(super) fn accepts(&self, link: &Link) -> bool {
+        if !link.connected || link.paused || link.input_over {
+            return false;
+        }
+        // Replies to what is read (pongs, errors) must not pile up; data alone never gets this far.
+        if link.out.len() > 4 * self.plan.limits.high {
+            return false;
+        }
+        match link.top {
+            Top::Closing => !link.ended,
+            Top::Client(session) => self.client_accepts(session),
+            Top::Upstream(session) => self.upstream_accepts(session),
+            Top::Mux(mux) => self
+                .muxes
+                .get(mux)
+                .is_none_or(|session| session.smux.readable()),
+            Top::Dial(dial) => self.dial_accepts(dial),
+            Top::Incoming(_) => true,
+        }
+    }
+
+    /// Data of a stream. What the top does not take now waits, and is not yet counted as consumed.
+    pub(super) fn stream_data(&mut self, id: LinkId, data: BytesMut) {
+        let Some(link) = self.links.get(id) else {
+            return;
+        };
+        if link.inbox.is_empty() && self.accepts(link) {
+            self.take_in(id, data);
+        } else {
+            // A waiting piece must not pin its receive buffer.
+            let data = if data.len() < 16 * 1024 {
+                BytesMut::from(&data[..])
+            } else {
+                data
+            };
+            self.links[id].inbox.push_back(data);
+        }
+    }
+
+    pub(super) fn stream_fin(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        link.inbox_fin = true;
+        self.drain_inbox(id);
+    }
+
+    pub(super) fn drain_inbox(&mut self, id: LinkId) {
+        loop {
+            let Some(link) = self.links.get(id) else {
+                return;
+            };
+            if !self.accepts(link) {
+                return;
+            }
+            let link = &mut self.links[id];
+            let Some(data) = link.inbox.pop_front() else {
+                link.inbox = VecDeque::new();
+                if std::mem::take(&mut link.inbox_fin) {
+                    self.stream_end(id);
+                }
+                return;
+            };
+            self.take_in(id, data);
+        }
+    }
+
+    fn take_in(&mut self, id: LinkId, data: BytesMut) {
+        if let Base::Stream { mux, id: stream } = self.links[id].base {
+            self.free_budget(mux, |smux| smux.consumed(stream, data.len()));
+        }
+        self.rise(id, 0, Up::Data(data));
+        self.link_timer(id);
+    }
+
+    /// Calls what gives room back to a mux session, and has it read again if it had none.
+    pub(super) fn free_budget(&mut self, mux: MuxId, free: impl FnOnce(&mut Smux<LinkId>)) {
+        let Some(session) = self.muxes.get_mut(mux) else {
+            return;
+        };
+        let was_readable = session.smux.readable();
+        free(&mut session.smux);
+        let now_readable = session.smux.readable();
+        session.smux.pause(!now_readable, self.now);
+        let below = session.link;
+        self.want_pump(mux);
+        if !was_readable && now_readable {
+            self.reread(below);
+        }
+    }
+
+    fn stream_end(&mut self, id: LinkId) {
+        let half_close = match self.links[id].base {
+            Base::Stream { mux, .. } => self.muxes.get(mux).is_some_and(|mux| mux.half_close),
+            Base::Socket => true,
+        };
+        if self.links[id].layers.is_empty() {
+            self.top(id, Up::End { both: !half_close });
+        } else {
+            self.rise(id, 0, Up::End { both: !half_close });
+        }
+    }
+
+    /// The other side of its session is over high water, or below low water again.
+    pub(super) fn pause(&mut self, id: LinkId, paused: bool) {
+        let now = self.now;
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        if link.paused == paused {
+            return;
+        }
+        link.paused = paused;
+        for layer in &mut link.layers {
+            if let AnyLayer::Ws(ws) = layer {
+                ws.pause(paused, now);
+            }
+        }
+        self.link_timer(id);
+        if !paused {
+            self.reread(id);
+        }
+    }
+
+    /// Input is wanted again.
+    pub(super) fn reread(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(id) else {
+            return;
+        };
+        match link.base {
+            Base::Socket => self.wake(id),
+            Base::Stream { .. } => self.work.push_back(Work::Inbox(id)),
+        }
+    }
+}
