@@ -129,6 +129,9 @@ impl Journal {
                     ("streams", (*streams).into()),
                 ];
                 let (level, text) = match fail {
+                    Some(fail) if fail.cause == Cause::Local => {
+                        (Level::Debug, format!("{place}: session down: {fail}"))
+                    }
                     Some(fail) => (Level::Warn, format!("{place}: session down: {fail}")),
                     None => (Level::Debug, format!("{place}: session down")),
                 };
@@ -317,6 +320,17 @@ mod tests {
             let event = ended(Some("a:1"), Fail::new(cause, "gone"));
             assert!(lines("json", "warn", &[event]).is_empty());
         }
+    }
+
+    #[test]
+    fn a_session_that_we_end_is_no_warning() {
+        let down = |cause| Event::SessionDown {
+            place: "node-0".to_owned(),
+            streams: 0,
+            fail: Some(Fail::new(cause, "over")),
+        };
+        assert!(lines("json", "warn", &[down(Cause::Local)]).is_empty());
+        assert_eq!(lines("json", "warn", &[down(Cause::Protocol)]).len(), 1);
     }
 
     #[test]
