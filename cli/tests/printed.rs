@@ -329,10 +329,12 @@ proptest! {
 }
 
 fn forget_places(config: &mut Config) {
-    config
-        .services
-        .iter_mut()
-        .for_each(|one| one.origin.clear());
+    for service in &mut config.services {
+        service.origin.clear();
+        if let Some(handler) = &mut service.handler {
+            handler.chain_origin.clear();
+        }
+    }
     config.authers.iter_mut().for_each(|one| one.origin.clear());
     for chain in &mut config.chains {
         chain.origin.clear();

@@ -94,7 +94,7 @@ fn nothing_is_started_where_flags_are_wrong() {
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(
-        text.starts_with("flag provided but not defined: -X"),
+        text.ends_with("flag provided but not defined: -X\n"),
         "{text}"
     );
     assert!(!text.contains("listening"), "{text}");

@@ -78,8 +78,7 @@ fn an_upgrade_that_ends_early_says_how_far_it_came() {
     let fail = server.lower_end(Eof::Fin).unwrap_err();
     assert_eq!(
         fail.text,
-        "closed after 3 bytes of an HTTP request head, before it GET /x answered with 404: \
-         expected path /ws"
+        "GET /x answered with 404, expected path /ws; closed after 3 bytes of the next request"
     );
     let mut client = End::new(Ws::client(Arc::new(client_plan()), false));
     client.start().unwrap();
