@@ -207,7 +207,7 @@ fn certificate_errors_are_in_words() {
     let tls = self_signed(&old, 2020, 4000);
     assert_eq!(
         fails(&tls, &ca, "a.example"),
-        "is that of a CA (CA:TRUE), and not itself in caFile"
+        "is that of a CA (CA:TRUE), and not itself trusted: give it as caFile"
     );
 }
 

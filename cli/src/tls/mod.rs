@@ -7,7 +7,7 @@ mod verify;
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::UnixTime;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
@@ -111,19 +111,18 @@ impl Maker {
             .with_protocol_versions(&versions(&options)?)
             .map_err(|error| error.to_string())?;
         let builder = match (tls.secure, tls.ca_file.as_str()) {
-            (true, "") => builder.with_root_certificates(system_roots()?),
             (false, "") => builder
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(verify::Anything::new(&provider))),
             (names, path) => {
+                let (trusted, roots) = match path {
+                    "" => system_roots()?,
+                    path => (files::certificates("caFile", path)?, files::roots(path)?),
+                };
+                let verifier = verify::Trusted::new(trusted, roots, names, provider)?;
                 builder
                     .dangerous()
-                    .with_custom_certificate_verifier(verify::CaFile::new(
-                        files::certificates("caFile", path)?,
-                        files::roots(path)?,
-                        names,
-                        provider,
-                    )?)
+                    .with_custom_certificate_verifier(verifier)
             }
         };
         let mut config = match tls.cert_file.is_empty() && tls.key_file.is_empty() {
@@ -273,10 +272,10 @@ fn alpn(options: &TlsOptions) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn system_roots() -> Result<RootCertStore, String> {
+fn system_roots() -> Result<(Vec<CertificateDer<'static>>, RootCertStore), String> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
+    roots.add_parsable_certificates(found.certs.iter().cloned());
     if roots.is_empty() {
         let why = found
             .errors
@@ -287,7 +286,7 @@ fn system_roots() -> Result<RootCertStore, String> {
             "the system has no trusted certificates{why}: use caFile"
         ));
     }
-    Ok(roots)
+    Ok((found.certs, roots))
 }
 
 #[derive(Debug)]

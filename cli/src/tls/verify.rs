@@ -54,17 +54,17 @@ impl ServerCertVerifier for Anything {
     }
 }
 
-/// `caFile`: the chain must lead to one of its certificates. A peer that shows one of them itself is
+/// `caFile`, or the system's: the chain must lead to one of these certificates. A peer that shows one of them itself is
 /// trusted, too: webpki refuses a leaf that says CA:TRUE, as most self-signed ones do, and Go does not.
 #[derive(Debug)]
-pub(super) struct CaFile {
+pub(super) struct Trusted {
     inner: Arc<WebPkiServerVerifier>,
     trusted: Vec<CertificateDer<'static>>,
     /// `secure`: the name must be right, too.
     names: bool,
 }
 
-impl CaFile {
+impl Trusted {
     pub(super) fn new(
         trusted: Vec<CertificateDer<'static>>,
         roots: RootCertStore,
@@ -82,7 +82,7 @@ impl CaFile {
     }
 }
 
-impl ServerCertVerifier for CaFile {
+impl ServerCertVerifier for Trusted {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -103,11 +103,8 @@ impl ServerCertVerifier for CaFile {
         };
         match fault {
             // The chain is verified before the name.
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                if self.names {
-                    return verdict;
-                }
-            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
+                if !self.names => {}
             // The dates are looked at first, whatever else is wrong.
             CertificateError::Expired
             | CertificateError::ExpiredContext { .. }

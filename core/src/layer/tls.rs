@@ -264,7 +264,8 @@ pub fn certificate_text(fault: &CertificateError) -> String {
         other => {
             let name = format!("{other:?}");
             if name.contains("CaUsedAsEndEntity") {
-                return "is that of a CA (CA:TRUE), and not itself in caFile".to_owned();
+                return "is that of a CA (CA:TRUE), and not itself trusted: give it as caFile"
+                    .to_owned();
             }
             let name = name.split([' ', '{']).next().unwrap_or_default();
             return format!("is refused ({name})");
