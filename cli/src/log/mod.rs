@@ -5,6 +5,7 @@ mod journal;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
@@ -55,7 +56,8 @@ impl Level {
 pub struct Logger(Arc<Inner>);
 
 struct Inner {
-    level: Level,
+    /// A [`Level`].
+    level: AtomicU8,
     text: bool,
     /// Known only while the process has one thread, so asked for once.
     offset: UtcOffset,
@@ -102,12 +104,17 @@ impl Logger {
         seed[..4].copy_from_slice(&started.to_be_bytes());
         seed[4..].copy_from_slice(&pid.to_be_bytes());
         Self(Arc::new(Inner {
-            level: Level::parse(&config.level),
+            level: AtomicU8::new(Level::parse(&config.level) as u8),
             text: config.format == "text",
             offset: UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC),
             out: Mutex::new(out),
             seed,
         }))
+    }
+
+    /// From the next line on.
+    pub fn set_level(&self, level: Level) {
+        self.0.level.store(level as u8, Ordering::Relaxed);
     }
 
     pub fn info(&self, msg: &str) {
@@ -124,7 +131,7 @@ impl Logger {
 
     /// One line, if the level is wanted. Fields follow time, level and message.
     pub fn log(&self, level: Level, msg: &str, fields: &[(&str, Value)]) {
-        if level < self.0.level {
+        if (level as u8) < self.0.level.load(Ordering::Relaxed) {
             return;
         }
         let time = stamp(OffsetDateTime::now_utc().to_offset(self.0.offset));
