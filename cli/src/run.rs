@@ -64,7 +64,7 @@ pub fn run(
     let keeper = Keeper {
         flags: sources.flags,
         stdin: sources.stdin,
-        log: prepared.config.log,
+        log: prepared.config.log.unwrap_or_default(),
         logger: logger.clone(),
         journal: journal.clone(),
         controller: controller.clone(),

@@ -23,14 +23,16 @@ pub fn deal(
 ) -> io::Result<Vec<Listening>> {
     let mut mine = Vec::new();
     for (service, listener) in listeners.iter().enumerate() {
-        if plan
-            .pinned(service, threads)
-            .is_none_or(|pinned| pinned == index)
-        {
+        if serves(plan, service, index, threads) {
             mine.push((service, listener.try_clone()?));
         }
     }
     Ok(mine)
+}
+
+fn serves(plan: &Plan, service: usize, index: usize, threads: usize) -> bool {
+    let pinned = plan.pinned(service, threads);
+    pinned.is_none_or(|pinned| pinned == index)
 }
 
 /// What a running thread is told.
@@ -91,10 +93,10 @@ impl Controller {
         let mut shares: Vec<Vec<Serve>> = Vec::new();
         for index in 0..threads {
             let mut mine = Vec::new();
-            for (service, listener) in serve.iter().filter(|(service, _)| {
-                let pinned = plan.pinned(*service, threads);
-                pinned.is_none_or(|pinned| pinned == index)
-            }) {
+            for (service, listener) in serve {
+                if !serves(plan, *service, index, threads) {
+                    continue;
+                }
                 let listener = listener.map(TcpListener::try_clone).transpose()?;
                 mine.push((*service, listener));
             }

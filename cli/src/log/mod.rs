@@ -27,6 +27,15 @@ pub enum Level {
 }
 
 impl Level {
+    const ALL: [Self; 6] = [
+        Self::Trace,
+        Self::Debug,
+        Self::Info,
+        Self::Warn,
+        Self::Error,
+        Self::Fatal,
+    ];
+
     /// Anything unknown is `info`, as in gost.
     pub fn parse(word: &str) -> Self {
         match word {
@@ -112,6 +121,15 @@ impl Logger {
         }))
     }
 
+    pub fn level(&self) -> Level {
+        let known = Level::ALL.into_iter();
+        let number = self.0.level.load(Ordering::Relaxed);
+        known
+            .rev()
+            .find(|level| *level as u8 <= number)
+            .unwrap_or(Level::Trace)
+    }
+
     /// From the next line on.
     pub fn set_level(&self, level: Level) {
         self.0.level.store(level as u8, Ordering::Relaxed);
@@ -131,7 +149,7 @@ impl Logger {
 
     /// One line, if the level is wanted. Fields follow time, level and message.
     pub fn log(&self, level: Level, msg: &str, fields: &[(&str, Value)]) {
-        if (level as u8) < self.0.level.load(Ordering::Relaxed) {
+        if level < self.level() {
             return;
         }
         let time = stamp(OffsetDateTime::now_utc().to_offset(self.0.offset));

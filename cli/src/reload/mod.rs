@@ -20,6 +20,9 @@ use crate::tls::{Certificates, Live};
 
 pub use change::{Counts, Running};
 
+/// However short the time that somebody asked for.
+const SHORTEST: Duration = Duration::from_millis(10);
+
 pub enum Order {
     Reload,
     Stop,
@@ -30,7 +33,7 @@ pub struct Keeper {
     pub flags: Flags,
     /// What standard input said.
     pub stdin: Option<Vec<u8>>,
-    pub log: Option<Log>,
+    pub log: Log,
     pub logger: Logger,
     pub journal: Arc<Journal>,
     pub controller: Arc<Controller>,
@@ -52,8 +55,9 @@ impl Keeper {
         let every = u64::try_from(self.flags.reload.0)
             .ok()
             .filter(|nanos| *nanos > 0)
-            .map(Duration::from_nanos);
-        let mut look = Instant::now() + self.period;
+            .map(|nanos| Duration::from_nanos(nanos).max(SHORTEST));
+        let period = self.period.max(SHORTEST);
+        let mut look = Instant::now() + period;
         let mut reload = every.map(|every| Instant::now() + every);
         loop {
             let next = reload.map_or(look, |reload| reload.min(look));
@@ -68,7 +72,7 @@ impl Keeper {
             }
             if look <= Instant::now() {
                 self.look();
-                look = Instant::now() + self.period;
+                look = Instant::now() + period;
             }
         }
     }
@@ -76,11 +80,20 @@ impl Keeper {
     /// `asked`: somebody waits for the result, even if it is none.
     fn reload(&mut self, asked: bool) {
         match self.load() {
-            Ok(counts) => {
+            Ok((counts, log)) => {
                 self.failed = None;
+                let level = Level::parse(&log.level);
+                // The result is told by the level that says more.
+                self.logger.set_level(level.min(self.logger.level()));
                 if asked || !counts.is_none() {
                     self.logger.info(&format!("reload: {counts}"));
                 }
+                if (&self.log.output, &self.log.format) != (&log.output, &log.format) {
+                    let text = "reload: log.output and log.format change with the next start";
+                    self.logger.warn(text);
+                }
+                self.logger.set_level(level);
+                self.log = log;
                 self.look();
             }
             Err(error) => {
@@ -93,7 +106,7 @@ impl Keeper {
         }
     }
 
-    fn load(&mut self) -> Result<Counts, String> {
+    fn load(&mut self) -> Result<(Counts, Log), String> {
         let var = |name: &str| std::env::var(name).ok();
         let loaded = Loader::new(&self.flags, &var)
             .with_stdin(self.stdin.clone())
@@ -122,7 +135,6 @@ impl Keeper {
         }
         self.warned = warnings;
         self.shown = lowered.certificates;
-        self.relog(prepared.config.log);
         for (service, addr, random) in applied.listening {
             self.journal.listening(service, addr, random);
         }
@@ -130,17 +142,7 @@ impl Keeper {
             let text = format!("reload: a thread cannot listen: {error}");
             self.logger.log(Level::Error, &text, &[]);
         }
-        Ok(counts)
-    }
-
-    fn relog(&mut self, log: Option<Log>) {
-        let (old, new) = (self.log.take().unwrap_or_default(), log.unwrap_or_default());
-        self.logger.set_level(Level::parse(&new.level));
-        if (&old.output, &old.format) != (&new.output, &new.format) {
-            self.logger
-                .warn("reload: log.output and log.format change with the next start");
-        }
-        self.log = Some(new);
+        Ok((counts, prepared.config.log.unwrap_or_default()))
     }
 
     fn look(&self) {

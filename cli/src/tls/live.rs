@@ -53,9 +53,11 @@ impl Live {
                     loaded: found,
                     bad: None,
                 };
+                let problem = super::dates(&self.tls).map(|text| format!("; {text}"));
                 let text = format!(
-                    "certificate {}: changed, used for new connections",
-                    self.tls.cert_file
+                    "certificate {}: changed, used for new connections{}",
+                    self.tls.cert_file,
+                    problem.unwrap_or_default()
                 );
                 Some(Ok(text))
             }

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ginnel_tests::check::{self, KIB, Targets, Way};
 use ginnel_tests::client::Refused;
@@ -96,6 +97,48 @@ on_both_runtimes! {
         echo.finish();
         check::both_ways(&way(two), &targets.work, KIB, KIB);
         ends(server);
+    }
+
+    fn nobody_is_refused_meanwhile(ginnel: &Program) {
+        let targets = Targets::new();
+        let [stays, changes] = [(); 2].map(|()| free_addr());
+        let server = start(ginnel, &[("stays", stays, ""), ("changes", changes, "")]);
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let clients = [stays, changes].map(|addr| {
+                let (over, targets) = (&over, &targets);
+                scope.spawn(move || {
+                    while !over.load(Ordering::SeqCst) {
+                        check::both_ways(&way(addr), &targets.work, KIB, KIB);
+                    }
+                })
+            });
+            for round in 0..20 {
+                let retries = format!(", retries: {}", 1 + round % 3);
+                let services = [("stays", stays, ""), ("changes", changes, retries.as_str())];
+                reload(&server, &services, "reload: 0 services added, 1 changed, 0 removed, 1 unchanged");
+            }
+            over.store(true, Ordering::SeqCst);
+            for client in clients {
+                client.join().expect("tunnels all the time");
+            }
+        });
+        ends(server);
+    }
+
+    fn the_level_of_the_log_follows(ginnel: &Program) {
+        let targets = Targets::new();
+        let one = free_addr();
+        let services = file(&[("one", one, "")]);
+        let server = ginnel.serve_file(&services, 1);
+        write_and_signal(&server, &(services.clone() + "log: {level: warn}\n"));
+        server.wait_for_count("reload: 0 services added", 1);
+        check::both_ways(&way(one), &targets.work, KIB, KIB);
+        write_and_signal(&server, &services);
+        server.wait_for_count("reload: 0 services added", 2);
+        check::both_ways(&way(one), &targets.work, KIB, KIB);
+        server.wait_for_line(&[" >< "]);
+        assert_eq!(server.count(" <> "), 1, "lines below the level");
     }
 
     fn users_of_a_file_are_read_again(ginnel: &Program) {
