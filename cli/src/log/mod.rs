@@ -121,7 +121,7 @@ impl Logger {
         }))
     }
 
-    pub fn level(&self) -> Level {
+    fn level(&self) -> Level {
         let known = Level::ALL.into_iter();
         let number = self.0.level.load(Ordering::Relaxed);
         known
@@ -130,9 +130,13 @@ impl Logger {
             .unwrap_or(Level::Trace)
     }
 
-    /// From the next line on.
-    pub fn set_level(&self, level: Level) {
+    /// From the next line on; `msg` is an `info` line of both levels.
+    pub fn set_level(&self, level: Level, msg: Option<&str>) {
+        let before = self.level();
         self.0.level.store(level as u8, Ordering::Relaxed);
+        if let Some(msg) = msg.filter(|_| before.min(level) <= Level::Info) {
+            self.write(Level::Info, msg, &[]);
+        }
     }
 
     pub fn info(&self, msg: &str) {
@@ -149,9 +153,12 @@ impl Logger {
 
     /// One line, if the level is wanted. Fields follow time, level and message.
     pub fn log(&self, level: Level, msg: &str, fields: &[(&str, Value)]) {
-        if level < self.level() {
-            return;
+        if level >= self.level() {
+            self.write(level, msg, fields);
         }
+    }
+
+    fn write(&self, level: Level, msg: &str, fields: &[(&str, Value)]) {
         let time = stamp(OffsetDateTime::now_utc().to_offset(self.0.offset));
         let head = [
             ("time", time.into()),

@@ -82,17 +82,13 @@ impl Keeper {
         match self.load() {
             Ok((counts, log)) => {
                 self.failed = None;
-                let level = Level::parse(&log.level);
-                // The result is told by the level that says more.
-                self.logger.set_level(level.min(self.logger.level()));
-                if asked || !counts.is_none() {
-                    self.logger.info(&format!("reload: {counts}"));
-                }
+                let result = (asked || !counts.is_none()).then(|| format!("reload: {counts}"));
+                self.logger
+                    .set_level(Level::parse(&log.level), result.as_deref());
                 if (&self.log.output, &self.log.format) != (&log.output, &log.format) {
                     let text = "reload: log.output and log.format change with the next start";
                     self.logger.warn(text);
                 }
-                self.logger.set_level(level);
                 self.log = log;
                 self.look();
             }
