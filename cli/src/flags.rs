@@ -90,7 +90,7 @@ pub const FLAGS: [FlagHelp; 16] = [
     flag("DD", "", "log level trace; as -D, there are no lines of that level yet"),
     flag("api", "ADDRESS", "accepted, not supported yet"),
     flag("metrics", "ADDRESS", "accepted, not supported yet"),
-    flag("R", "TIME", "accepted, not supported yet"),
+    flag("R", "TIME", "load the configuration again at this interval, as on SIGHUP"),
     flag("strict", "", "unknown keys and options are errors"),
     flag("threads", "N", "number of threads; one for each core otherwise"),
     flag("runtime", "smol|mio", "event loop; smol otherwise"),

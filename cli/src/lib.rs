@@ -11,6 +11,7 @@ pub mod help;
 pub mod listen;
 pub mod log;
 pub mod prepare;
+pub mod reload;
 pub mod report;
 pub mod run;
 pub mod secrets;

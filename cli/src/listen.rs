@@ -10,11 +10,29 @@ use crate::report::plain;
 /// Binds `addr` (`:8080`, `127.0.0.1:8080`, `[::1]:8080`, `:` for any port) without blocking.
 /// An error says what was to be bound.
 pub fn bind(addr: &str, backlog: i32) -> io::Result<TcpListener> {
-    let listener = bound(addr)?;
-    listener
-        .listen(backlog)
-        .map_err(|error| named(addr, &error))?;
-    Ok(listener.into())
+    reserve(addr)?.listen(backlog)
+}
+
+/// An address that is taken, but where nobody can connect yet.
+pub struct Reserved {
+    addr: String,
+    socket: Socket,
+}
+
+pub fn reserve(addr: &str) -> io::Result<Reserved> {
+    Ok(Reserved {
+        addr: addr.to_owned(),
+        socket: bound(addr)?,
+    })
+}
+
+impl Reserved {
+    pub fn listen(self, backlog: i32) -> io::Result<TcpListener> {
+        self.socket
+            .listen(backlog)
+            .map_err(|error| named(&self.addr, &error))?;
+        Ok(self.socket.into())
+    }
 }
 
 /// Whether `addr` could be bound now. Nobody can connect meanwhile.

@@ -3,6 +3,7 @@
 use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use ginnel::command::{self, Command};
 use ginnel::config::{load::Loader, print};
@@ -84,7 +85,8 @@ fn with_flags(command: Command, args: &[String]) -> ExitCode {
 /// What failed has been reported.
 fn start(flags: &Flags) -> Result<(), ()> {
     let var = |name: &str| env::var(name).ok();
-    let loaded = Loader::new(flags, &var).load(&mut io::stdin());
+    let mut loader = Loader::new(flags, &var);
+    let loaded = loader.load(&mut io::stdin());
     if let Some(output) = flags.output {
         report(&loaded.findings);
         if loaded.findings.has_errors() {
@@ -93,23 +95,21 @@ fn start(flags: &Flags) -> Result<(), ()> {
         out(&print::print(&loaded.config, output));
         return Ok(());
     }
-    let Prepared {
-        config,
-        findings,
-        lowered,
-        runtime,
-        ..
-    } = prepare::finish(loaded, flags, &var);
-    let Some(lowered) = lowered else {
-        report(&findings);
+    let sources = run::Sources {
+        flags: flags.clone(),
+        stdin: loader.into_stdin(),
+        certificates: Arc::default(),
+    };
+    let mut prepared = prepare::finish(loaded, flags, &var, &sources.certificates);
+    let Some(lowered) = prepared.lowered.take() else {
+        report(&prepared.findings);
         return Err(());
     };
-    let logger = Logger::new(config.log.as_ref());
-    for warning in findings.of(Severity::Warning) {
+    let logger = Logger::new(prepared.config.log.as_ref());
+    for warning in prepared.findings.of(Severity::Warning) {
         logger.warn(&format!("{}: {}", warning.place, warning.text));
     }
-    run::run(lowered, &logger, runtime.0, flags.threads)
-        .map_err(|error| logger.fatal(&error.to_string()))
+    run::run(prepared, lowered, &logger, sources).map_err(|error| logger.fatal(&error.to_string()))
 }
 
 fn check(flags: &Flags, worker: Option<usize>) -> Result<(), ()> {

@@ -1,6 +1,7 @@
 //! From flags to something that can be started: the same for a start, a check and an explanation.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use crate::config::check;
 use crate::config::load::{Loaded, Loader};
@@ -10,6 +11,7 @@ use crate::config::origins::Origins;
 use crate::flags::{Flags, Runtime};
 use crate::listen;
 use crate::report::Findings;
+use crate::tls::Certificates;
 
 pub struct Prepared {
     pub config: Config,
@@ -29,11 +31,16 @@ pub fn prepare(
     stdin: &mut dyn Read,
 ) -> Prepared {
     let loaded = Loader::new(flags, var).load(stdin);
-    finish(loaded, flags, var)
+    finish(loaded, flags, var, &Arc::default())
 }
 
-/// Checks and lowers what was loaded.
-pub fn finish(loaded: Loaded, flags: &Flags, var: &dyn Fn(&str) -> Option<String>) -> Prepared {
+/// Checks and lowers what was loaded. `certificates` are those in use.
+pub fn finish(
+    loaded: Loaded,
+    flags: &Flags,
+    var: &dyn Fn(&str) -> Option<String>,
+    certificates: &Arc<Certificates>,
+) -> Prepared {
     let Loaded {
         config,
         mut findings,
@@ -45,13 +52,10 @@ pub fn finish(loaded: Loaded, flags: &Flags, var: &dyn Fn(&str) -> Option<String
         true => None,
         false => {
             check::check(&config, &mut findings);
-            lower::lower(&config, &mut findings)
+            lower::lower_again(&config, certificates, &mut findings)
         }
     };
     let runtime = runtime(flags, var, &mut findings);
-    if flags.reload.0 != 0 {
-        findings.warn("-R", "reloading is not supported yet, has no effect");
-    }
     Prepared {
         config,
         findings,

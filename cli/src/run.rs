@@ -1,50 +1,148 @@
 //! Starting: bind everything, then hand it to a runtime until a signal ends it.
 
-use std::io;
-use std::os::fd::OwnedFd;
+use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::thread;
+use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use ginnel_core::driver::{self, Controller};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
 use crate::config::lower::Lowered;
-use crate::flags::Runtime;
+use crate::duration::Span;
+use crate::flags::{Flags, Runtime};
 use crate::listen;
 use crate::log::{Journal, Logger};
+use crate::prepare::Prepared;
+use crate::reload::{Keeper, Order, Running};
+use crate::report::Severity;
+use crate::tls::Certificates;
 
-/// Serves until SIGINT or SIGTERM. There is no partial start: an address that cannot be bound ends it.
+/// Between looks at the files of certificates; `GINNEL_WATCH` in the environment sets another time.
+const WATCH: Duration = Duration::from_secs(5);
+
+/// What is needed to load the configuration again.
+pub struct Sources {
+    pub flags: Flags,
+    /// What standard input said, if it was asked.
+    pub stdin: Option<Vec<u8>>,
+    pub certificates: Arc<Certificates>,
+}
+
+/// Serves until SIGINT or SIGTERM; SIGHUP loads the configuration again. There is no partial start: an
+/// address that cannot be bound ends it.
 pub fn run(
+    prepared: Prepared,
     lowered: Lowered,
     logger: &Logger,
-    runtime: Runtime,
-    threads: Option<usize>,
+    sources: Sources,
 ) -> io::Result<()> {
-    let Lowered { plan, listens } = lowered;
-    let stop = stop_signal()?;
+    let signals = Signals::new()?;
     let mut listeners = Vec::new();
-    for listen in &listens {
-        listeners.push(listen::bind(&listen.addr, listen.backlog)?);
+    for listen in &lowered.listens {
+        let bound = listen::bind(&listen.addr, listen.backlog);
+        let named = |error: io::Error| {
+            io::Error::new(
+                error.kind(),
+                format!("service {:?}: {error}", listen.service),
+            )
+        };
+        listeners.push(bound.map_err(named)?);
     }
-    let journal = Journal::new(logger.clone(), &plan);
-    for (index, (listener, listen)) in listeners.iter().zip(&listens).enumerate() {
+    let journal = Arc::new(Journal::new(logger.clone(), &lowered.plan));
+    for (index, (listener, listen)) in listeners.iter().zip(&lowered.listens).enumerate() {
         journal.listening(index, listener.local_addr()?, listen.random);
     }
-    let threads = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    let threads = prepared
+        .threads
+        .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    let (controller, controls) = driver::control(threads)?;
+    let controller = Arc::new(controller);
+    let running = Running::new(&prepared.config, &lowered, &listeners)?;
+    let plan = running.plan.clone();
+    let period = std::env::var("GINNEL_WATCH")
+        .ok()
+        .and_then(|text| Span::parse(&text)?.positive());
+    let keeper = Keeper {
+        flags: sources.flags,
+        stdin: sources.stdin,
+        log: prepared.config.log.unwrap_or_default(),
+        logger: logger.clone(),
+        journal: journal.clone(),
+        controller: controller.clone(),
+        certificates: sources.certificates,
+        shown: lowered.certificates,
+        running,
+        period: period.unwrap_or(WATCH),
+        warned: prepared.findings.of(Severity::Warning).cloned().collect(),
+        failed: None,
+    };
+    let (sender, orders) = mpsc::channel();
+    // These end with the process: a reload that waits for a server must not delay its end.
+    thread::Builder::new()
+        .name("reload".to_owned())
+        .spawn(move || keeper.run(&orders))?;
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || signals.obey(&controller, &sender))?;
+
     let sink: ginnel_smol::Sink = Arc::new(move |event| journal.record(&event));
-    let serve = match runtime {
+    let serve = match prepared.runtime.0 {
         Runtime::Smol => ginnel_smol::run,
         Runtime::Mio => ginnel_mio::run,
     };
-    serve(Arc::new(plan), listeners, threads, stop, sink)
+    serve(plan, listeners, controls, sink)
 }
 
-/// Becomes readable when the process is to end.
-fn stop_signal() -> io::Result<OwnedFd> {
-    let (stop, notify) = UnixStream::pair()?;
-    for signal in [SIGINT, SIGTERM] {
-        pipe::register(signal, notify.try_clone()?)?;
+struct Signals {
+    /// A byte for each signal.
+    any: UnixStream,
+    stop: Arc<AtomicBool>,
+    reload: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        let (any, notify) = UnixStream::pair()?;
+        let signals = Self {
+            any,
+            stop: Arc::default(),
+            reload: Arc::default(),
+        };
+        for (signal, mark) in [
+            (SIGINT, &signals.stop),
+            (SIGTERM, &signals.stop),
+            (SIGHUP, &signals.reload),
+        ] {
+            // In this order: who is woken finds the mark.
+            flag::register(signal, mark.clone())?;
+            pipe::register(signal, notify.try_clone()?)?;
+        }
+        Ok(signals)
     }
-    Ok(stop.into())
+
+    fn obey(mut self, controller: &Controller, keeper: &Sender<Order>) {
+        let mut bytes = [0; 64];
+        loop {
+            match self.any.read(&mut bytes) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+            if self.stop.load(Ordering::SeqCst) {
+                // Its share of the listeners first, or clients would still get connected.
+                let _ = keeper.send(Order::Stop);
+                controller.stop();
+                return;
+            }
+            if self.reload.swap(false, Ordering::SeqCst) {
+                let _ = keeper.send(Order::Reload);
+            }
+        }
+    }
 }

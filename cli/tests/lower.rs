@@ -572,7 +572,7 @@ fn file_and_command_line_live_together() {
     let text = r#"{"services":[{"name":"service-0","addr":":1"}],"chains":[{"name":"chain-0","hops":[
         {"name":"h","nodes":[{"name":"n","addr":"a:1"}]}]}]}"#;
     let (lowered, findings) = command(&["-C", text, "-L", ":2", "-F", "ws://h:1"]);
-    let Some(Lowered { plan, listens }) = lowered else {
+    let Some(Lowered { plan, listens, .. }) = lowered else {
         panic!("{findings:#?}")
     };
     let names: Vec<_> = plan.services.iter().map(|one| one.name.as_str()).collect();
@@ -608,7 +608,7 @@ fn the_defaults_of_the_option_table_are_in_force() {
     let time = |text: &str| Span::parse(text).unwrap().positive().unwrap();
     let number = |text: &str| text.parse::<usize>().unwrap();
     let (lowered, findings) = command(&["-L", "auto+mwss://:1", "-F", "http+mwss://h:2"]);
-    let Some(Lowered { plan, listens }) = lowered else {
+    let Some(Lowered { plan, listens, .. }) = lowered else {
         panic!("{findings:#?}")
     };
     let service = &plan.services[0];

@@ -57,6 +57,23 @@ fn every_group_runs_and_signals_reach_them_all() {
 }
 
 #[test]
+fn a_reload_reaches_them_all() {
+    let (mut child, mut lines, addrs) = start(&TWO, 2);
+    signal(&child, "-HUP");
+    for _ in 0..2 {
+        let mut line = String::new();
+        lines.read_line(&mut line).unwrap();
+        let result = "reload: 0 services added, 0 changed, 0 removed, 1 unchanged";
+        assert!(line.contains(result), "{line}");
+    }
+    for addr in &addrs {
+        assert!(TcpStream::connect(addr).is_ok(), "{addr}");
+    }
+    signal(&child, "-TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn the_first_failure_ends_the_others_and_is_the_result() {
     let busy = TcpListener::bind("127.0.0.1:0").unwrap();
     let bad = format!("ws://{}", busy.local_addr().unwrap());

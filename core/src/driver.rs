@@ -1,7 +1,11 @@
-//! What both drivers need and neither should write: the clock's zero, listeners by thread, read results.
+//! What both drivers need and neither should write: listeners by thread, commands to the threads.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::TcpListener;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
 
 use crate::error::{Cause, Fail};
 use crate::plan::Plan;
@@ -19,14 +23,121 @@ pub fn deal(
 ) -> io::Result<Vec<Listening>> {
     let mut mine = Vec::new();
     for (service, listener) in listeners.iter().enumerate() {
-        if plan
-            .pinned(service, threads)
-            .is_none_or(|pinned| pinned == index)
-        {
+        if serves(plan, service, index, threads) {
             mine.push((service, listener.try_clone()?));
         }
     }
     Ok(mine)
+}
+
+fn serves(plan: &Plan, service: usize, index: usize, threads: usize) -> bool {
+    let pinned = plan.pinned(service, threads);
+    pinned.is_none_or(|pinned| pinned == index)
+}
+
+/// What a running thread is told.
+pub enum Command {
+    Stop,
+    /// Serve another plan, one for [`Engine::handle_reload`](crate::engine::Engine::handle_reload).
+    Reload {
+        plan: Arc<Plan>,
+        serve: Vec<Serve>,
+        /// Takes what failed; dropped when the command is carried out.
+        done: Sender<io::Error>,
+    },
+}
+
+/// A service to be served from now on, by its index. `None` keeps the listener that the thread has; one
+/// that is not in the list at all is closed.
+pub type Serve = (usize, Option<TcpListener>);
+
+/// Makes the two ends of the commands to `threads` threads.
+pub fn control(threads: usize) -> io::Result<(Controller, Vec<Control>)> {
+    let mut shards = Vec::new();
+    let mut controls = Vec::new();
+    for _ in 0..threads.max(1) {
+        let (wake, notify) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        notify.set_nonblocking(true)?;
+        let (sender, commands) = mpsc::channel();
+        shards.push((sender, notify));
+        controls.push(Control { commands, wake });
+    }
+    Ok((Controller { shards }, controls))
+}
+
+/// The end that commands.
+pub struct Controller {
+    shards: Vec<(Sender<Command>, UnixStream)>,
+}
+
+impl Controller {
+    pub fn threads(&self) -> usize {
+        self.shards.len()
+    }
+
+    pub fn stop(&self) {
+        for shard in &self.shards {
+            tell(shard, Command::Stop);
+        }
+    }
+
+    /// Waits until every thread serves the new plan. An error means that none of them was told; what
+    /// single threads could not do is in the list.
+    pub fn reload(
+        &self,
+        plan: &Arc<Plan>,
+        serve: &[(usize, Option<&TcpListener>)],
+    ) -> io::Result<Vec<io::Error>> {
+        let threads = self.threads();
+        let mut shares: Vec<Vec<Serve>> = Vec::new();
+        for index in 0..threads {
+            let mut mine = Vec::new();
+            for (service, listener) in serve {
+                if !serves(plan, *service, index, threads) {
+                    continue;
+                }
+                let listener = listener.map(TcpListener::try_clone).transpose()?;
+                mine.push((*service, listener));
+            }
+            shares.push(mine);
+        }
+        let (done, failed) = mpsc::channel();
+        for (shard, serve) in self.shards.iter().zip(shares) {
+            let plan = plan.clone();
+            let done = done.clone();
+            tell(shard, Command::Reload { plan, serve, done });
+        }
+        drop(done);
+        Ok(failed.iter().collect())
+    }
+}
+
+fn tell((commands, notify): &(Sender<Command>, UnixStream), command: Command) {
+    // A thread that has ended needs no commands, and one with a full socket is awake.
+    let _ = commands.send(command);
+    let _ = (&*notify).write(&[0]);
+}
+
+/// The end of one thread: readable when there are commands.
+pub struct Control {
+    commands: Receiver<Command>,
+    wake: UnixStream,
+}
+
+impl Control {
+    /// Call it until there is none: then the descriptor will be readable again for the next one.
+    pub fn take(&self) -> Option<Command> {
+        let mut bytes = [0; 64];
+        while matches!((&self.wake).read(&mut bytes), Ok(n) if n > 0) {}
+        self.commands.try_recv().ok()
+    }
+}
+
+impl AsFd for Control {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
 }
 
 /// Whether accept failed for want of descriptors or memory: it would fail again at once.

@@ -55,6 +55,8 @@
 //! - **Fairness.** A few reads a turn, then the next socket; a bounded number of accepts between. An accept
 //!   that fails for want of descriptors ([`driver::is_exhausted`]) waits a little.
 //! - **Threads.** One engine a thread, nothing shared; [`driver::deal`] tells which listeners are whose.
+//! - **Another plan.** [`driver::control`] brings commands to the threads; after `handle_reload` the listeners
+//!   of services that are no longer served are closed, and their connections go on.
 //!
 //! `ginnel-mio` and `ginnel-smol` are drivers of about 400 lines each; the simulation in `tests/simulation` is
 //! a third, whose sockets are queues.

@@ -1,20 +1,20 @@
 //! One thread's loop: listeners, sockets, names and the clock around one engine.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ginnel_core::buffer::Receive;
-use ginnel_core::driver::{self, Listening};
+use ginnel_core::driver::{self, Command, Control, Listening, Serve};
 use ginnel_core::engine::{Action, Engine, SocketId};
 use ginnel_core::error::{Eof, Fail};
 use ginnel_core::plan::Plan;
 use ginnel_core::time::Time;
 use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use slotmap::{Key, KeyData, SecondaryMap};
 
 use crate::Sink;
@@ -22,7 +22,7 @@ use crate::resolver::Resolver;
 use crate::socket::{Input, Socket};
 
 /// Sockets' tokens are their ids, of which none is this small.
-const STOP: Token = Token(0);
+const CONTROL: Token = Token(0);
 const NAMES: Token = Token(1);
 const LISTENERS: usize = 2;
 
@@ -38,7 +38,9 @@ const GOODBYE: Duration = Duration::from_secs(1);
 pub(crate) struct Shard {
     poll: Poll,
     engine: Engine,
-    listeners: Vec<(usize, TcpListener)>,
+    /// By service; their tokens are that plus [`LISTENERS`].
+    listeners: BTreeMap<usize, TcpListener>,
+    /// Services with connections to accept.
     accepting: Vec<usize>,
     accept_again: Option<Instant>,
     sockets: SecondaryMap<SocketId, Socket>,
@@ -46,7 +48,7 @@ pub(crate) struct Shard {
     ready: VecDeque<SocketId>,
     resolver: Resolver,
     receive: Receive,
-    stop: OwnedFd,
+    control: Control,
     stopping: Option<Instant>,
     start: Instant,
     sink: Sink,
@@ -57,19 +59,17 @@ impl Shard {
     pub(crate) fn new(
         plan: Arc<Plan>,
         listeners: Vec<Listening>,
-        stop: OwnedFd,
+        control: Control,
         sink: Sink,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let registry = poll.registry();
-        registry.register(&mut SourceFd(&stop.as_raw_fd()), STOP, Interest::READABLE)?;
+        let readable = control.as_fd().as_raw_fd();
+        registry.register(&mut SourceFd(&readable), CONTROL, Interest::READABLE)?;
         let waker = Waker::new(registry, NAMES)?;
-        let mut polled = Vec::new();
-        for (index, (service, listener)) in listeners.into_iter().enumerate() {
-            listener.set_nonblocking(true)?;
-            let mut listener = TcpListener::from_std(listener);
-            registry.register(&mut listener, Token(LISTENERS + index), Interest::READABLE)?;
-            polled.push((service, listener));
+        let mut polled = BTreeMap::new();
+        for (service, listener) in listeners {
+            polled.insert(service, listen(registry, service, listener)?);
         }
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
@@ -83,7 +83,7 @@ impl Shard {
             ready: VecDeque::new(),
             resolver: Resolver::new(waker),
             receive: Receive::default(),
-            stop,
+            control,
             stopping: None,
             start: Instant::now(),
             sink,
@@ -122,9 +122,9 @@ impl Shard {
 
     fn note(&mut self, token: Token, event: &mio::event::Event) {
         match token {
-            STOP => self.begin_stop(),
+            CONTROL => self.obey(),
             NAMES => {}
-            Token(index) if index - LISTENERS < self.listeners.len() => {
+            Token(index) if self.listeners.contains_key(&(index - LISTENERS)) => {
                 self.accepting.push(index - LISTENERS);
             }
             Token(id) => {
@@ -286,19 +286,20 @@ impl Shard {
     }
 
     fn accept(&mut self) {
-        for index in std::mem::take(&mut self.accepting) {
+        for service in std::mem::take(&mut self.accepting) {
             for round in 0.. {
+                let Some(listener) = self.listeners.get(&service) else {
+                    break;
+                };
                 if round == ACCEPTS {
-                    self.accepting.push(index);
+                    self.accepting.push(service);
                     break;
                 }
-                let (service, listener) = &self.listeners[index];
-                let service = *service;
                 match listener.accept() {
                     Ok((stream, _)) => self.accepted(service, stream),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) if driver::is_exhausted(&error) => {
-                        self.pause_accept(index);
+                        self.pause_accept(service);
                         break;
                     }
                     // The connection was gone before it was accepted.
@@ -323,8 +324,8 @@ impl Shard {
     }
 
     #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
-    fn pause_accept(&mut self, index: usize) {
-        self.accepting.push(index);
+    fn pause_accept(&mut self, service: usize) {
+        self.accepting.push(service);
         self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
     }
 
@@ -336,15 +337,55 @@ impl Shard {
         }
     }
 
+    fn obey(&mut self) {
+        while let Some(command) = self.control.take() {
+            match command {
+                Command::Stop => self.begin_stop(),
+                Command::Reload { .. } if self.stopping.is_some() => {}
+                Command::Reload { plan, serve, done } => {
+                    let now = self.now();
+                    self.engine.handle_reload(plan, now);
+                    self.act();
+                    for error in self.serve_others(serve) {
+                        let _ = done.send(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is not in the list any more is closed first: a listener may be that of another service now.
+    fn serve_others(&mut self, serve: Vec<Serve>) -> Vec<io::Error> {
+        let mut before = std::mem::take(&mut self.listeners);
+        let mut failed = Vec::new();
+        let mut new = Vec::new();
+        for (service, listener) in serve {
+            match listener {
+                None => self.listeners.extend(before.remove_entry(&service)),
+                Some(listener) => new.push((service, listener)),
+            }
+        }
+        for mut listener in before.into_values() {
+            // Closing is not enough while others have the same socket.
+            let _ = self.poll.registry().deregister(&mut listener);
+        }
+        for (service, listener) in new {
+            match listen(self.poll.registry(), service, listener) {
+                Ok(listener) => {
+                    self.listeners.insert(service, listener);
+                    self.accepting.push(service);
+                }
+                Err(error) => failed.push(error),
+            }
+        }
+        failed
+    }
+
     #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
     fn begin_stop(&mut self) {
         if self.stopping.is_some() {
             return;
         }
-        let _ = self
-            .poll
-            .registry()
-            .deregister(&mut SourceFd(&self.stop.as_raw_fd()));
         self.stopping = Some(Instant::now() + GOODBYE);
         self.listeners.clear();
         self.accepting.clear();
@@ -385,6 +426,21 @@ impl Shard {
     fn now(&self) -> Time {
         Time(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
+}
+
+fn listen(
+    registry: &Registry,
+    service: usize,
+    listener: std::net::TcpListener,
+) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    let mut listener = TcpListener::from_std(listener);
+    registry.register(
+        &mut listener,
+        Token(LISTENERS + service),
+        Interest::READABLE,
+    )?;
+    Ok(listener)
 }
 
 /// The input of this socket is over.

@@ -1,10 +1,10 @@
 //! One thread: a local executor, its listeners and sockets, names and the clock around one engine.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
 use ginnel_core::buffer::Receive;
-use ginnel_core::driver::{self, Listening};
+use ginnel_core::driver::{self, Command, Control, Listening, Serve};
 use ginnel_core::engine::{Action, Engine, QueryId, SocketId};
 use ginnel_core::error::{Eof, Fail};
 use ginnel_core::plan::Plan;
 use ginnel_core::time::Time;
 use slotmap::SecondaryMap;
-use smol::LocalExecutor;
 use smol::future::FutureExt;
+use smol::{LocalExecutor, Task};
 
 use crate::Sink;
 use crate::socket::{Input, Socket};
@@ -30,6 +30,9 @@ const READS: usize = 4;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long last bytes may take when the process is to end.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// The tasks that accept, by service.
+type Accepting = BTreeMap<usize, Task<()>>;
 
 struct Shard {
     executor: LocalExecutor<'static>,
@@ -51,7 +54,7 @@ struct Shard {
 pub(crate) fn run(
     plan: Arc<Plan>,
     listeners: Vec<Listening>,
-    stop: OwnedFd,
+    control: Control,
     sink: Sink,
 ) -> io::Result<()> {
     let mut seed = [0; 32];
@@ -68,20 +71,30 @@ pub(crate) fn run(
         start: Instant::now(),
         sink,
     });
-    let mut accepting = Vec::new();
+    let mut accepting = Accepting::new();
     for (service, listener) in listeners {
-        let listener = Async::new(listener)?;
-        accepting.push(
-            shard
-                .executor
-                .spawn(accept(shard.clone(), service, listener)),
-        );
+        accepting.insert(service, shard.listen(service, listener)?);
     }
     shard.executor.spawn(time(shard.clone())).detach();
-    let stop = Async::new(stop)?;
+    let control = Async::new(control)?;
     async_io::block_on(shard.executor.run(async {
-        stop.readable().await?;
-        for task in accepting {
+        'serving: loop {
+            control.readable().await?;
+            while let Some(command) = control.get_ref().take() {
+                match command {
+                    Command::Stop => break 'serving,
+                    Command::Reload { plan, serve, done } => {
+                        let now = shard.now();
+                        shard.engine.borrow_mut().handle_reload(plan, now);
+                        shard.act();
+                        for error in shard.serve_others(&mut accepting, serve).await {
+                            let _ = done.send(error);
+                        }
+                    }
+                }
+            }
+        }
+        for task in accepting.into_values() {
             task.cancel().await;
         }
         let now = shard.now();
@@ -189,6 +202,39 @@ async fn serve(shard: Rc<Shard>, id: SocketId, socket: Rc<Socket>) {
 }
 
 impl Shard {
+    fn listen(self: &Rc<Self>, service: usize, listener: TcpListener) -> io::Result<Task<()>> {
+        let listener = Async::new(listener)?;
+        let task = accept(self.clone(), service, listener);
+        Ok(self.executor.spawn(task))
+    }
+
+    /// What is not in the list any more is closed first: a listener may be that of another service now.
+    async fn serve_others(
+        self: &Rc<Self>,
+        accepting: &mut Accepting,
+        serve: Vec<Serve>,
+    ) -> Vec<io::Error> {
+        let mut before = std::mem::take(accepting);
+        let mut failed = Vec::new();
+        let mut new = Vec::new();
+        for (service, listener) in serve {
+            match listener {
+                None => accepting.extend(before.remove_entry(&service)),
+                Some(listener) => new.push((service, listener)),
+            }
+        }
+        for task in before.into_values() {
+            task.cancel().await;
+        }
+        for (service, listener) in new {
+            match self.listen(service, listener) {
+                Ok(task) => drop(accepting.insert(service, task)),
+                Err(error) => failed.push(error),
+            }
+        }
+        failed
+    }
+
     fn accepted(self: &Rc<Self>, service: usize, stream: Async<TcpStream>) {
         let socket = Socket::new(stream);
         let Ok(meta) = socket.meta() else {

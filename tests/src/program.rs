@@ -124,7 +124,7 @@ impl Program {
             child,
             log,
             title: format!("{} {}", self.name, args.join(" ")),
-            _dir: dir,
+            dir,
         }
     }
 }
@@ -134,7 +134,7 @@ pub struct Proc {
     child: Child,
     log: Arc<Log>,
     title: String,
-    _dir: Folder,
+    dir: Folder,
 }
 
 impl Proc {
@@ -179,6 +179,28 @@ impl Proc {
             .find(|line| hit(line))
             .cloned()
             .unwrap_or_else(|| panic!("{}: no line with {words:?} in {lines:#?}", self.title))
+    }
+
+    /// How many lines hold this text.
+    pub fn count(&self, text: &str) -> usize {
+        let lines = self.lines();
+        lines.iter().filter(|line| line.contains(text)).count()
+    }
+
+    pub fn wait_for_count(&self, text: &str, count: usize) {
+        let enough =
+            |lines: &[String]| lines.iter().filter(|line| line.contains(text)).count() >= count;
+        assert!(
+            self.log.wait(enough),
+            "{}: expected {count} lines with {text:?} in {:#?}",
+            self.title,
+            self.lines()
+        );
+    }
+
+    /// Where it runs.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     pub fn lines(&self) -> Vec<String> {

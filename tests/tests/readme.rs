@@ -44,6 +44,8 @@ const NEAR: &str =
 const BEHIND_NGINX: &str = r#"ginnel -L "relay+mws://127.0.0.1:8081?path=/ws""#;
 const TO_NGINX: &str = r#"ginnel -L :8080 -F "relay+mwss://example.com:443?path=/ws&secure=true""#;
 
+const WITH_FILE: &str = "ginnel -R 30s -C config.yml";
+
 const COMMANDS: &[(&str, Check)] = &[
     (
         "cargo run --release -p ginnel -- -L :8080",
@@ -139,6 +141,7 @@ const COMMANDS: &[(&str, Check)] = &[
             Speak::Http,
         ),
     ),
+    (WITH_FILE, Elsewhere),
     (
         "ginnel --runtime mio --threads 1 -L :8080",
         Alone(Speak::Socks4a),
@@ -160,7 +163,7 @@ on_both_runtimes! {
         let targets = Targets::new();
         let machine = Machine::new(ginnel, &targets);
         let _server = machine.serve(&["-L", WITH_FILES]);
-        let client = machine.start(&["-C", "config.yml"], &[("config.yml", &machine.local(text))]);
+        let client = machine.start(&strings(&words(WITH_FILE)[1..]), &[("config.yml", &machine.local(text))]);
         client.wait_for_services(1);
         let proxy = Proxy::new(Speak::Http, client.named("entry")).user("user", "pass");
         traffic(&Way::proxy("config.yml", proxy), &targets);

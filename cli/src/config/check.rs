@@ -93,7 +93,7 @@ pub fn check(config: &Config, findings: &mut Findings) {
             match key.as_str() {
                 "reload" => pass.findings.warn(
                     &auther.origin,
-                    "reload is not supported yet: the file is read at start",
+                    "reload has no effect: the file is read again on SIGHUP and with -R",
                 ),
                 _ => pass
                     .findings

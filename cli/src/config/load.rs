@@ -49,6 +49,16 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// The text of standard input, if that was read: for the next loader.
+    pub fn into_stdin(self) -> Option<Vec<u8>> {
+        self.stdin
+    }
+
+    pub fn with_stdin(mut self, stdin: Option<Vec<u8>>) -> Self {
+        self.stdin = stdin;
+        self
+    }
+
     /// Reads all sources anew, except `stdin`, whose text is kept from the first time.
     pub fn load(&mut self, stdin: &mut dyn Read) -> Loaded {
         let (flags, var) = (self.flags, self.var);

@@ -15,7 +15,7 @@ use super::model::{self, Config};
 use super::options::{Options, Place};
 use crate::duration::Span;
 use crate::report::Findings;
-use crate::tls::Maker;
+use crate::tls::{Certificates, Live, Maker};
 use crate::url;
 
 /// "No limit" for waiting times that the engine always has: ten years.
@@ -36,13 +36,25 @@ pub struct Lowered {
     pub plan: Plan,
     /// In the order of `plan.services`.
     pub listens: Vec<Listen>,
+    /// What the services show to their clients.
+    pub certificates: Vec<Arc<Live>>,
 }
 
 /// `None` when there are errors.
 pub fn lower(config: &Config, findings: &mut Findings) -> Option<Lowered> {
+    lower_again(config, &Arc::default(), findings)
+}
+
+/// The same with certificates that are in use already.
+pub fn lower_again(
+    config: &Config,
+    certificates: &Arc<Certificates>,
+    findings: &mut Findings,
+) -> Option<Lowered> {
+    let default = config.tls.clone().unwrap_or_default();
     let mut lowering = Lowering {
         config,
-        tls: Maker::new(config.tls.clone().unwrap_or_default()),
+        tls: Maker::sharing(default, certificates.clone()),
         findings,
     };
     let plan = lowering.plan();
@@ -51,7 +63,12 @@ pub fn lower(config: &Config, findings: &mut Findings) -> Option<Lowered> {
         .iter()
         .filter_map(|one| lowering.listen(one))
         .collect();
-    (!findings.has_errors()).then_some(Lowered { plan, listens })
+    let certificates = lowering.tls.shown();
+    (!findings.has_errors()).then_some(Lowered {
+        plan,
+        listens,
+        certificates,
+    })
 }
 
 pub(super) struct Lowering<'a> {

@@ -15,7 +15,7 @@ pub mod origins;
 pub mod print;
 pub mod repair;
 pub mod schema;
-mod text;
+pub(crate) mod text;
 pub mod tree;
 pub mod value;
 pub mod yaml;

@@ -16,6 +16,12 @@ pub(super) fn bounded(from: &mut dyn Read) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// The bytes of a file, to compare with what they were.
+pub(crate) fn content(path: &str) -> Result<Vec<u8>, String> {
+    let mut file = File::open(path).map_err(|error| error.to_string())?;
+    bounded(&mut file)
+}
+
 /// The text of a file that belongs to the configuration.
 pub(super) fn file(path: &str) -> Result<String, String> {
     let mut file = File::open(path).map_err(|error| format!("{path}: {}", plain(&error)))?;

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use ginnel_core::error::{Cause, Fail};
@@ -15,22 +16,23 @@ use super::{Level, Logger};
 pub struct Journal {
     logger: Logger,
     /// Service, listener, handler.
-    services: Vec<[String; 3]>,
+    services: RwLock<Vec<[String; 3]>>,
 }
 
 impl Journal {
     pub fn new(logger: Logger, plan: &Plan) -> Self {
-        let services = plan.services.iter().map(|service| {
-            [
-                service.name.clone(),
-                service.listener.channel.to_string(),
-                service.handler.kind.name().to_owned(),
-            ]
-        });
         Self {
             logger,
-            services: services.collect(),
+            services: RwLock::new(names(plan)),
         }
+    }
+
+    /// Call it before the first event of another plan.
+    pub fn reload(&self, plan: &Plan) {
+        *self
+            .services
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = names(plan);
     }
 
     pub fn listening(&self, service: usize, addr: SocketAddr, random: bool) {
@@ -191,13 +193,25 @@ impl Journal {
 
     fn fields(&self, kind: &str, service: usize) -> Vec<(&'static str, Value)> {
         let mut fields = vec![("kind", Value::from(kind))];
-        if let Some([name, listener, handler]) = self.services.get(service) {
+        let services = self.services.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some([name, listener, handler]) = services.get(service) {
             fields.push(("service", name.as_str().into()));
             fields.push(("listener", listener.as_str().into()));
             fields.push(("handler", handler.as_str().into()));
         }
         fields
     }
+}
+
+fn names(plan: &Plan) -> Vec<[String; 3]> {
+    let services = plan.services.iter().map(|service| {
+        [
+            service.name.clone(),
+            service.listener.channel.to_string(),
+            service.handler.kind.name().to_owned(),
+        ]
+    });
+    services.collect()
 }
 
 /// The failure's text names the place only if the engine put it there.

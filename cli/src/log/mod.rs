@@ -5,7 +5,7 @@ mod journal;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
@@ -28,6 +28,15 @@ pub enum Level {
 }
 
 impl Level {
+    const ALL: [Self; 6] = [
+        Self::Trace,
+        Self::Debug,
+        Self::Info,
+        Self::Warn,
+        Self::Error,
+        Self::Fatal,
+    ];
+
     /// Anything unknown is `info`, as in gost.
     pub fn parse(word: &str) -> Self {
         match word {
@@ -63,7 +72,8 @@ thread_local! {
 pub struct Logger(Arc<Inner>);
 
 struct Inner {
-    level: Level,
+    /// A [`Level`].
+    level: AtomicU8,
     text: bool,
     /// Known only while the process has one thread, so asked for once.
     offset: UtcOffset,
@@ -111,12 +121,30 @@ impl Logger {
         seed[..4].copy_from_slice(&started.to_be_bytes());
         seed[4..].copy_from_slice(&pid.to_be_bytes());
         Self(Arc::new(Inner {
-            level: Level::parse(&config.level),
+            level: AtomicU8::new(Level::parse(&config.level) as u8),
             text: config.format == "text",
             offset: UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC),
             out: Mutex::new(out),
             seed,
         }))
+    }
+
+    fn level(&self) -> Level {
+        let known = Level::ALL.into_iter();
+        let number = self.0.level.load(Ordering::Relaxed);
+        known
+            .rev()
+            .find(|level| *level as u8 <= number)
+            .unwrap_or(Level::Trace)
+    }
+
+    /// From the next line on; `msg` is an `info` line of both levels.
+    pub fn set_level(&self, level: Level, msg: Option<&str>) {
+        let before = self.level();
+        self.0.level.store(level as u8, Ordering::Relaxed);
+        if let Some(msg) = msg.filter(|_| before.min(level) <= Level::Info) {
+            self.write(Level::Info, msg, &[]);
+        }
     }
 
     pub fn info(&self, msg: &str) {
@@ -133,9 +161,12 @@ impl Logger {
 
     /// One line, if the level is wanted. Fields follow time, level and message.
     pub fn log(&self, level: Level, msg: &str, fields: &[(&str, Value)]) {
-        if level < self.0.level {
-            return;
+        if level >= self.level() {
+            self.write(level, msg, fields);
         }
+    }
+
+    fn write(&self, level: Level, msg: &str, fields: &[(&str, Value)]) {
         let time = stamp(OffsetDateTime::now_utc().to_offset(self.0.offset));
         let head = [
             ("time", time.into()),

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod files;
+mod live;
 mod verify;
 
 use std::sync::Arc;
@@ -14,10 +15,15 @@ use rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig, SupportedPr
 
 use crate::config::model::{Tls, TlsOptions};
 
+pub use live::{Certificates, Live};
+
 /// Makes configurations; keeps the default certificate, so that all services show the same one.
 pub struct Maker {
     default: Tls,
-    certificate: Option<Arc<CertifiedKey>>,
+    certificate: Option<Arc<Live>>,
+    certificates: Arc<Certificates>,
+    /// Those that the configurations show.
+    shown: Vec<Arc<Live>>,
     /// What was made before: equal sections share a configuration and its sessions.
     servers: Vec<(Tls, Arc<ServerConfig>)>,
     clients: Vec<(Tls, Arc<ClientConfig>)>,
@@ -26,9 +32,16 @@ pub struct Maker {
 impl Maker {
     /// `default` is the top-level `tls` section.
     pub fn new(default: Tls) -> Self {
+        Self::sharing(default, Arc::default())
+    }
+
+    /// With the certificates of earlier configurations, where they have the same files.
+    pub fn sharing(default: Tls, certificates: Arc<Certificates>) -> Self {
         Self {
             default,
             certificate: None,
+            certificates,
+            shown: Vec::new(),
             servers: Vec::new(),
             clients: Vec::new(),
         }
@@ -43,6 +56,11 @@ impl Maker {
         let config = self.make_server(&tls)?;
         self.servers.push((tls, config.clone()));
         Ok(config)
+    }
+
+    /// The certificates of all servers made here.
+    pub fn shown(self) -> Vec<Arc<Live>> {
+        self.shown
     }
 
     /// For a dialing side: with `secure` chain and name are verified; with `caFile` alone the
@@ -69,13 +87,7 @@ impl Maker {
             );
         }
         let (key, ca) = match own {
-            true => (
-                Arc::new(files::certified_key(
-                    tls,
-                    &provider(&TlsOptions::default())?,
-                )?),
-                tls.ca_file.clone(),
-            ),
+            true => (self.certificates.files(tls)?, tls.ca_file.clone()),
             false => (self.default_certificate()?, self.default.ca_file.clone()),
         };
         let options = tls.options.as_ref().or(self.default.options.as_ref());
@@ -95,6 +107,9 @@ impl Maker {
                 .map_err(|error| format!("caFile {path}: {error}"))?,
             ),
         };
+        if !self.shown.iter().any(|one| Arc::ptr_eq(one, &key)) {
+            self.shown.push(key.clone());
+        }
         let names = tls.server_names.clone();
         let reject = tls.reject_unknown_sni;
         let mut config =
@@ -141,11 +156,10 @@ impl Maker {
     }
 
     /// The top-level files, else `cert.pem` and `key.pem` here, else one made for this process.
-    fn default_certificate(&mut self) -> Result<Arc<CertifiedKey>, String> {
+    fn default_certificate(&mut self) -> Result<Arc<Live>, String> {
         if let Some(key) = &self.certificate {
             return Ok(key.clone());
         }
-        let provider = provider(&TlsOptions::default())?;
         let here = Tls {
             cert_file: "cert.pem".to_owned(),
             key_file: "key.pem".to_owned(),
@@ -153,7 +167,7 @@ impl Maker {
         };
         let files_here = [&here.cert_file, &here.key_file];
         let key = if !self.default.cert_file.is_empty() || !self.default.key_file.is_empty() {
-            files::certified_key(&self.default, &provider)?
+            self.certificates.files(&self.default)?
         } else if !self.default.ca_file.is_empty() {
             return Err(
                 "tls.caFile without certFile and keyFile: clients would not be verified".to_owned(),
@@ -162,11 +176,10 @@ impl Maker {
             .iter()
             .all(|path| std::path::Path::new(path).is_file())
         {
-            files::certified_key(&here, &provider)?
+            self.certificates.files(&here)?
         } else {
-            certificate::generate(&self.default, &provider)?
+            self.certificates.made(&self.default)?
         };
-        let key = Arc::new(key);
         self.certificate = Some(key.clone());
         Ok(key)
     }
@@ -291,7 +304,7 @@ fn system_roots() -> Result<(Vec<CertificateDer<'static>>, RootCertStore), Strin
 
 #[derive(Debug)]
 struct OneCertificate {
-    key: Arc<CertifiedKey>,
+    key: Arc<Live>,
     /// `rejectUnknownSNI`: a client must ask for one of `names`, or for any name if there are none.
     reject: bool,
     names: Vec<String>,
@@ -305,6 +318,6 @@ impl ResolvesServerCert for OneCertificate {
                 self.names.is_empty() || self.names.iter().any(|one| one.eq_ignore_ascii_case(name))
             }
         };
-        (!self.reject || known).then(|| self.key.clone())
+        (!self.reject || known).then(|| self.key.current())
     }
 }

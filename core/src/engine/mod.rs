@@ -232,6 +232,16 @@ impl Engine {
         self.settle();
     }
 
+    /// Goes on with another plan, in which all services and chains of the old one still are at their
+    /// places: those that are new or changed come behind them. What is open stays as it is.
+    pub fn handle_reload(&mut self, plan: Arc<Plan>, now: Time) {
+        self.now = now;
+        debug_assert!(plan.services.len() >= self.plan.services.len());
+        debug_assert!(plan.chains.len() >= self.plan.chains.len());
+        self.plan = plan;
+        self.settle();
+    }
+
     /// Ends everything, in order where a layer has words for it.
     pub fn handle_stop(&mut self, now: Time) {
         self.now = now;

@@ -7,6 +7,7 @@ mod program;
 mod random;
 mod world;
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -83,8 +84,12 @@ fn all_released(world: &mut World) {
 fn undisturbed(seed: u64, tls: bool) {
     let (mut world, setting) = world(seed, tls);
     add_clients(&mut world, &setting, false);
+    undisturbed_run(&mut world, &setting);
+}
+
+fn undisturbed_run(world: &mut World, setting: &Setting) {
     world.run(Duration::from_secs(75));
-    world.all_done(&setting);
+    world.all_done(setting);
     assert_eq!(world.resets, 0);
     for (engine, expected) in world.engines.iter().zip(setting.lasting_sessions()) {
         let left = engine.sessions();
@@ -93,7 +98,7 @@ fn undisturbed(seed: u64, tls: bool) {
             "{setting:?}: {left} sessions outlive their clients"
         );
     }
-    all_released(&mut world);
+    all_released(world);
 }
 
 fn disturbed(seed: u64, tls: bool) {
@@ -137,6 +142,32 @@ fn every_byte_arrives_and_everything_is_released() {
 #[test]
 fn every_byte_arrives_within_tls() {
     each_seed(400, |seed| undisturbed(seed, true));
+}
+
+/// The new plan has more services and chains behind those that are in use.
+#[test]
+fn a_reload_disturbs_nobody() {
+    let reloaded = Cell::new(0);
+    each_seed(2000, |seed| {
+        let (mut world, setting) = world(seed, false);
+        let mut plans = setting.plans();
+        for plan in &mut plans {
+            plan.chains.extend(plan.chains.clone());
+            let mut more = plan.services.clone();
+            for service in &mut more {
+                service.chain = None;
+                service.forward = None;
+            }
+            plan.services.append(&mut more);
+        }
+        let step = 1 + world.random.below(300) as u64;
+        world.reload_at(step, plans);
+        add_clients(&mut world, &setting, false);
+        undisturbed_run(&mut world, &setting);
+        reloaded.set(reloaded.get() + u64::from(world.is_reloaded()));
+    });
+    let runs = runs(2000);
+    assert!(2 * reloaded.get() > runs.end - runs.start || runs.end - runs.start == 1);
 }
 
 #[test]

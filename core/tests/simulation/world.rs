@@ -72,6 +72,8 @@ pub struct World {
     pub resets: u32,
     pub about: String,
     steps: u64,
+    /// When the engines get another plan.
+    reload: Option<(u64, Vec<Plan>)>,
 }
 
 impl World {
@@ -97,6 +99,7 @@ impl World {
             resets: 0,
             about: String::new(),
             steps: 0,
+            reload: None,
         }
     }
 
@@ -155,9 +158,25 @@ impl World {
         }
     }
 
+    /// At that step all engines get these plans.
+    pub fn reload_at(&mut self, step: u64, plans: Vec<Plan>) {
+        self.reload = Some((step, plans));
+    }
+
+    pub fn is_reloaded(&self) -> bool {
+        self.reload.is_none()
+    }
+
     /// Something that can happen does; false when nothing can.
     fn step(&mut self) -> bool {
         self.steps += 1;
+        if let Some((_, plans)) = self.reload.take_if(|(step, _)| *step == self.steps) {
+            for (index, plan) in plans.into_iter().enumerate() {
+                self.engines[index].handle_reload(Arc::new(plan), self.now);
+                self.engines[index].check();
+                self.act(index);
+            }
+        }
         let connections = &self.connections;
         self.live.retain(|c| connections[*c].is_live());
         let ends = 2 * self.live.len();

@@ -5,5 +5,6 @@ mod credentials;
 mod http;
 mod options;
 mod process;
+mod reload;
 mod targets;
 mod upgrade;

@@ -1,0 +1,99 @@
+//! What a service is made of, as a text to compare: its own section, all that this refers to, and the
+//! contents of the files named there.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+
+use ginnel_core::plan;
+use serde_json::Value;
+
+use crate::config::model::{self, Config};
+use crate::config::text;
+
+/// Its certificate is left out: that is replaced without a reload.
+pub fn service(config: &Config, service: &model::Service, planned: &plan::Service) -> String {
+    let mut key = String::new();
+    let handler = service.handler.clone().unwrap_or_default();
+    add(&mut key, service, Certificate::Watched);
+    if planned.chain.is_some() {
+        key.push_str(&chain(config, &handler.chain));
+    }
+    let named = |auther: &&model::Auther| {
+        handler.authers.contains(&auther.name) || handler.auther == auther.name
+    };
+    for auther in config.authers.iter().filter(named) {
+        add(&mut key, auther, Certificate::Watched);
+    }
+    if let Some(forwarder) = &service.forwarder {
+        let name = match forwarder.hop.as_str() {
+            "" => &forwarder.name,
+            hop => hop,
+        };
+        hop(&mut key, config, name);
+    }
+    if planned.listener.tls.is_some() || planned.handler.socks_tls.is_some() {
+        add(&mut key, &config.tls, Certificate::Watched);
+        let here = Path::new("cert.pem").is_file() && Path::new("key.pem").is_file();
+        key.push_str(if here { "files\n" } else { "made\n" });
+    }
+    key
+}
+
+/// The chain called `name`, with its hops and nodes.
+pub fn chain(config: &Config, name: &str) -> String {
+    let mut key = String::new();
+    if let Some(chain) = config.chains.iter().find(|chain| chain.name == name) {
+        add(&mut key, chain, Certificate::Read);
+        for named in chain.hops.iter().filter(|hop| hop.nodes.is_none()) {
+            hop(&mut key, config, &named.name);
+        }
+    }
+    key
+}
+
+fn hop(key: &mut String, config: &Config, name: &str) {
+    if let Some(hop) = config.hops.iter().find(|hop| hop.name == name) {
+        add(key, hop, Certificate::Read);
+    }
+}
+
+/// Whether the files of a certificate are read once or followed.
+#[derive(Clone, Copy, PartialEq)]
+enum Certificate {
+    Read,
+    Watched,
+}
+
+fn add(key: &mut String, part: &impl serde::Serialize, certificate: Certificate) {
+    let value = serde_json::to_value(part).unwrap_or_default();
+    key.push_str(&value.to_string());
+    files(key, &value, certificate);
+    key.push('\n');
+}
+
+fn files(key: &mut String, value: &Value, certificate: Certificate) {
+    match value {
+        Value::Array(list) => list.iter().for_each(|one| files(key, one, certificate)),
+        Value::Object(map) => {
+            for (name, value) in map {
+                let path = match (name.as_str(), certificate) {
+                    ("caFile", _) | ("certFile" | "keyFile", Certificate::Read) => value.as_str(),
+                    // Of users: `auth.file`, and `file.path` of an auther.
+                    ("file", _) => value.as_str().or_else(|| value.get("path")?.as_str()),
+                    _ => None,
+                };
+                match path {
+                    Some(path) => key.push_str(&content(path)),
+                    None => files(key, value, certificate),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn content(path: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    text::content(path).hash(&mut hasher);
+    format!(" {:016x}", hasher.finish())
+}

@@ -1,0 +1,160 @@
+//! A running configuration: loaded again on demand, and its certificates watched.
+
+mod change;
+mod keys;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use ginnel_core::driver::Controller;
+
+use crate::config::load::Loader;
+use crate::config::model::Log;
+use crate::flags::Flags;
+use crate::log::{Journal, Level, Logger};
+use crate::prepare;
+use crate::report::{Finding, Severity};
+use crate::tls::{Certificates, Live};
+
+pub use change::{Counts, Running};
+
+/// However short the time that somebody asked for.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+pub enum Order {
+    Reload,
+    Stop,
+}
+
+/// What a configuration is made from again.
+pub struct Keeper {
+    pub flags: Flags,
+    /// What standard input said.
+    pub stdin: Option<Vec<u8>>,
+    pub log: Log,
+    pub logger: Logger,
+    pub journal: Arc<Journal>,
+    pub controller: Arc<Controller>,
+    pub certificates: Arc<Certificates>,
+    /// The certificates that are shown now.
+    pub shown: Vec<Arc<Live>>,
+    pub running: Running,
+    /// Between looks at the files of certificates.
+    pub period: Duration,
+    /// Warnings that were given, and the last failure: both are said once.
+    pub warned: Vec<Finding>,
+    pub failed: Option<String>,
+}
+
+impl Keeper {
+    /// Works until it is told to stop, which also closes its share of the listeners.
+    #[allow(clippy::disallowed_methods)] // Files are looked at by the clock.
+    pub fn run(mut self, orders: &Receiver<Order>) {
+        let every = u64::try_from(self.flags.reload.0)
+            .ok()
+            .filter(|nanos| *nanos > 0)
+            .map(|nanos| Duration::from_nanos(nanos).max(SHORTEST));
+        let period = self.period.max(SHORTEST);
+        let mut look = Instant::now() + period;
+        let mut reload = every.map(|every| Instant::now() + every);
+        loop {
+            let next = reload.map_or(look, |reload| reload.min(look));
+            match orders.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(Order::Reload) => self.reload(true),
+                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if reload.is_some_and(|at| at <= Instant::now()) {
+                self.reload(false);
+                reload = every.map(|every| Instant::now() + every);
+            }
+            if look <= Instant::now() {
+                self.look();
+                look = Instant::now() + period;
+            }
+        }
+    }
+
+    /// `asked`: somebody waits for the result, even if it is none.
+    fn reload(&mut self, asked: bool) {
+        match self.load() {
+            Ok((counts, log)) => {
+                self.failed = None;
+                let result = (asked || !counts.is_none()).then(|| format!("reload: {counts}"));
+                self.logger
+                    .set_level(Level::parse(&log.level), result.as_deref());
+                if (&self.log.output, &self.log.format) != (&log.output, &log.format) {
+                    let text = "reload: log.output and log.format change with the next start";
+                    self.logger.warn(text);
+                }
+                self.log = log;
+                self.look();
+            }
+            Err(error) => {
+                let error = format!("reload: kept the old configuration: {error}");
+                if asked || self.failed.as_ref() != Some(&error) {
+                    self.logger.log(Level::Error, &error, &[]);
+                }
+                self.failed = Some(error);
+            }
+        }
+    }
+
+    fn load(&mut self) -> Result<(Counts, Log), String> {
+        let var = |name: &str| std::env::var(name).ok();
+        let loaded = Loader::new(&self.flags, &var)
+            .with_stdin(self.stdin.clone())
+            .load(&mut io::empty());
+        let prepared = prepare::finish(loaded, &self.flags, &var, &self.certificates);
+        let findings = &prepared.findings;
+        let Some(lowered) = prepared.lowered else {
+            let mut errors = findings.of(Severity::Error);
+            let first = errors.next().map(said).unwrap_or_default();
+            return Err(match errors.count() + findings.more() {
+                0 => first,
+                more => format!("{first} (and {more} more)"),
+            });
+        };
+        let change = self.running.change(&prepared.config, &lowered);
+        let counts = change.counts;
+        let applied = change
+            .apply(&mut self.running, &self.controller, |plan| {
+                self.journal.reload(plan);
+            })
+            .map_err(|error| error.to_string())?;
+
+        let warnings: Vec<_> = findings.of(Severity::Warning).cloned().collect();
+        for warning in warnings.iter().filter(|one| !self.warned.contains(one)) {
+            self.logger.warn(&said(warning));
+        }
+        self.warned = warnings;
+        self.shown = lowered.certificates;
+        for (service, addr, random) in applied.listening {
+            self.journal.listening(service, addr, random);
+        }
+        for error in applied.failed {
+            let text = format!("reload: a thread cannot listen: {error}");
+            self.logger.log(Level::Error, &text, &[]);
+        }
+        Ok((counts, prepared.config.log.unwrap_or_default()))
+    }
+
+    fn look(&self) {
+        for certificate in &self.shown {
+            match certificate.look() {
+                None => {}
+                Some(Ok(text)) => self.logger.info(&text),
+                Some(Err(text)) => self.logger.log(Level::Error, &text, &[]),
+            }
+        }
+    }
+}
+
+fn said(finding: &Finding) -> String {
+    match finding.place.as_str() {
+        "" => finding.text.clone(),
+        place => format!("{place}: {}", finding.text),
+    }
+}
