@@ -145,7 +145,7 @@ fn a_busy_port_is_one_line_and_nothing_runs() {
         line["msg"]
             .as_str()
             .unwrap()
-            .starts_with(&format!("listen {address}: ")),
+            .starts_with(&format!("service \"service-1\": listen {address}: ")),
         "{line}"
     );
 }
