@@ -138,10 +138,10 @@ impl Engine {
         } else {
             session.client
         };
-        let hold = self
-            .links
-            .get(to)
-            .is_some_and(|link| self.ends_whole_stream(link));
+        // A client's end announces that it waits for the answer, which the node would drop: hold it. A target's
+        // end is mostly its last word, and what waits for it (a body up to the end) must not wait longer.
+        let link = self.links.get(to);
+        let hold = from_client && link.is_some_and(|link| self.ends_whole_stream(link));
         if hold {
             self.sessions[id].held = Some(to);
         } else {
