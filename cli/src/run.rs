@@ -19,7 +19,7 @@ use crate::flags::{Flags, Runtime};
 use crate::listen;
 use crate::log::{Journal, Logger};
 use crate::prepare::Prepared;
-use crate::reload::{Keeper, Order, Running};
+use crate::reload::{self, Keeper, Order, Running};
 use crate::report::Severity;
 use crate::tls::Certificates;
 
@@ -71,13 +71,16 @@ pub fn run(
     let keeper = Keeper {
         flags: sources.flags,
         stdin: sources.stdin,
-        log: prepared.config.log.unwrap_or_default(),
+        log: prepared.config.log.clone().unwrap_or_default(),
         logger: logger.clone(),
         journal: journal.clone(),
         controller: controller.clone(),
         certificates: sources.certificates,
         shown: lowered.certificates,
         running,
+        contents: reload::keys::contents(&prepared.config),
+        settling: None,
+        config: prepared.config,
         period: period.unwrap_or(WATCH),
         warned: prepared.findings.of(Severity::Warning).cloned().collect(),
         failed: None,

@@ -93,7 +93,7 @@ pub fn check(config: &Config, findings: &mut Findings) {
             match key.as_str() {
                 "reload" => pass.findings.warn(
                     &auther.origin,
-                    "reload has no effect: the file is read again on SIGHUP and with -R",
+                    "reload has no effect: the file is looked at every few seconds",
                 ),
                 _ => pass
                     .findings

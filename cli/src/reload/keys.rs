@@ -57,6 +57,16 @@ fn hop(key: &mut String, config: &Config, name: &str) {
     }
 }
 
+/// The contents of all files of users and CAs that the configuration names.
+pub fn contents(config: &Config) -> String {
+    let mut key = String::new();
+    add(&mut key, &config.services, Certificate::Watched);
+    add(&mut key, &config.authers, Certificate::Watched);
+    add(&mut key, &config.chains, Certificate::Read);
+    add(&mut key, &config.hops, Certificate::Read);
+    key
+}
+
 /// Whether the files of a certificate are read once or followed.
 #[derive(Clone, Copy, PartialEq)]
 enum Certificate {

@@ -1,7 +1,7 @@
-//! A running configuration: loaded again on demand, and its certificates watched.
+//! A running configuration: loaded again on demand, and the files that it names watched.
 
 mod change;
-mod keys;
+pub mod keys;
 
 use std::io;
 use std::sync::Arc;
@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use ginnel_core::driver::Controller;
 
-use crate::config::load::Loader;
-use crate::config::model::Log;
+use crate::config::load::{Loaded, Loader};
+use crate::config::model::{Config, Log};
+use crate::config::origins::Origins;
 use crate::flags::Flags;
 use crate::log::{Journal, Level, Logger};
 use crate::prepare;
-use crate::report::{Finding, Severity};
+use crate::report::{Finding, Findings, Severity};
 use crate::tls::{Certificates, Live};
 
 pub use change::{Counts, Running};
@@ -41,7 +42,12 @@ pub struct Keeper {
     /// The certificates that are shown now.
     pub shown: Vec<Arc<Live>>,
     pub running: Running,
-    /// Between looks at the files of certificates.
+    /// As it is applied.
+    pub config: Config,
+    /// What its files of users and CAs held, and what they hold now if that is yet to settle.
+    pub contents: String,
+    pub settling: Option<String>,
+    /// Between looks at files.
     pub period: Duration,
     /// Warnings that were given, and the last failure: both are said once.
     pub warned: Vec<Finding>,
@@ -107,6 +113,11 @@ impl Keeper {
         let loaded = Loader::new(&self.flags, &var)
             .with_stdin(self.stdin.clone())
             .load(&mut io::empty());
+        self.apply(loaded)
+    }
+
+    fn apply(&mut self, loaded: Loaded) -> Result<(Counts, Log), String> {
+        let var = |name: &str| std::env::var(name).ok();
         let prepared = prepare::finish(loaded, &self.flags, &var, &self.certificates);
         let findings = &prepared.findings;
         let Some(lowered) = prepared.lowered else {
@@ -138,10 +149,46 @@ impl Keeper {
             let text = format!("reload: a thread cannot listen: {error}");
             self.logger.log(Level::Error, &text, &[]);
         }
-        Ok((counts, prepared.config.log.unwrap_or_default()))
+        self.config = prepared.config;
+        self.contents = keys::contents(&self.config);
+        self.settling = None;
+        Ok((counts, self.config.log.clone().unwrap_or_default()))
     }
 
-    fn look(&self) {
+    /// Files of users and CAs, by the configuration as it is: what changed in them, and has settled since the
+    /// last look, counts for new connections.
+    fn follow_users(&mut self) {
+        let contents = keys::contents(&self.config);
+        if contents == self.contents {
+            self.settling = None;
+            return;
+        }
+        if self.settling.as_ref() != Some(&contents) {
+            self.settling = Some(contents);
+            return;
+        }
+        self.settling = None;
+        self.contents = contents;
+        let loaded = Loaded {
+            config: self.config.clone(),
+            findings: Findings::default(),
+            origins: Origins::default(),
+            incomplete: false,
+        };
+        match self.apply(loaded) {
+            Ok((counts, _)) => self
+                .logger
+                .info(&format!("files of users or CAs changed: {counts}")),
+            Err(error) => {
+                let text =
+                    format!("files of users or CAs changed: kept what was read before: {error}");
+                self.logger.log(Level::Error, &text, &[]);
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        self.follow_users();
         for certificate in &self.shown {
             match certificate.look() {
                 None => {}

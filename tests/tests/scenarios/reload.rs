@@ -161,6 +161,27 @@ on_both_runtimes! {
         assert_eq!(proxy("old").open(targets.work.addr).map(drop), Err(Refused::Socks5Auth(1)));
     }
 
+    fn users_of_a_file_need_no_signal(ginnel: &Program) {
+        let targets = Targets::new();
+        let addr = free_addr();
+        let text = format!(
+            "services:\n{}authers:\n- name: users\n  file: {{path: users.txt}}\n",
+            service("one", addr, "").replace("type: socks5", "type: socks5, auther: users")
+        );
+        let files = [("gost.yml", text.as_str()), ("users.txt", "alice old\n")];
+        let server = ginnel.var(WATCH.0, WATCH.1).spawn(&["-C", "gost.yml"], &files);
+        server.wait_for_services(1);
+        let proxy = |password: &str| Proxy::new(Speak::Socks5, addr).user("alice", password);
+        let way = Way::proxy("old", proxy("old"));
+        check::both_ways(&way, &targets.work, KIB, KIB);
+        // Only what the files say is taken over, not the edited configuration.
+        write(&server, "nonsense");
+        std::fs::write(server.dir().join("users.txt"), "alice new\n").expect("a file");
+        server.wait_for_line(&["files of users or CAs changed: 0 services added, 1 changed"]);
+        check::both_ways(&Way::proxy("new", proxy("new")), &targets.work, KIB, KIB);
+        assert_eq!(proxy("old").open(targets.work.addr).map(drop), Err(Refused::Socks5Auth(1)));
+    }
+
     fn an_interval_needs_no_signal_and_says_only_what_is_new(ginnel: &Program) {
         let targets = Targets::new();
         let [one, two] = [(); 2].map(|()| free_addr());
