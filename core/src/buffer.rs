@@ -33,12 +33,29 @@ impl Seg {
         }
     }
 
-    pub fn copy_from(bytes: &[u8]) -> Self {
+    /// A body that is not a part of a receive buffer.
+    pub fn owned(body: BytesMut) -> Self {
         Self {
-            body: BytesMut::from(bytes),
+            body,
             owned: true,
             ..Self::default()
         }
+    }
+
+    pub fn copy_from(bytes: &[u8]) -> Self {
+        Self::owned(BytesMut::from(bytes))
+    }
+
+    /// A few bytes without an allocation, if they fit the inline room.
+    pub fn header(bytes: &[u8]) -> Self {
+        let mut seg = Self::default();
+        seg.push_front(bytes);
+        seg
+    }
+
+    /// Whether `push_front` has inline room for a header of `n` bytes.
+    pub fn has_room(&self, n: usize) -> bool {
+        usize::from(self.head) + n <= ROOM
     }
 
     pub fn len(&self) -> usize {

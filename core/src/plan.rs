@@ -103,6 +103,7 @@ impl fmt::Display for Channel {
 #[derive(Clone, Debug)]
 pub struct Listener {
     pub channel: Channel,
+    /// With `enable_secret_extraction`: rustls makes the keys, the records are ours.
     pub tls: Option<Arc<ServerConfig>>,
     pub ws: Option<Arc<WsServer>>,
     pub mux: Option<Mux>,
@@ -121,6 +122,7 @@ pub struct Dialer {
 
 #[derive(Clone, Debug)]
 pub struct TlsClient {
+    /// With `enable_secret_extraction`, as at a [`Listener`].
     pub config: Arc<ClientConfig>,
     /// Sent as SNI when it is a name, and verified when the configuration verifies.
     pub name: ServerName<'static>,

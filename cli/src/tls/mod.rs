@@ -115,6 +115,7 @@ impl Maker {
         let mut config =
             builder.with_cert_resolver(Arc::new(OneCertificate { key, reject, names }));
         config.alpn_protocols = alpn(&options);
+        config.enable_secret_extraction = true;
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| error.to_string())?;
         Ok(Arc::new(config))
     }
@@ -152,6 +153,7 @@ impl Maker {
             }
         };
         config.alpn_protocols = alpn(&options);
+        config.enable_secret_extraction = true;
         Ok(Arc::new(config))
     }
 

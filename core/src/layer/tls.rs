@@ -1,159 +1,164 @@
-//! TLS 1.2 and 1.3 through rustls' buffered interface, fed from and drained into the engine's buffers.
-//!
-//! The only file that knows rustls' record interface: when caller-owned records arrive, they take its place.
+//! TLS 1.2 and 1.3. The handshake is rustls'; once it is over, records are sealed and opened where they lie
+//! (`wire::tls_record`), and nothing is held but two keys and the schedule of the next ones.
 
-use std::io::{self, BufRead, IoSlice, Write};
+mod established;
+mod handshake;
+mod text;
 
-use bytes::BytesMut;
-use rustls::pki_types::UnixTime;
-use rustls::{AlertDescription, CertificateError, ClientConnection, Connection, ServerConnection};
+use std::sync::Arc;
+
+use bytes::{Buf, BytesMut};
+use rustls::ServerConfig;
 
 use super::{Cx, Info, Io, Layer, Up};
-use crate::buffer::{Rope, Seg};
+use crate::buffer::Rope;
 use crate::error::{Cause, Eof, Fail};
 use crate::plan::TlsClient;
 use crate::time::Time;
+use crate::wire::tls_record::{HEADER, Violation, record_len};
 
-/// Slices of output given to rustls at once, so that records are filled across them.
-const SLICES: usize = 64;
+use established::{Established, Opened};
+use handshake::Handshake;
+
+pub use text::certificate_text;
 
 pub struct Tls {
-    connection: Box<Connection>,
-    ready: bool,
+    state: State,
+    /// The beginning of a record.
+    rest: BytesMut,
+    /// The peer's close_notify has come.
     ended: bool,
+}
+
+enum State {
+    Handshake(Handshake),
+    Established(Box<Established>),
+    /// A violation was told; nothing more is read or said.
+    Failed,
 }
 
 impl Tls {
     pub fn client(plan: &TlsClient) -> Result<Self, Fail> {
-        let connection = ClientConnection::new(plan.config.clone(), plan.name.clone())
-            .map_err(|error| Fail::new(Cause::Tls, format!("TLS client: {error}")))?;
-        Ok(Self::new(connection.into()))
+        Handshake::client(plan).map(Self::new)
     }
 
-    pub fn server(config: std::sync::Arc<rustls::ServerConfig>) -> Result<Self, Fail> {
-        let connection = ServerConnection::new(config)
-            .map_err(|error| Fail::new(Cause::Tls, format!("TLS server: {error}")))?;
-        Ok(Self::new(connection.into()))
+    pub fn server(config: Arc<ServerConfig>) -> Result<Self, Fail> {
+        Handshake::server(config).map(Self::new)
     }
 
-    fn new(mut connection: Connection) -> Self {
-        // What is written is taken out in the same call: the bound is the engine's high water.
-        connection.set_buffer_limit(None);
+    fn new(handshake: Handshake) -> Self {
         Self {
-            connection: Box::new(connection),
-            ready: false,
+            state: State::Handshake(handshake),
+            rest: BytesMut::new(),
             ended: false,
         }
     }
 
-    fn flush(&mut self, down: &mut Rope) {
-        while self.connection.wants_write() {
-            let mut records = Records(BytesMut::new());
-            // Writing into memory cannot fail.
-            if !matches!(self.connection.write_tls(&mut records), Ok(n) if n > 0) {
-                break;
-            }
-            down.push(Seg::new(records.0));
-        }
+    fn is_ready(&self) -> bool {
+        matches!(self.state, State::Established(_))
     }
 
-    fn fail(&mut self, error: &rustls::Error, down: &mut Rope) -> Fail {
-        // rustls has queued the alert.
-        self.flush(down);
-        let text = match error {
-            rustls::Error::InvalidMessage(_) if !self.ready => {
-                "the peer does not speak TLS".to_owned()
-            }
-            rustls::Error::AlertReceived(alert) => alert_text(*alert),
-            rustls::Error::InvalidCertificate(fault) => {
-                format!("TLS: the peer's certificate {}", certificate_text(fault))
-            }
-            rustls::Error::NoCertificatesPresented => {
-                "TLS: the client shows no certificate, and caFile demands one".to_owned()
-            }
-            error => format!("TLS: {error}"),
+    /// Takes one record in the handshake. Afterwards the state may be another.
+    fn shake(&mut self, record: BytesMut, io: &mut Io) -> Result<(), Fail> {
+        let State::Handshake(handshake) = &mut self.state else {
+            return Ok(());
         };
-        Fail::new(Cause::Tls, text)
+        let result = handshake.recv(record, io.down);
+        if matches!(result, Ok(false)) {
+            return Ok(());
+        }
+        let State::Handshake(handshake) = std::mem::replace(&mut self.state, State::Failed) else {
+            return Ok(());
+        };
+        result?;
+        self.state = State::Established(Box::new(handshake.establish()?));
+        io.up.push(Up::Ready(Info::default()));
+        Ok(())
     }
 
-    /// Moves decrypted bytes into the part of `wire` that rustls has already read, so that one buffer
-    /// carries both; what does not fit (the rest of a record begun earlier) gets its own.
-    fn drain(
-        &mut self,
-        wire: &mut BytesMut,
-        read: &mut usize,
-        filled: &mut usize,
-        up: &mut Vec<Up>,
-    ) {
-        let mut reader = self.connection.reader();
-        loop {
-            // Neither an empty buffer nor an ended peer is an error here.
-            let Ok(plain) = reader.fill_buf() else { return };
-            let n = plain.len();
-            if n == 0 {
-                return;
-            }
-            if *filled + n > *read {
-                if *filled > 0 {
-                    up.push(Up::Data(wire.split_to(*filled)));
-                    *read -= *filled;
-                    *filled = 0;
+    /// Opens the whole records in front of `wire`; their content is moved together, so that it rises as one piece.
+    /// What is left begins with an unfinished record.
+    fn open(&mut self, wire: &mut BytesMut, io: &mut Io) -> Result<(), Fail> {
+        let State::Established(established) = &mut self.state else {
+            return Ok(());
+        };
+        let (mut read, mut filled) = (0, 0);
+        let mut result = Ok(());
+        while !self.ended {
+            let len = match record_len(&wire[read..]) {
+                Ok(Some(len)) if read + len <= wire.len() => len,
+                Ok(_) => break,
+                Err(violation) => {
+                    result = Err(violation);
+                    break;
                 }
-                if n > *read {
-                    up.push(Up::Data(BytesMut::from(plain)));
-                    reader.consume(n);
-                    continue;
+            };
+            match established.open(&mut wire[read..read + len], io.down) {
+                Ok(Opened::Data(range)) => {
+                    let n = range.len();
+                    wire.copy_within(read + range.start..read + range.end, filled);
+                    filled += n;
+                }
+                Ok(Opened::Closed) => self.ended = true,
+                Ok(Opened::Nothing) => {}
+                Err(violation) => {
+                    result = Err(violation);
+                    break;
                 }
             }
-            wire[*filled..*filled + n].copy_from_slice(plain);
-            *filled += n;
-            reader.consume(n);
+            read += len;
         }
+        let mut content = wire.split_to(read);
+        if filled > 0 {
+            content.truncate(filled);
+            io.up.push(Up::Data(content));
+        }
+        if self.ended {
+            wire.clear();
+            io.up.push(Up::End { both: false });
+        }
+        result.map_err(|violation| self.fail(violation, io.down))
+    }
+
+    fn fail(&mut self, violation: Violation, down: &mut Rope) -> Fail {
+        let state = std::mem::replace(&mut self.state, State::Failed);
+        if let State::Established(mut established) = state
+            && let Some(alert) = violation.alert
+        {
+            established.alert(alert, down);
+        }
+        Fail::new(Cause::Tls, format!("TLS: {}", violation.text))
     }
 }
 
 impl Layer for Tls {
     fn start(&mut self, _cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
-        self.flush(io.down);
-        Ok(())
+        self.shake(BytesMut::new(), io)
     }
 
     fn recv(&mut self, _cx: &mut Cx, mut wire: BytesMut, io: &mut Io) -> Result<(), Fail> {
-        let mut read = 0;
-        let mut filled = 0;
-        let mut peer_closed = false;
-        while read < wire.len() {
-            let n = match self.connection.read_tls(&mut &wire[read..]) {
-                Ok(0) => break,
-                Ok(n) => n,
-                Err(error) => return Err(Fail::new(Cause::Tls, format!("TLS: {error}"))),
-            };
-            read += n;
-            match self.connection.process_new_packets() {
-                Ok(state) => peer_closed |= state.peer_has_closed(),
-                Err(error) => return Err(self.fail(&error, io.down)),
+        if !self.rest.is_empty() {
+            if !complete(&mut self.rest, &mut wire) {
+                return Ok(());
             }
-            if !self.ready && !self.connection.is_handshaking() {
-                self.ready = true;
-                self.flush(io.down);
-                io.up.push(Up::Ready(Info::default()));
+            let mut record = std::mem::take(&mut self.rest);
+            match self.state {
+                State::Handshake(_) => self.shake(record, io)?,
+                _ => self.open(&mut record, io)?,
             }
-            self.drain(&mut wire, &mut read, &mut filled, io.up);
         }
-        if filled > 0 {
-            wire.truncate(filled);
-            io.up.push(Up::Data(wire));
-        }
-        self.flush(io.down);
-        if peer_closed && !self.ended {
-            self.ended = true;
-            if !self.ready {
-                return Err(Fail::new(
-                    Cause::Tls,
-                    "TLS: the peer closed during the handshake",
-                ));
+        while matches!(self.state, State::Handshake(_)) && !wire.is_empty() {
+            // What is no record is rustls' to refuse.
+            let len = record_len(&wire).unwrap_or(Some(wire.len()));
+            match len {
+                Some(len) if len <= wire.len() => self.shake(wire.split_to(len), io)?,
+                _ => break,
             }
-            io.up.push(Up::End { both: false });
+        }
+        self.open(&mut wire, io)?;
+        if !wire.is_empty() && !self.ended {
+            // Not a piece of the receive buffer, which it would keep.
+            self.rest.extend_from_slice(&wire);
         }
         Ok(())
     }
@@ -162,7 +167,7 @@ impl Layer for Tls {
         if self.ended && how == Eof::Fin {
             return Ok(());
         }
-        let text = match (how, self.ready) {
+        let text = match (how, self.is_ready()) {
             (_, false) => "connection ended during the TLS handshake",
             (Eof::Fin, true) => "connection ended without TLS close_notify",
             (Eof::Reset, true) => "connection reset",
@@ -171,31 +176,24 @@ impl Layer for Tls {
     }
 
     fn send(&mut self, _cx: &mut Cx, data: &mut Rope, down: &mut Rope) -> Result<(), Fail> {
-        while !data.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let used = data.slices(&mut slices);
-            let n = self
-                .connection
-                .writer()
-                .write_vectored(&slices[..used])
-                .map_err(|error| Fail::new(Cause::Tls, format!("TLS: {error}")))?;
-            data.consume(n);
-        }
-        self.flush(down);
-        Ok(())
+        let State::Established(established) = &mut self.state else {
+            data.clear();
+            return Ok(());
+        };
+        let result = established.send(data, down);
+        result.map_err(|violation| self.fail(violation, down))
     }
 
     /// Only close_notify: a TCP FIN behind it would make some proxies drop the other direction.
     fn finish(&mut self, _cx: &mut Cx, down: &mut Rope) -> bool {
-        self.connection.send_close_notify();
-        self.flush(down);
+        if let State::Established(established) = &mut self.state {
+            established.close(down);
+        }
         self.ended
     }
 
-    fn abort(&mut self, _cx: &mut Cx, _why: &Fail, down: &mut Rope) {
-        // No close_notify: the peer must be able to tell a cut from an end.
-        self.flush(down);
-    }
+    /// No close_notify: the peer must be able to tell a cut from an end.
+    fn abort(&mut self, _cx: &mut Cx, _why: &Fail, _down: &mut Rope) {}
 
     fn timeout(&mut self, _cx: &mut Cx, _io: &mut Io) -> Result<(), Fail> {
         Ok(())
@@ -206,107 +204,28 @@ impl Layer for Tls {
     }
 }
 
-fn alert_text(alert: AlertDescription) -> String {
-    use AlertDescription as Alert;
-    match alert {
-        Alert::BadCertificate
-        | Alert::UnsupportedCertificate
-        | Alert::CertificateRevoked
-        | Alert::CertificateExpired
-        | Alert::CertificateUnknown
-        | Alert::UnknownCA => format!("TLS: the peer refuses our certificate (alert {alert:?})"),
-        Alert::CertificateRequired => {
-            "TLS: the peer demands a client certificate: set certFile and keyFile".to_owned()
+/// Moves the rest of the record that begins in `rest` there. False: it is not all there yet.
+fn complete(rest: &mut BytesMut, wire: &mut BytesMut) -> bool {
+    loop {
+        let want = match record_len(rest) {
+            Ok(Some(len)) => len,
+            Ok(None) => HEADER,
+            // For whoever takes it to refuse.
+            Err(_) => return true,
+        };
+        let missing = want.saturating_sub(rest.len());
+        if missing == 0 && want > HEADER {
+            return true;
         }
-        alert => format!("TLS: the peer answered with alert {alert:?}"),
+        let missing = missing.min(wire.len());
+        if missing == 0 {
+            // A record without a body ends with its header.
+            return want == rest.len() && matches!(record_len(rest), Ok(Some(_)));
+        }
+        rest.extend_from_slice(&wire[..missing]);
+        wire.advance(missing);
     }
 }
 
-/// What is wrong with a certificate, and what helps; goes on after "the peer's certificate".
-pub fn certificate_text(fault: &CertificateError) -> String {
-    use CertificateError as Fault;
-    let text = match fault {
-        Fault::UnknownIssuer => {
-            "is signed by nobody we trust: give its CA, or the certificate itself, with caFile"
-        }
-        Fault::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } | Fault::BadSignature => {
-            "is not signed by the key of the CA it names: caFile has another CA of the same name"
-        }
-        Fault::Expired => "has expired",
-        Fault::ExpiredContext { time, not_after } => {
-            return format!("expired {} ago", days(not_after, time));
-        }
-        Fault::NotValidYet => "is not valid yet: is the clock right?",
-        Fault::NotValidYetContext { time, not_before } => {
-            let days = days(time, not_before);
-            return format!("is not valid for another {days}: is the clock right?");
-        }
-        Fault::NotValidForName => "is for other names: set serverName",
-        Fault::NotValidForNameContext {
-            expected,
-            presented,
-        } => {
-            let expected = expected.to_str();
-            let names: Vec<_> = presented.iter().map(|name| plain_name(name)).collect();
-            return match names.is_empty() {
-                true => format!("names no host, expected {expected}"),
-                false => format!(
-                    "is for other names ({}), expected {expected}: set serverName",
-                    names.join(", ")
-                ),
-            };
-        }
-        Fault::Revoked => "is revoked",
-        Fault::InvalidPurpose | Fault::InvalidPurposeContext { .. } => {
-            "is not made for this end of a connection (extended key usage)"
-        }
-        Fault::BadEncoding => "cannot be read",
-        other => {
-            let name = format!("{other:?}");
-            if name.contains("CaUsedAsEndEntity") {
-                return "is that of a CA (CA:TRUE), and not itself trusted: give it as caFile"
-                    .to_owned();
-            }
-            let name = name.split([' ', '{']).next().unwrap_or_default();
-            return format!("is refused ({name})");
-        }
-    };
-    text.to_owned()
-}
-
-fn days(from: &UnixTime, to: &UnixTime) -> String {
-    match to.as_secs().saturating_sub(from.as_secs()) / (24 * 60 * 60) {
-        0 => "less than a day".to_owned(),
-        1 => "1 day".to_owned(),
-        days => format!("{days} days"),
-    }
-}
-
-/// `DnsName("a.example")` and `IpAddress(10.0.0.1)` without what is around the name.
-fn plain_name(name: &str) -> &str {
-    let inner = name.split_once('(').map_or(name, |(_, inner)| inner);
-    inner.trim_end_matches(')').trim_matches('"')
-}
-
-/// Collects records into one buffer.
-struct Records(BytesMut);
-
-impl Write for Records {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let len = slices.iter().map(|slice| slice.len()).sum();
-        self.0.reserve(len);
-        for slice in slices {
-            self.0.extend_from_slice(slice);
-        }
-        Ok(len)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ pub mod relay;
 pub mod smux;
 pub mod socks4;
 pub mod socks5;
+pub mod tls_record;
 pub mod websocket;
 
 use crate::error::Fail;

@@ -232,15 +232,17 @@ fn tls() -> &'static (Arc<ServerConfig>, Arc<ClientConfig>) {
         let made = rcgen::generate_simple_self_signed(["server.test".to_owned()]).unwrap();
         let certificate = CertificateDer::from(made.cert.der().to_vec());
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-        let server = ServerConfig::builder()
+        let mut server = ServerConfig::builder()
             .with_no_client_auth()
             .with_single_cert(vec![certificate.clone()], key)
             .unwrap();
+        server.enable_secret_extraction = true;
         let mut roots = RootCertStore::empty();
         roots.add(certificate).unwrap();
-        let client = ClientConfig::builder()
+        let mut client = ClientConfig::builder()
             .with_root_certificates(roots)
             .with_no_client_auth();
+        client.enable_secret_extraction = true;
         (Arc::new(server), Arc::new(client))
     })
 }

@@ -1,0 +1,166 @@
+//! The handshake, through rustls' unbuffered interface: records in, records out, and at the end the keys.
+
+use std::sync::Arc;
+
+use bytes::{Buf, BytesMut};
+use rustls::client::UnbufferedClientConnection;
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, UnbufferedStatus};
+use rustls::{ProtocolVersion, ServerConfig};
+
+use super::established::{Established, Schedule};
+use super::text::error_text;
+use crate::buffer::{Rope, Seg, stash};
+use crate::error::{Cause, Fail};
+use crate::plan::TlsClient;
+use crate::wire::tls_record::Version;
+
+pub(super) struct Handshake {
+    side: Side,
+    /// Messages that go on in the next record.
+    pending: BytesMut,
+}
+
+enum Side {
+    Client(Box<UnbufferedClientConnection>),
+    Server(Box<UnbufferedServerConnection>),
+}
+
+enum Step {
+    Again,
+    More,
+    Closed,
+}
+
+impl Handshake {
+    pub(super) fn client(plan: &TlsClient) -> Result<Self, Fail> {
+        let connection = UnbufferedClientConnection::new(plan.config.clone(), plan.name.clone())
+            .map_err(|error| Fail::new(Cause::Tls, format!("TLS client: {error}")))?;
+        Ok(Self::new(Side::Client(Box::new(connection))))
+    }
+
+    pub(super) fn server(config: Arc<ServerConfig>) -> Result<Self, Fail> {
+        let connection = UnbufferedServerConnection::new(config)
+            .map_err(|error| Fail::new(Cause::Tls, format!("TLS server: {error}")))?;
+        Ok(Self::new(Side::Server(Box::new(connection))))
+    }
+
+    fn new(side: Side) -> Self {
+        Self {
+            side,
+            pending: BytesMut::new(),
+        }
+    }
+
+    /// Takes one record (or nothing, to begin); never more, since what follows the last one is not rustls' any more.
+    /// True: the handshake is over.
+    pub(super) fn recv(&mut self, record: BytesMut, down: &mut Rope) -> Result<bool, Fail> {
+        stash(&mut self.pending, record);
+        loop {
+            let step = match &mut self.side {
+                Side::Client(connection) => {
+                    step(connection.process_tls_records(&mut self.pending), down)
+                }
+                Side::Server(connection) => {
+                    step(connection.process_tls_records(&mut self.pending), down)
+                }
+            };
+            let (step, discard) = match step {
+                Ok(step) => step,
+                Err(error) => {
+                    self.say_alert(down);
+                    return Err(Fail::new(Cause::Tls, error_text(&error, false)));
+                }
+            };
+            self.pending.advance(discard);
+            match step {
+                Step::Again => {}
+                Step::More => break,
+                Step::Closed => {
+                    let text = "TLS: the peer closed during the handshake";
+                    return Err(Fail::new(Cause::Tls, text));
+                }
+            }
+        }
+        if self.pending.is_empty() {
+            self.pending = BytesMut::new();
+        }
+        Ok(match &self.side {
+            Side::Client(connection) => !connection.is_handshaking(),
+            Side::Server(connection) => !connection.is_handshaking(),
+        })
+    }
+
+    /// rustls has queued it.
+    fn say_alert(&mut self, down: &mut Rope) {
+        loop {
+            let step = match &mut self.side {
+                Side::Client(connection) => step(connection.process_tls_records(&mut []), down),
+                Side::Server(connection) => step(connection.process_tls_records(&mut []), down),
+            };
+            if !matches!(step, Ok((Step::Again, _))) {
+                return;
+            }
+        }
+    }
+
+    /// Takes the keys out of rustls.
+    pub(super) fn establish(self) -> Result<Established, Fail> {
+        let fault = |error| Fail::new(Cause::Tls, format!("TLS: {error}"));
+        if !self.pending.is_empty() {
+            let text = "TLS: bytes between the handshake and the first record";
+            return Err(Fail::new(Cause::Tls, text));
+        }
+        let (secrets, schedule) = match self.side {
+            Side::Client(connection) => {
+                let (secrets, kernel) = connection
+                    .dangerous_into_kernel_connection()
+                    .map_err(fault)?;
+                (secrets, Schedule::Client(Box::new(kernel)))
+            }
+            Side::Server(connection) => {
+                let (secrets, kernel) = connection
+                    .dangerous_into_kernel_connection()
+                    .map_err(fault)?;
+                (secrets, Schedule::Server(Box::new(kernel)))
+            }
+        };
+        let version = match schedule.version() {
+            ProtocolVersion::TLSv1_3 => Version::Tls13,
+            _ => Version::Tls12,
+        };
+        Established::new(version, secrets, schedule)
+            .ok_or_else(|| Fail::new(Cause::Tls, "TLS: an unknown cipher was agreed"))
+    }
+}
+
+fn step<Data>(
+    status: UnbufferedStatus<'_, '_, Data>,
+    down: &mut Rope,
+) -> Result<(Step, usize), rustls::Error> {
+    let step = match status.state? {
+        ConnectionState::EncodeTlsData(mut data) => {
+            encode(&mut data, down);
+            Step::Again
+        }
+        ConnectionState::TransmitTlsData(data) => {
+            data.done();
+            Step::Again
+        }
+        ConnectionState::PeerClosed | ConnectionState::Closed => Step::Closed,
+        _ => Step::More,
+    };
+    Ok((step, status.discard))
+}
+
+fn encode<Data>(data: &mut EncodeTlsData<'_, Data>, down: &mut Rope) {
+    // The first attempt tells the size.
+    let Err(EncodeError::InsufficientSize(size)) = data.encode(&mut []) else {
+        return;
+    };
+    let mut record = BytesMut::zeroed(size.required_size);
+    if let Ok(n) = data.encode(&mut record) {
+        record.truncate(n);
+        down.push(Seg::owned(record));
+    }
+}

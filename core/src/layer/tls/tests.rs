@@ -1,0 +1,433 @@
+//! Our records against rustls' own, in both roles, both versions, with every cipher and any cuts.
+
+use std::io::{Cursor, Read, Write};
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{
+    ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection,
+    SupportedCipherSuite,
+};
+
+use super::*;
+use crate::entropy::Entropy;
+use crate::limits::Limits;
+use crate::wire::deflate::Pool;
+
+struct World {
+    entropy: Entropy,
+    limits: Limits,
+    deflate: Pool,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            entropy: Entropy::new([7; 32]),
+            limits: Limits::default(),
+            deflate: Pool::default(),
+        }
+    }
+
+    fn cx(&mut self) -> Cx<'_> {
+        Cx {
+            now: Time::ZERO,
+            entropy: &mut self.entropy,
+            limits: &self.limits,
+            deflate: &mut self.deflate,
+        }
+    }
+}
+
+/// Our layer with what it said so far.
+struct Ours {
+    world: World,
+    tls: Tls,
+    down: Rope,
+    plain: Vec<u8>,
+    ready: usize,
+    ended: usize,
+}
+
+impl Ours {
+    fn new(tls: Tls) -> Self {
+        let mut ours = Self {
+            world: World::new(),
+            tls,
+            down: Rope::default(),
+            plain: Vec::new(),
+            ready: 0,
+            ended: 0,
+        };
+        ours.call(|tls, cx, io| tls.start(cx, io)).unwrap();
+        ours
+    }
+
+    fn call(
+        &mut self,
+        f: impl FnOnce(&mut Tls, &mut Cx, &mut Io) -> Result<(), Fail>,
+    ) -> Result<(), Fail> {
+        let mut up = Vec::new();
+        let mut io = Io {
+            up: &mut up,
+            down: &mut self.down,
+        };
+        let result = f(&mut self.tls, &mut self.world.cx(), &mut io);
+        for news in up {
+            match news {
+                Up::Ready(_) => self.ready += 1,
+                Up::Data(data) => {
+                    assert!(self.ready == 1 && self.ended == 0 && !data.is_empty());
+                    self.plain.extend_from_slice(&data);
+                }
+                Up::End { .. } => self.ended += 1,
+            }
+        }
+        result
+    }
+
+    fn recv(&mut self, wire: &[u8], cuts: &[usize]) -> Result<(), Fail> {
+        let mut wire = wire;
+        for cut in cuts {
+            let (piece, rest) = wire.split_at((*cut).min(wire.len()));
+            if !piece.is_empty() {
+                self.call(|tls, cx, io| tls.recv(cx, BytesMut::from(piece), io))?;
+            }
+            wire = rest;
+        }
+        match wire.is_empty() {
+            true => Ok(()),
+            false => self.call(|tls, cx, io| tls.recv(cx, BytesMut::from(wire), io)),
+        }
+    }
+
+    fn send(&mut self, pieces: &[Seg]) {
+        let mut data = Rope::default();
+        for seg in pieces {
+            let mut copy = Seg::new(BytesMut::from(&seg.body[..]));
+            copy.push_front(seg.head());
+            data.push(copy);
+        }
+        let Self {
+            world, tls, down, ..
+        } = self;
+        tls.send(&mut world.cx(), &mut data, down).unwrap();
+        assert!(data.is_empty());
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        let wire = self.down.to_vec();
+        self.down.clear();
+        wire
+    }
+}
+
+use crate::buffer::Seg;
+
+fn provider(suite: SupportedCipherSuite) -> Arc<CryptoProvider> {
+    Arc::new(CryptoProvider {
+        cipher_suites: vec![suite],
+        ..aws_lc_rs::default_provider()
+    })
+}
+
+fn configs(suite: SupportedCipherSuite) -> (Arc<ServerConfig>, TlsClient) {
+    let made = rcgen::generate_simple_self_signed(["node.test".to_owned()]).unwrap();
+    let certificate = CertificateDer::from(made.cert.der().to_vec());
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let mut server = ServerConfig::builder_with_provider(provider(suite))
+        .with_protocol_versions(rustls::ALL_VERSIONS)
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key)
+        .unwrap();
+    server.enable_secret_extraction = true;
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let mut client = ClientConfig::builder_with_provider(provider(suite))
+        .with_protocol_versions(rustls::ALL_VERSIONS)
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    client.enable_secret_extraction = true;
+    let client = TlsClient {
+        config: Arc::new(client),
+        name: ServerName::try_from("node.test").unwrap(),
+    };
+    (Arc::new(server), client)
+}
+
+/// Ours in one role and rustls in the other.
+fn pair(server: &Arc<ServerConfig>, client: &TlsClient, ours_serves: bool) -> (Ours, Connection) {
+    let (tls, peer): (Tls, Connection) = match ours_serves {
+        true => {
+            let peer = ClientConnection::new(client.config.clone(), client.name.clone()).unwrap();
+            (Tls::server(server.clone()).unwrap(), peer.into())
+        }
+        false => {
+            let peer = ServerConnection::new(server.clone()).unwrap();
+            (Tls::client(client).unwrap(), peer.into())
+        }
+    };
+    (Ours::new(tls), peer)
+}
+
+fn peer_out(peer: &mut Connection) -> Vec<u8> {
+    let mut wire = Vec::new();
+    while peer.wants_write() {
+        peer.write_tls(&mut wire).unwrap();
+    }
+    wire
+}
+
+/// What the peer makes of our bytes.
+fn peer_in(peer: &mut Connection, wire: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+    let mut plain = Vec::new();
+    let mut wire = Cursor::new(wire);
+    while (wire.position() as usize) < wire.get_ref().len() {
+        peer.read_tls(&mut wire).unwrap();
+        peer.process_new_packets()?;
+        let mut some = vec![0; 1 << 20];
+        while let Ok(n @ 1..) = peer.reader().read(&mut some) {
+            plain.extend_from_slice(&some[..n]);
+        }
+    }
+    Ok(plain)
+}
+
+fn shake(ours: &mut Ours, peer: &mut Connection, cuts: &[usize]) {
+    for _ in 0..6 {
+        let wire = ours.take();
+        assert_eq!(peer_in(peer, &wire).unwrap(), b"");
+        let wire = peer_out(peer);
+        ours.recv(&wire, cuts).unwrap();
+    }
+    assert!(ours.ready == 1 && !peer.is_handshaking());
+}
+
+fn pattern(len: usize, seed: usize) -> Vec<u8> {
+    (0..len).map(|i| (i * 31 + seed + (i >> 8)) as u8).collect()
+}
+
+/// A message with a header in front, as the layers above make them.
+fn message(header: &[u8], len: usize) -> (Seg, Vec<u8>) {
+    let body = pattern(len, header.len());
+    let mut seg = Seg::new(BytesMut::from(&body[..]));
+    seg.push_front(header);
+    (seg, [header, &body].concat())
+}
+
+#[test]
+fn bytes_pass_both_ways_with_every_cipher() {
+    for suite in aws_lc_rs::ALL_CIPHER_SUITES {
+        let (server, client) = configs(*suite);
+        for ours_serves in [true, false] {
+            if suite.tls13().is_none() && format!("{suite:?}").contains("RSA") {
+                continue; // The certificate's key is of elliptic curves.
+            }
+            let (mut ours, mut peer) = pair(&server, &client, ours_serves);
+            shake(&mut ours, &mut peer, &[]);
+            for len in [1, 100, 4095, 4096, 16384, 16385, 70_000, 300_000] {
+                let (seg, bytes) = message(b"header of 14 b", len);
+                ours.send(&[seg]);
+                let wire = ours.take();
+                assert_eq!(peer_in(&mut peer, &wire).unwrap(), bytes, "{suite:?} {len}");
+                peer.set_buffer_limit(None);
+                peer.writer().write_all(&bytes).unwrap();
+                ours.plain.clear();
+                ours.recv(&peer_out(&mut peer), &[]).unwrap();
+                assert!(ours.plain == bytes, "{suite:?} {len}");
+            }
+        }
+    }
+}
+
+#[test]
+fn keys_are_updated_when_either_side_wants() {
+    let (server, client) = configs(aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256);
+    for ours_serves in [true, false] {
+        let (mut ours, mut peer) = pair(&server, &client, ours_serves);
+        shake(&mut ours, &mut peer, &[]);
+        for round in 0..3 {
+            peer.refresh_traffic_keys().unwrap();
+            peer.writer().write_all(b"under a new key").unwrap();
+            ours.recv(&peer_out(&mut peer), &[1, 2, 3]).unwrap();
+            // Ours was asked to update as well, and says so before it goes on.
+            let State::Established(established) = &mut ours.tls.state else {
+                panic!("not established");
+            };
+            established.renew(&mut ours.down).unwrap();
+            let (seg, bytes) = message(b"", 20_000 + round);
+            ours.send(&[seg]);
+            let wire = ours.take();
+            assert_eq!(peer_in(&mut peer, &wire).unwrap(), bytes);
+        }
+        assert_eq!(ours.plain, b"under a new key".repeat(3));
+    }
+}
+
+#[test]
+fn a_session_is_resumed_by_a_ticket_that_came_after_the_handshake() {
+    let (server, client) = configs(aws_lc_rs::cipher_suite::TLS13_AES_256_GCM_SHA384);
+    let mut kinds = Vec::new();
+    for _ in 0..2 {
+        let (mut ours, mut peer) = pair(&server, &client, false);
+        shake(&mut ours, &mut peer, &[1, 5, 300]);
+        kinds.push(peer.handshake_kind());
+    }
+    use rustls::HandshakeKind::{Full, Resumed};
+    assert_eq!(kinds, [Some(Full), Some(Resumed)]);
+}
+
+#[test]
+fn an_end_is_told_apart_from_a_cut() {
+    let (server, client) = configs(aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256);
+    let (mut ours, mut peer) = pair(&server, &client, true);
+    shake(&mut ours, &mut peer, &[]);
+    let cut = ours.call(|tls, cx, io| tls.lower_end(cx, Eof::Fin, io));
+    assert!(cut.unwrap_err().text.contains("close_notify"));
+
+    peer.writer().write_all(b"last").unwrap();
+    peer.send_close_notify();
+    let mut wire = peer_out(&mut peer);
+    wire.extend_from_slice(b"whatever comes behind it");
+    ours.recv(&wire, &[]).unwrap();
+    assert_eq!((ours.plain.as_slice(), ours.ended), (&b"last"[..], 1));
+    // Our direction goes on.
+    let (seg, bytes) = message(b"", 5000);
+    ours.send(&[seg]);
+    let Ours {
+        world, tls, down, ..
+    } = &mut ours;
+    assert!(tls.finish(&mut world.cx(), down), "the transport may end");
+    let wire = ours.take();
+    assert_eq!(peer_in(&mut peer, &wire).unwrap(), bytes);
+    assert!(peer.process_new_packets().unwrap().peer_has_closed());
+    ours.call(|tls, cx, io| tls.lower_end(cx, Eof::Fin, io))
+        .unwrap();
+}
+
+#[test]
+fn a_changed_record_ends_the_connection_with_an_alert() {
+    for (suite, ours_serves) in [
+        (aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256, true),
+        (
+            aws_lc_rs::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+            false,
+        ),
+        (
+            aws_lc_rs::cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            true,
+        ),
+    ] {
+        let (server, client) = configs(suite);
+        let (mut ours, mut peer) = pair(&server, &client, ours_serves);
+        shake(&mut ours, &mut peer, &[]);
+        peer.writer().write_all(b"payload").unwrap();
+        let mut wire = peer_out(&mut peer);
+        let last = wire.len() - 1;
+        wire[last] ^= 1;
+        let fail = ours.recv(&wire, &[]).unwrap_err();
+        assert!(fail.text.contains("changed on its way"), "{fail}");
+        assert_eq!(ours.plain, b"");
+        let alert = ours.take();
+        let error = peer_in(&mut peer, &alert).unwrap_err();
+        assert_eq!(
+            error,
+            rustls::Error::AlertReceived(rustls::AlertDescription::BadRecordMac)
+        );
+    }
+}
+
+#[test]
+fn what_has_no_place_in_a_record_is_refused() {
+    let (server, client) = configs(aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256);
+    for (record, text) in [
+        (&b"\x17\x03\x03\x48\x01"[..], "more than 18432 bytes"),
+        (b"\x18\x03\x03\x00\x10", "no TLS record"),
+        (b"GET / HTTP/1.1\r\n\r\n", "no TLS record"),
+        (b"\x14\x03\x03\x00\x01\x01", "not encrypted"),
+        (b"\x17\x03\x03\x00\x00", "not sealed"),
+    ] {
+        let (mut ours, mut peer) = pair(&server, &client, true);
+        shake(&mut ours, &mut peer, &[]);
+        for cuts in [&[][..], &[1, 1, 1, 1, 1, 1]] {
+            let (mut ours, mut peer) = pair(&server, &client, true);
+            shake(&mut ours, &mut peer, &[]);
+            let fail = ours.recv(record, cuts).unwrap_err();
+            assert!(fail.text.contains(text), "{fail}");
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_speaks_no_tls_is_told_so() {
+    let (server, _) = configs(aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256);
+    for cuts in [&[][..], &[1, 1, 1, 1, 1, 1, 1]] {
+        let mut ours = Ours::new(Tls::server(server.clone()).unwrap());
+        let fail = ours.recv(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", cuts);
+        assert_eq!(fail.unwrap_err().text, "the peer does not speak TLS");
+        assert_eq!(ours.take()[0], 21, "an alert");
+    }
+}
+
+#[test]
+fn a_flood_of_empty_records_is_ended() {
+    let (server, client) = configs(aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256);
+    let mut ours = pair(&server, &client, true).0;
+    let mut flood = Ours::new(Tls::client(&client).unwrap());
+    for _ in 0..4 {
+        let wire = flood.take();
+        ours.recv(&wire, &[]).unwrap();
+        let wire = ours.take();
+        flood.recv(&wire, &[]).unwrap();
+    }
+    let State::Established(established) = &mut flood.tls.state else {
+        panic!("not established");
+    };
+    for _ in 0..33 {
+        established.empty_record(&mut flood.down);
+    }
+    let wire = flood.take();
+    let fail = ours.recv(&wire, &[]).unwrap_err();
+    assert!(fail.text.contains("more than 32 records"), "{fail}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// The same bytes in any cuts are the same bytes.
+    #[test]
+    fn cuts_change_nothing(
+        cuts in prop::collection::vec(1usize..5000, 0..60),
+        sizes in prop::collection::vec(1usize..60_000, 1..6),
+        ours_serves: bool,
+        tls13: bool,
+    ) {
+        let suite = match tls13 {
+            true => aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256,
+            false => aws_lc_rs::cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        };
+        let (server, client) = configs(suite);
+        let (mut ours, mut peer) = pair(&server, &client, ours_serves);
+        peer.set_buffer_limit(None);
+        shake(&mut ours, &mut peer, &cuts);
+        let mut wire = Vec::new();
+        let mut expected = Vec::new();
+        let mut segs = Vec::new();
+        for (i, size) in sizes.iter().enumerate() {
+            let (seg, bytes) = message(&[i as u8; 6], *size);
+            peer.writer().write_all(&bytes).unwrap();
+            wire.extend(peer_out(&mut peer));
+            expected.extend(bytes);
+            segs.push(seg);
+        }
+        ours.recv(&wire, &cuts).unwrap();
+        prop_assert!(ours.plain == expected);
+        ours.send(&segs);
+        let sent = ours.take();
+        prop_assert!(peer_in(&mut peer, &sent).unwrap() == expected);
+    }
+}
