@@ -13,6 +13,7 @@ mod script;
 mod smux;
 mod socks;
 mod templates;
+mod tls;
 mod world;
 mod ws;
 
@@ -23,6 +24,7 @@ pub use http1::http1;
 pub use smux::smux;
 pub use socks::{relay, socks};
 pub use templates::RAW;
+pub use tls::tls;
 pub use ws::ws;
 
 /// A target's name, which is that of its folder of seeds, and its body.
@@ -36,5 +38,6 @@ pub const TARGETS: &[Target] = &[
     ("relay", relay),
     ("smux", smux),
     ("socks", socks),
+    ("tls", tls),
     ("ws", ws),
 ];
