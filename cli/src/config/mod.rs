@@ -11,6 +11,7 @@ mod lower_users;
 pub mod model;
 pub mod normal;
 pub mod options;
+mod order;
 pub mod origins;
 pub mod print;
 pub mod repair;

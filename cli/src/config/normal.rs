@@ -312,13 +312,13 @@ pub fn check_option(
         return;
     }
     let Some(option) = options::find(place, word, key) else {
-        let part = if word.is_empty() {
-            place.name().to_owned()
-        } else {
-            format!("{word} {}", place.name())
+        let part = match word {
+            "" => format!("a {}", place.name()),
+            "auto" => format!("an auto {}", place.name()),
+            word => format!("a {word} {}", place.name()),
         };
         let hint = options::hint(key, options::names(place, word));
-        let text = format_args!("unknown option for a {part}, {hint}");
+        let text = format_args!("unknown option for {part}, {hint}");
         findings.unknown(at, text);
         return;
     };

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::model::Config;
+use super::order;
 use crate::duration::Span;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ const DURATIONS: [&str; 7] = [
 /// The text to print, with a newline at the end.
 pub fn print(config: &Config, output: Output) -> String {
     let mut value = serde_json::to_value(config).unwrap_or_default();
-    sort_options(&mut value);
+    order::arrange(&mut value);
     match output {
         Output::Yaml => {
             let mut text = String::new();
@@ -46,22 +47,6 @@ pub fn print(config: &Config, output: Output) -> String {
                 .replace('&', "\\u0026")
                 + "\n"
         }
-    }
-}
-
-/// Option maps are printed in the order of their keys.
-fn sort_options(value: &mut Value) {
-    match value {
-        Value::Array(list) => list.iter_mut().for_each(sort_options),
-        Value::Object(map) => {
-            for (key, value) in map.iter_mut() {
-                match key == "metadata" {
-                    true => value.sort_all_objects(),
-                    false => sort_options(value),
-                }
-            }
-        }
-        _ => {}
     }
 }
 
@@ -129,11 +114,12 @@ fn emit(value: &Value, indent: usize, out: &mut String) {
     }
 }
 
-/// On one line.
+/// On one line, quoted as Go's library does.
 fn scalar(value: &Value) -> String {
     let is_break = |c: char| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}');
     let text = match value {
         Value::String(text) if text.contains(|c: char| c.is_control() || is_break(c)) => None,
+        Value::String(text) if is_no_text(text) => None,
         _ => serde_yaml::to_string(value).ok(),
     };
     match text.as_deref().map(|text| text.trim_end_matches('\n')) {
@@ -148,6 +134,59 @@ fn scalar(value: &Value) -> String {
             })
             .collect(),
     }
+}
+
+/// Whether some YAML reader takes this for a number, a boolean, a date or nothing.
+fn is_no_text(text: &str) -> bool {
+    const WORDS: [&str; 14] = [
+        "", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", ".nan", ".inf", "<<",
+    ];
+    let lower = text.to_ascii_lowercase();
+    let unsigned = lower.strip_prefix(['+', '-']).unwrap_or(&lower);
+    let word = lower == text || lower.to_ascii_uppercase() == text || is_capitalized(text);
+    if word && (WORDS.contains(&lower.as_str()) || unsigned == ".inf") {
+        return true;
+    }
+    let plain = unsigned.replace('_', "");
+    let radix = |prefix: &str, radix| {
+        let digits = plain.strip_prefix(prefix);
+        digits.is_some_and(|digits| u64::from_str_radix(digits, radix).is_ok())
+    };
+    let digit = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    let number = digit && plain.parse::<f64>().is_ok();
+    number
+        || radix("0x", 16)
+        || radix("0o", 8)
+        || radix("0b", 2)
+        || is_sexagesimal(unsigned)
+        || is_date(text)
+}
+
+fn is_capitalized(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(|first| first.is_ascii_uppercase())
+        && chars.all(|c| c.is_ascii_lowercase())
+}
+
+/// `1:30`, as YAML 1.1 had it.
+fn is_sexagesimal(text: &str) -> bool {
+    let mut parts = text.split(':');
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    parts.next().is_some_and(digits)
+        && text.contains(':')
+        && parts.all(|part| digits(part) && part.len() <= 2 && part < "60")
+}
+
+/// `2001-12-31`, whatever follows.
+fn is_date(text: &str) -> bool {
+    let mut parts = text.splitn(3, '-');
+    let mut digits = |length: std::ops::RangeInclusive<usize>| {
+        parts.next().is_some_and(|part| {
+            let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+            length.contains(&digits)
+        })
+    };
+    digits(4..=4) && digits(1..=2) && digits(1..=2)
 }
 
 #[cfg(test)]

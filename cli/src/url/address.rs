@@ -31,7 +31,7 @@ pub(super) fn parse(text: &str, role: Role) -> Result<Address, String> {
         Some((host, port)) if !port.ends_with(']') => (host, port),
         _ => return Err(missing_port(text)),
     };
-    check_host(host, text)?;
+    check_host(host, text, role)?;
     if port.is_empty() {
         return match role {
             Role::Listen if host.is_empty() => Ok(Address {
@@ -57,15 +57,20 @@ pub(super) fn parse(text: &str, role: Role) -> Result<Address, String> {
     if last - first >= 4096 {
         return Err(format!("port range {port} has more than 4096 ports"));
     }
+    let host = match role {
+        // The host of a node is a URL's, where the % in front of a zone is written %25.
+        Role::Node => host.replace("%25", "%"),
+        _ => host.to_owned(),
+    };
     Ok(Address {
-        host: host.to_owned(),
+        host,
         first,
         last,
         open: false,
     })
 }
 
-fn check_host(host: &str, text: &str) -> Result<(), String> {
+fn check_host(host: &str, text: &str, role: Role) -> Result<(), String> {
     let bracketed = host.starts_with('[') && host.ends_with(']');
     if host.contains(':') && !bracketed {
         return Err(format!(
@@ -78,6 +83,9 @@ fn check_host(host: &str, text: &str) -> Result<(), String> {
         ));
     }
     let bad = |c: char| c.is_whitespace() || c.is_control() || "<>\"\\^`{|}@,".contains(c);
+    if !bracketed && host.contains('%') && role != Role::Target {
+        return Err(format!("{host:?}: a host has no % escapes"));
+    }
     if host.contains(bad) {
         return Err(format!("{host:?} is no host"));
     }

@@ -161,11 +161,24 @@ impl Metadata {
         ];
         for (key, text) in &parts.query.0 {
             let value = || text.as_str().into();
-            if is_one_of(key, &["auth", "bypass", "resolver", "hosts"]) || query::is_selector(key) {
+            let objects = ["bypass", "resolver", "hosts", "strategy"];
+            if query::without_value(key, text, &objects) {
+                findings.warn(place, format_args!("{key}= has no value: it does nothing"));
+                for map in [
+                    &mut all.connector,
+                    &mut all.dialer,
+                    &mut all.node,
+                    &mut all.hop,
+                ] {
+                    map.insert(key.clone(), value());
+                }
                 continue;
             }
-            if let Some(value) = query::network(key, text)? {
-                all.hop.insert(key.clone(), value);
+            if is_one_of(key, &["auth"]) || is_one_of(key, &objects) || query::is_selector(key) {
+                continue;
+            }
+            if let Some((name, value)) = query::network(key, text)? {
+                all.hop.insert(name.to_owned(), value);
                 continue;
             }
             if let Some((part, name)) = query::prefixed(key, reach) {

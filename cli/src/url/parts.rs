@@ -54,7 +54,7 @@ pub(super) fn split(text: &str, side: Side) -> Result<Parts, String> {
     };
     let auth_overridden = user.is_some() && query.get(&["auth"]).is_some();
     let auth = match (auth, user, query.get(&["auth"])) {
-        (None, None, Some(text)) => base64_auth(text)?,
+        (None, None, Some(text)) if !text.is_empty() => base64_auth(text)?,
         (auth, ..) => auth,
     };
     Ok(Parts {

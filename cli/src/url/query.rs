@@ -43,7 +43,7 @@ pub(super) fn files(query: &Query) -> Tls {
 
 /// One selector key brings in the defaults of the others.
 pub(super) fn selector(query: &Query) -> Result<Option<Selector>, String> {
-    let strategy = query.get(&STRATEGY);
+    let strategy = query.get(&STRATEGY).filter(|word| !word.is_empty());
     let max_fails = query
         .get(&MAX_FAILS)
         .map(|text| positive("maxFails", text))
@@ -59,10 +59,7 @@ pub(super) fn selector(query: &Query) -> Result<Option<Selector>, String> {
         return Ok(None);
     }
     Ok(Some(Selector {
-        strategy: strategy
-            .filter(|word| !word.is_empty())
-            .unwrap_or("round")
-            .to_owned(),
+        strategy: strategy.unwrap_or("round").to_owned(),
         max_fails: max_fails.unwrap_or(1),
         fail_timeout: fail_timeout.unwrap_or(Span::seconds(30)),
         max_latency: Span::default(),
@@ -148,12 +145,23 @@ pub(super) fn shared_objects(
     Ok(references)
 }
 
-/// `interface`, `so_mark`, `proxyProtocol`: metadata of the service or hop alone.
-pub(super) fn network(key: &str, text: &str) -> Result<Option<Value>, String> {
-    if is_one_of(key, &["so_mark", "proxyProtocol"]) {
-        return Ok(Some(positive(key, text)?.into()));
+/// `interface`, `so_mark`, `proxyProtocol`: metadata of the service or hop alone, spelled like this.
+pub(super) fn network(key: &str, text: &str) -> Result<Option<(&'static str, Value)>, String> {
+    let mut numbers = ["so_mark", "proxyProtocol"].into_iter();
+    // Zero is what they are without being given, and stays where gost leaves it.
+    if let Some(name) = numbers
+        .find(|name| name.eq_ignore_ascii_case(key))
+        .filter(|_| text != "0")
+    {
+        return Ok(Some((name, positive(name, text)?.into())));
     }
-    Ok(is_one_of(key, &["interface"]).then(|| text.into()))
+    let interface = is_one_of(key, &["interface"]) && !text.is_empty();
+    Ok(interface.then(|| ("interface", text.into())))
+}
+
+/// A key that would define something, if it had a value.
+pub(super) fn without_value(key: &str, text: &str, names: &[&str]) -> bool {
+    text.is_empty() && is_one_of(key, names)
 }
 
 pub(super) fn check_auth(auth: Option<&Auth>, place: &str, findings: &mut Findings) {

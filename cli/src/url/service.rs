@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Names;
 use super::address::{self, Role};
-use super::parts::{self, Parts};
+use super::parts::{self, Parts, Query};
 use super::query::{self, Reach, is_one_of};
 use super::words::Side;
 use crate::config::model::{Config, Forwarder, Handler, Listener, Map, Node, Service};
@@ -21,6 +21,21 @@ const OWN_FORWARDERS: [&str; 10] = [
 const REVERSE: [&str; 3] = ["rtcp", "rudp", "runix"];
 /// Keys that define objects or references; copies stay in listener and service metadata.
 const OBJECT_KEYS: [&str; 11] = [
+    "retries",
+    "admission",
+    "bypass",
+    "resolver",
+    "hosts",
+    "limiter.in",
+    "limiter.out",
+    "limiter.conn.in",
+    "limiter.conn.out",
+    "climiter",
+    "rlimiter",
+];
+/// Without a value they are only options that nobody reads.
+const WITH_VALUE: [&str; 12] = [
+    "strategy",
     "retries",
     "admission",
     "bypass",
@@ -70,13 +85,12 @@ pub(super) fn add(
     if tls.cert_file.is_empty() && !tls.ca_file.is_empty() {
         return Err("caFile without certFile and keyFile does nothing".to_owned());
     }
-    let retries = match parts.query.get(&["retries"]) {
+    let of_handler = of_handler(&parts.query);
+    let retries = match of_handler.get(&["retries"]) {
+        Some("" | "0") | None => 0,
         Some(text) => query::positive("retries", text)?,
-        None => 0,
     };
     query::check_auth(parts.auth.as_ref(), place, findings);
-    let references = references(&parts, names, config)?;
-
     let chain = config
         .chains
         .first()
@@ -105,6 +119,8 @@ pub(super) fn add(
         ..Listener::default()
     };
     for (addr, nodes) in addrs.into_iter().zip(shares) {
+        // Each port of a range has limits of its own.
+        let references = references(&of_handler, names, config)?;
         config.services.push(Service {
             name: names.next("service"),
             addr,
@@ -116,7 +132,7 @@ pub(super) fn add(
                 ..Forwarder::default()
             }),
             metadata: metadata.service.clone(),
-            rest: references.clone(),
+            rest: references,
             origin: place.to_owned(),
         });
     }
@@ -256,31 +272,48 @@ impl Metadata {
             (Place::Service, ""),
         ];
         for (key, text) in &parts.query.0 {
-            if is_one_of(key, &["auth"]) || query::is_file(key) || query::is_selector(key) {
+            let empty = query::without_value(key, text, &WITH_VALUE);
+            if empty {
+                findings.warn(place, format_args!("{key}= has no value: it does nothing"));
+            }
+            let selector = query::is_selector(key) && !empty;
+            if is_one_of(key, &["auth"]) || query::is_file(key) || selector {
                 continue;
             }
-            if let Some(value) = query::network(key, text)? {
-                all.service.insert(key.clone(), value);
+            if let Some((name, value)) = query::network(key, text)? {
+                all.service.insert(name.to_owned(), value);
                 continue;
             }
-            if is_one_of(key, &["netns", "netns.out"]) {
-                all.service.insert(key.clone(), text.as_str().into());
+            let netns = ["netns", "netns.out"].into_iter();
+            if let Some(name) = netns
+                .filter(|_| !text.is_empty())
+                .find(|name| name.eq_ignore_ascii_case(key))
+            {
+                all.service.insert(name.to_owned(), text.as_str().into());
                 continue;
             }
             if let Some((part, name)) = query::prefixed(key, reach) {
+                if part == Place::Handler && is_one_of(name, &OBJECT_KEYS) {
+                    continue;
+                }
                 query::check(key, text, reach, "-L", place, findings);
                 all.of(part).insert(name.to_owned(), text.as_str().into());
                 continue;
             }
-            let value = match is_one_of(key, &["dns"]) {
-                true => text.split(',').map(Value::from).collect(),
-                false => Value::from(text.as_str()),
-            };
+            if is_one_of(key, &["dns"]) && !text.is_empty() {
+                let list: Value = text.split(',').map(Value::from).collect();
+                for map in [&mut all.handler, &mut all.listener, &mut all.service] {
+                    map.insert("dns".to_owned(), list.clone());
+                }
+                continue;
+            }
+            let value = Value::from(text.as_str());
             let object = is_one_of(key, &OBJECT_KEYS);
-            if !object && !is_one_of(key, &["prefer", "dns"]) {
+            let known = object || empty || is_one_of(key, &["prefer", "dns"]) || is_network(key);
+            if !known {
                 query::check(key, text, reach, "-L", place, findings);
             }
-            if !object {
+            if !object || empty || text == "0" {
                 all.handler.insert(key.clone(), value.clone());
             }
             all.listener.insert(key.clone(), value.clone());
@@ -298,8 +331,32 @@ impl Metadata {
     }
 }
 
-fn references(parts: &Parts, names: &mut Names, config: &mut Config) -> Result<Map, String> {
-    let query = &parts.query;
+/// `so_mark=0` and the like.
+fn is_network(key: &str) -> bool {
+    is_one_of(
+        key,
+        &[
+            "so_mark",
+            "proxyProtocol",
+            "interface",
+            "netns",
+            "netns.out",
+        ],
+    )
+}
+
+/// As the handler sees them: `handler.retries` is `retries`, as is `handler.bypass`.
+fn of_handler(query: &Query) -> Query {
+    let own = query.0.iter().cloned();
+    let prefixed = query.0.iter().filter_map(|(key, value)| {
+        let (head, name) = key.split_once('.')?;
+        let handler = head.eq_ignore_ascii_case(Place::Handler.name());
+        handler.then(|| (name.to_owned(), value.clone()))
+    });
+    Query(own.chain(prefixed).collect())
+}
+
+fn references(query: &Query, names: &mut Names, config: &mut Config) -> Result<Map, String> {
     let mut references = Map::new();
     if let Some(text) = query.get(&["admission"]).filter(|text| !text.is_empty()) {
         let name = names.next("admission");
@@ -309,8 +366,10 @@ fn references(parts: &Parts, names: &mut Names, config: &mut Config) -> Result<M
         references.insert("admission".to_owned(), name.into());
     }
     let prefer = query.get(&["prefer"]);
+    // Zero is no limit, as in gost.
+    let given = |key: &str| query.get(&[key]).filter(|text| !matches!(*text, "" | "0"));
     references.extend(query::shared_objects(query, prefer, names, config)?);
-    let side = |key: &str| match query.get(&[key]) {
+    let side = |key: &str| match query.get(&[key]).filter(|text| !text.is_empty()) {
         Some(text) if !is_size(text) => {
             Err(format!("{key}: expected a size such as 10MB, got {text:?}"))
         }
@@ -323,14 +382,12 @@ fn references(parts: &Parts, names: &mut Names, config: &mut Config) -> Result<M
     ];
     for (scope, input, output) in pairs {
         let (input, output) = (side(input)?, side(output)?);
-        if input.is_some() || output.is_some() {
-            let zero = || "0".to_owned();
-            limits.push(format!(
-                "{scope} {} {}",
-                input.unwrap_or_else(zero),
-                output.unwrap_or_else(zero)
-            ));
-        }
+        // A gap in front would be read as the other side.
+        let input = match (input, &output) {
+            (None, None) => continue,
+            (input, _) => input.unwrap_or_else(|| "0".to_owned()),
+        };
+        limits.push(format!("{scope} {input} {}", output.unwrap_or_default()));
     }
     if !limits.is_empty() {
         let name = names.next("limiter");
@@ -339,7 +396,7 @@ fn references(parts: &Parts, names: &mut Names, config: &mut Config) -> Result<M
             .push(query::object(json!({"name": name, "limits": limits})));
         references.insert("limiter".to_owned(), name.into());
     }
-    if let Some(text) = query.get(&["climiter"]) {
+    if let Some(text) = given("climiter") {
         let number = query::positive("climiter", text)?;
         let name = names.next("climiter");
         let limits = [format!("$ {number}")];
@@ -348,18 +405,18 @@ fn references(parts: &Parts, names: &mut Names, config: &mut Config) -> Result<M
             .push(query::object(json!({"name": name, "limits": limits})));
         references.insert("climiter".to_owned(), name.into());
     }
-    if let Some(text) = query.get(&["rlimiter"]) {
+    if let Some(text) = given("rlimiter") {
         let number: Option<f64> = text
             .parse()
             .ok()
             .filter(|number: &f64| number.is_finite() && *number > 0.0);
-        if number.is_none() {
+        let Some(number) = number else {
             return Err(format!(
                 "rlimiter: expected a positive number, got {text:?}"
             ));
-        }
+        };
         let name = names.next("rlimiter");
-        let limits = [format!("$ {text}")];
+        let limits = [format!("$ {number}")];
         config
             .rlimiters
             .push(query::object(json!({"name": name, "limits": limits})));
