@@ -149,7 +149,7 @@ impl Findings {
         let finding = Finding {
             severity,
             place: place.to_string(),
-            text: text.to_string(),
+            text: without_numbers(&text.to_string()),
             topic,
         };
         // A port range makes several services of one text; it is reported once.
@@ -161,11 +161,18 @@ impl Findings {
 
 /// An operating system's error without its number, which is for programmers.
 pub fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error ") {
-        Some((text, _)) => text.to_owned(),
-        None => text,
+    without_numbers(&error.to_string())
+}
+
+/// `text` without any `(os error 2)`: whatever is said to users passes here.
+pub fn without_numbers(text: &str) -> String {
+    let mut pieces = text.split(" (os error ");
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let number = piece.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-');
+        plain.push_str(number.strip_prefix(')').unwrap_or(piece));
     }
+    plain
 }
 
 /// The word of `known` that `word` was probably meant to be.
@@ -216,6 +223,18 @@ mod tests {
         assert_eq!(nearest("keepalvie", known), Some("keepAlive"));
         assert_eq!(nearest("nonsense", known), None);
         assert_eq!(nearest("X", ["L", "F"]), None);
+    }
+
+    #[test]
+    fn numbers_of_the_system_are_left_out_wherever_they_stand() {
+        let text = "a: No such file or directory (os error 2); b: denied (os error 13)";
+        assert_eq!(
+            without_numbers(text),
+            "a: No such file or directory; b: denied"
+        );
+        let mut findings = Findings::default();
+        findings.error("place", std::io::Error::from_raw_os_error(2));
+        assert_eq!(findings.all()[0].text, "No such file or directory");
     }
 
     #[test]

@@ -89,16 +89,14 @@ pub fn check(config: &Config, findings: &mut Findings) {
         pass.hop(hop);
     }
     for auther in &config.authers {
-        for key in auther.rest.keys().filter(|key| *key != "file") {
-            match key.as_str() {
-                "reload" => pass.findings.warn(
-                    &auther.origin,
-                    "reload has no effect: the file is looked at every few seconds",
-                ),
-                _ => pass
-                    .findings
-                    .error(&auther.origin, format_args!("{key}: not supported yet")),
-            }
+        for key in auther.rest.keys() {
+            let text = match key.as_str() {
+                "file" | "reload" => continue,
+                "http" | "redis" => "users are read from a file only, not supported: use file.path",
+                _ => "not supported yet",
+            };
+            let text = format_args!("{key}: {text}");
+            pass.findings.error(&auther.origin, text);
         }
     }
 }

@@ -13,7 +13,7 @@ use time::{OffsetDateTime, UtcOffset};
 
 use crate::config::model;
 use crate::duration::Span;
-use crate::report::plain;
+use crate::report::{plain, without_numbers};
 
 pub use journal::Journal;
 
@@ -167,11 +167,12 @@ impl Logger {
     }
 
     fn write(&self, level: Level, msg: &str, fields: &[(&str, Value)]) {
+        let msg = &without_numbers(msg);
         let time = stamp(OffsetDateTime::now_utc().to_offset(self.0.offset));
         let head = [
             ("time", time.into()),
             ("level", level.name().into()),
-            ("msg", msg.into()),
+            ("msg", msg.as_str().into()),
         ];
         let fields = head.iter().chain(fields);
         let line = if self.0.text {

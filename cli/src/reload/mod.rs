@@ -13,6 +13,7 @@ use ginnel_core::driver::Controller;
 use crate::config::load::{Loaded, Loader};
 use crate::config::model::{Config, Log};
 use crate::config::origins::Origins;
+use crate::duration::Span;
 use crate::flags::Flags;
 use crate::log::{Journal, Level, Logger};
 use crate::prepare;
@@ -62,8 +63,7 @@ impl Keeper {
             .ok()
             .filter(|nanos| *nanos > 0)
             .map(|nanos| Duration::from_nanos(nanos).max(SHORTEST));
-        let period = self.period.max(SHORTEST);
-        let mut look = Instant::now() + period;
+        let mut look = Instant::now() + self.period();
         let mut reload = every.map(|every| Instant::now() + every);
         loop {
             let next = reload.map_or(look, |reload| reload.min(look));
@@ -78,9 +78,19 @@ impl Keeper {
             }
             if look <= Instant::now() {
                 self.look();
-                look = Instant::now() + period;
+                look = Instant::now() + self.period();
             }
         }
+    }
+
+    /// Between looks at files: no longer than an auther's `reload`.
+    fn period(&self) -> Duration {
+        let reloads = self.config.authers.iter().filter_map(|auther| {
+            let text = auther.rest.get("reload")?.as_str()?;
+            Span::parse(text)?.positive()
+        });
+        let shortest = reloads.fold(self.period, Duration::min);
+        shortest.max(SHORTEST)
     }
 
     /// `asked`: somebody waits for the result, even if it is none.
