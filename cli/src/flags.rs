@@ -87,7 +87,7 @@ pub const FLAGS: [FlagHelp; 16] = [
     flag("C", "SOURCE", "configuration, YAML or JSON: a file, -, {JSON} or http(s) URL; may be repeated"),
     flag("O", "yaml|json", "print the merged configuration, passwords included, and exit"),
     flag("D", "", "log level debug"),
-    flag("DD", "", "log level trace; as -D, there are no lines of that level yet"),
+    flag("DD", "", "log level trace: each name, attempt, handshake and stream"),
     flag("api", "ADDRESS", "accepted, not supported yet"),
     flag("metrics", "ADDRESS", "accepted, not supported yet"),
     flag("R", "TIME", "load the configuration again at this interval, as on SIGHUP"),

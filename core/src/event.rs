@@ -1,6 +1,6 @@
 //! What the engine has to say to an operator: structured, so that the program decides on wording.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::error::Fail;
@@ -59,10 +59,42 @@ pub enum Event {
         /// Absent when it was closed on purpose.
         fail: Option<Fail>,
     },
+    /// A step on the way, if [`Plan::trace`](crate::plan::Plan::trace) asks for it.
+    Trace {
+        no: Option<ConnectionNo>,
+        remote: Option<SocketAddr>,
+        step: Traced,
+    },
     /// One attempt to reach a node or target failed; another may follow.
     DialFailed {
         no: Option<ConnectionNo>,
         place: String,
         fail: Fail,
+    },
+}
+
+/// What happened on the way to a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Traced {
+    /// A name is asked for, or what it stands for is known.
+    Resolving {
+        host: String,
+    },
+    Resolved {
+        addrs: Vec<IpAddr>,
+    },
+    /// An attempt to connect begins, or has succeeded.
+    Connecting,
+    Connected,
+    /// A handshake is over.
+    Ready {
+        layer: &'static str,
+    },
+    /// A stream of a mux session begins or ends.
+    StreamOpened {
+        stream: u32,
+    },
+    StreamClosed {
+        stream: u32,
     },
 }

@@ -19,6 +19,8 @@ pub struct Plan {
     pub services: Vec<Service>,
     pub chains: Vec<Chain>,
     pub limits: Limits,
+    /// Whether each step of a connection is told.
+    pub trace: bool,
 }
 
 impl Plan {

@@ -80,7 +80,11 @@ pub(super) struct Lowering<'a> {
 impl Lowering<'_> {
     fn plan(&mut self) -> Plan {
         let config = self.config;
-        let mut plan = Plan::default();
+        let log = config.log.as_ref();
+        let mut plan = Plan {
+            trace: log.is_some_and(|log| log.level == "trace"),
+            ..Plan::default()
+        };
         for chain in &config.chains {
             let hops = chain
                 .hops

@@ -6,7 +6,7 @@ use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use ginnel_core::error::{Cause, Fail};
-use ginnel_core::event::Event;
+use ginnel_core::event::{Event, Traced};
 use ginnel_core::plan::Plan;
 use serde_json::Value;
 
@@ -139,6 +139,15 @@ impl Journal {
                 };
                 self.logger.log(level, &text, &fields);
             }
+            Event::Trace { no, remote, step } => {
+                let mut fields = vec![("kind", Value::from("step"))];
+                fields.extend(no.iter().map(|no| ("sid", self.logger.sid(*no).into())));
+                let text = match remote {
+                    Some(remote) => format!("{remote}: {}", step_text(step)),
+                    None => step_text(step),
+                };
+                self.logger.log(Level::Trace, &text, &fields);
+            }
             Event::DialFailed { no, place, fail } => {
                 let mut fields = vec![("kind", Value::from("node"))];
                 fields.extend(no.iter().map(|no| ("sid", self.logger.sid(*no).into())));
@@ -215,6 +224,21 @@ fn names(plan: &Plan) -> Vec<[String; 3]> {
 }
 
 /// The failure's text names the place only if the engine put it there.
+fn step_text(step: &Traced) -> String {
+    match step {
+        Traced::Resolving { host } => format!("resolving {host}"),
+        Traced::Resolved { addrs } => {
+            let addrs: Vec<_> = addrs.iter().map(ToString::to_string).collect();
+            format!("resolved to {}", addrs.join(", "))
+        }
+        Traced::Connecting => "connecting".to_owned(),
+        Traced::Connected => "connected".to_owned(),
+        Traced::Ready { layer } => format!("{layer} handshake is over"),
+        Traced::StreamOpened { stream } => format!("stream {stream} opened"),
+        Traced::StreamClosed { stream } => format!("stream {stream} closed"),
+    }
+}
+
 fn dial_text(place: &str, fail: &impl Display) -> String {
     let text = fail.to_string();
     if text.starts_with(place) {

@@ -119,6 +119,7 @@ impl Running {
     pub fn change(&self, config: &Config, lowered: &Lowered) -> Change {
         let mut plan = Plan {
             limits: lowered.plan.limits.clone(),
+            trace: lowered.plan.trace,
             ..(*self.plan).clone()
         };
         let mut chains = self.chains.clone();

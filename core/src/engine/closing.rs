@@ -4,7 +4,7 @@ use super::link::{Base, Closing, Top};
 use super::{Action, Engine, Key, LinkId};
 use crate::buffer::Rope;
 use crate::error::{Cause, Eof, Fail};
-use crate::event::Event;
+use crate::event::Traced;
 use crate::layer::{AnyLayer, Layer, Up};
 
 impl Engine {
@@ -132,6 +132,9 @@ impl Engine {
     }
 
     pub(super) fn remove_link(&mut self, id: LinkId, reset: bool) {
+        if let Some(&Base::Stream { id: stream, .. }) = self.links.get(id).map(|link| &link.base) {
+            self.trace(id, || Traced::StreamClosed { stream });
+        }
         let Some(mut link) = self.links.remove(id) else {
             return;
         };
@@ -172,7 +175,9 @@ impl Engine {
             return;
         };
         let top = std::mem::replace(&mut link.top, Top::Closing);
-        let meta = link.meta;
+        // Who was refused and then leaves has been told of.
+        let left = matches!(fail.cause, Cause::Closed | Cause::Reset | Cause::TimedOut);
+        let told = link.refused && left;
         if top == Top::Closing {
             if fail.cause == Cause::Reset {
                 self.remove_link(id, true);
@@ -189,14 +194,8 @@ impl Engine {
             _ => self.abort(id, &fail),
         }
         match top {
-            Top::Incoming(service) => {
-                let remote = meta.remote;
-                self.events.push_back(Event::Rejected {
-                    service,
-                    remote,
-                    fail,
-                });
-            }
+            Top::Incoming(_) if told => {}
+            Top::Incoming(_) => self.rejected(id, top, fail),
             Top::Client(session) => self.session_failed(session, id, fail),
             Top::Upstream(session) => self.upstream_failed(session, fail),
             Top::Dial(dial) => self.dial_failed(dial, fail),

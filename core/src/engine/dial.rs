@@ -23,7 +23,7 @@ use crate::addr::{Host, Target};
 use crate::buffer::stash;
 use crate::connector::{self, Connector, Negotiate, Step};
 use crate::error::{Cause, Fail};
-use crate::event::Event;
+use crate::event::{ConnectionNo, Event, Traced};
 use crate::layer::tls::Tls;
 use crate::layer::{Info, Up};
 use crate::plan::{ConnectorKind, Node};
@@ -164,12 +164,14 @@ impl Engine {
             }
             (None, Host::Name(name)) => {
                 dial.stage = "resolving the name";
+                let host = name.to_string();
                 let action = Action::Resolve {
                     query: id,
                     host: name.clone(),
                     port: target.port,
                 };
                 self.actions.push_back(action);
+                self.trace_dial(id, || Traced::Resolving { host });
                 self.dial_timer(id);
             }
             (None, Host::Ip(_)) => {}
@@ -218,6 +220,7 @@ impl Engine {
         let left = dial.until.since(self.now);
         dial.stage_until = (!dial.addrs.is_empty()).then(|| self.now + left / 3);
         self.actions.push_back(Action::Connect { id: link, addr });
+        self.trace(link, || Traced::Connecting);
         self.dial_timer(id);
     }
 
@@ -451,14 +454,19 @@ impl Engine {
         let dial = &mut self.dials[id];
         if dial.retries > 0 && !expired {
             dial.retries -= 1;
-            let no = match dial.purpose {
-                Purpose::Session(session) => self.sessions.get(session).map(|session| session.no),
-                Purpose::Mux(_) => None,
-            };
+            let no = self.dial_no(id);
             self.events.push_back(Event::DialFailed { no, place, fail });
             return self.attempt(id);
         }
         self.give_up(id, fail);
+    }
+
+    /// The number of the connection that a dial is for.
+    pub(super) fn dial_no(&self, id: DialId) -> Option<ConnectionNo> {
+        match self.dials.get(id)?.purpose {
+            Purpose::Session(session) => self.session_no(session),
+            Purpose::Mux(_) => None,
+        }
     }
 
     fn give_up(&mut self, id: DialId, fail: Fail) {

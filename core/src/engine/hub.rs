@@ -10,7 +10,7 @@ use super::pick::Route;
 use super::{DialId, Engine, Key, LinkId, MuxId, Work};
 use crate::buffer::Rope;
 use crate::error::{Cause, Fail};
-use crate::event::Event;
+use crate::event::{Event, Traced};
 use crate::layer::Info;
 use crate::mux::{self, Smux};
 use crate::plan::Mux;
@@ -118,6 +118,7 @@ impl Engine {
                 self.links[link].base = Base::Stream { mux, id };
                 // TLS inside SOCKS5 ends in a deadline that a gost puts on the whole session: never on a stream.
                 self.links[link].encrypted = true;
+                self.trace(link, || Traced::StreamOpened { stream: id });
                 self.want_pump(mux);
                 self.dial_on_stream(dial, link, mux, reused);
             }
@@ -243,6 +244,7 @@ impl Engine {
                 );
                 self.links[link].encrypted = true;
                 self.muxes[id].smux.adopt(stream, link);
+                self.trace(link, || Traced::StreamOpened { stream });
                 self.link_up_stream(link);
             }
             mux::Event::Data(stream, data) => {

@@ -73,6 +73,8 @@ pub(super) struct Link {
     pub(super) armed: Option<Time>,
     pub(super) read_size: usize,
     pub(super) encrypted: bool,
+    /// A request was refused, and that was told.
+    pub(super) refused: bool,
     pub(super) waking: bool,
     /// The nodes an upstream link goes through, for the log.
     pub(super) route: Vec<Arc<Node>>,
@@ -99,6 +101,7 @@ impl Engine {
             armed: None,
             read_size: self.plan.limits.read,
             encrypted: false,
+            refused: false,
             waking: false,
             route: Vec::new(),
         })
@@ -187,10 +190,17 @@ impl Engine {
                 Up::Ready(_) => layer.start(&mut cx, &mut io),
                 Up::Data(wire) => layer.recv(&mut cx, wire, &mut io),
                 Up::End { .. } => layer.lower_end(&mut cx, Eof::Fin, &mut io),
+                Up::Refused(fail) => {
+                    io.up.push(Up::Refused(fail));
+                    Ok(())
+                }
             }
         };
         self.sink(id, level, &mut down);
         for up in ups.drain(..) {
+            if let Up::Ready(_) = up {
+                self.trace_ready(id, level);
+            }
             self.rise(id, level + 1, up);
         }
         self.ups.push(ups);
@@ -206,6 +216,10 @@ impl Engine {
         let top = link.top;
         match up {
             Up::Ready(info) => self.link_up(id, top, info),
+            Up::Refused(fail) => {
+                link.refused = true;
+                self.rejected(id, top, fail);
+            }
             Up::Data(data) => match top {
                 Top::Client(session) => self.client_data(session, data),
                 Top::Upstream(session) => self.upstream_data(session, data),

@@ -15,6 +15,7 @@ mod pick;
 mod relay;
 mod session;
 mod timers;
+mod trace;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -26,7 +27,7 @@ use slotmap::{SlotMap, new_key_type};
 
 use crate::entropy::Entropy;
 use crate::error::{Cause, Eof, Fail};
-use crate::event::{ConnectionNo, Event};
+use crate::event::{ConnectionNo, Event, Traced};
 use crate::layer::{Info, Up};
 use crate::plan::Plan;
 use crate::time::Time;
@@ -180,6 +181,11 @@ impl Engine {
         now: Time,
     ) {
         self.now = now;
+        if let Ok(addrs) = &result {
+            self.trace_dial(query, || Traced::Resolved {
+                addrs: addrs.clone(),
+            });
+        }
         self.dial_resolved(query, result);
         self.settle();
     }
@@ -320,7 +326,10 @@ impl Engine {
 
     fn socket_up(&mut self, id: LinkId) {
         match self.links.get(id).map(|link| link.top) {
-            Some(Top::Dial(dial)) => self.dial_connected(dial, id),
+            Some(Top::Dial(dial)) => {
+                self.trace(id, || Traced::Connected);
+                self.dial_connected(dial, id);
+            }
             _ => self.rise(id, 0, Up::Ready(Info::default())),
         }
         self.link_timer(id);

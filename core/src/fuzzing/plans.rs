@@ -88,6 +88,7 @@ impl Choice {
                 hops: hops.collect(),
             }],
             limits: self.limits(),
+            trace: true,
         }
     }
 

@@ -165,6 +165,7 @@ impl End {
                     assert!(self.ready.is_some() && !piece.is_empty());
                     self.data.extend_from_slice(&piece);
                 }
+                Up::Refused(_) => assert!(self.ready.is_none(), "refused behind an upgrade"),
                 Up::End { both } => self.end = Some(both),
             }
         }

@@ -32,6 +32,8 @@ pub enum Up {
     /// The handshake is over; said once, before any data.
     Ready(Info),
     Data(BytesMut),
+    /// What the peer asked was refused, for this reason; it may ask again.
+    Refused(Fail),
     /// The peer sends no more. `both`: it does not read any more either.
     End {
         both: bool,

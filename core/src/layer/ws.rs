@@ -164,6 +164,7 @@ impl Ws {
                     self.head_at = head_deadline(plan, cx.now);
                 }
                 io.down.push_slice(&out);
+                io.up.extend(server.refused().map(Up::Refused));
                 agreed?
             }
             _ => None,

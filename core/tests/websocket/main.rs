@@ -33,6 +33,7 @@ struct End {
     ready: Option<Info>,
     data: Vec<u8>,
     end: Option<bool>,
+    refused: Vec<String>,
 }
 
 impl End {
@@ -47,6 +48,7 @@ impl End {
             ready: None,
             data: Vec::new(),
             end: None,
+            refused: Vec::new(),
         }
     }
 
@@ -73,6 +75,7 @@ impl End {
                     assert!(!piece.is_empty());
                     self.data.extend_from_slice(&piece);
                 }
+                Up::Refused(fail) => self.refused.push(fail.text),
                 Up::End { both } => self.end = Some(both),
             }
         }

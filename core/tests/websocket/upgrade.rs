@@ -69,17 +69,18 @@ fn bytes_behind_the_heads_are_data() {
 }
 
 #[test]
-fn an_upgrade_that_ends_early_says_how_far_it_came() {
+fn a_refusal_is_told_at_once_and_an_early_end_says_how_far_it_came() {
     let mut server = End::new(Ws::server(Arc::new(server_plan()), false));
     server.start().unwrap();
     server
         .recv(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\nGET")
         .unwrap();
-    let fail = server.lower_end(Eof::Fin).unwrap_err();
     assert_eq!(
-        fail.text,
-        "GET /x answered with 404, expected path /ws; closed after 3 bytes of the next request"
+        server.refused,
+        ["GET /x answered with 404, expected path /ws"]
     );
+    let fail = server.lower_end(Eof::Fin).unwrap_err();
+    assert_eq!(fail.text, "closed after 3 bytes of the next request head");
     let mut client = End::new(Ws::client(Arc::new(client_plan()), false));
     client.start().unwrap();
     client.recv(b"HTTP/1.1 101").unwrap();

@@ -20,8 +20,9 @@ use crate::wire::looks_like;
 #[derive(Debug, Default)]
 pub struct Server {
     search: HeadSearch,
-    /// The last request that was answered, and how.
-    refused: Option<String>,
+    /// The first request that was answered, and how, until it is told.
+    refused: Option<Fail>,
+    answered: bool,
 }
 
 /// Why a request is no upgrade of ours.
@@ -85,18 +86,22 @@ impl Server {
             if !keep {
                 return Err(Fail::protocol(text));
             }
-            self.refused = Some(text);
+            if !std::mem::replace(&mut self.answered, true) {
+                self.refused = Some(Fail::protocol(text));
+            }
         }
+    }
+
+    /// The first request that was refused, once.
+    pub fn refused(&mut self) -> Option<Fail> {
+        self.refused.take()
     }
 
     /// Why there was no upgrade, when the connection or its time ended (`end` says which) while
     /// `rx` was all that had come of a request.
     pub fn unfinished(&self, end: &str, rx: &[u8]) -> String {
-        match (&self.refused, rx.len()) {
-            (Some(refused), 0) => refused.clone(),
-            (Some(refused), n) => format!("{refused}; {end} after {n} bytes of the next request"),
-            (None, n) => format!("{end} after {n} bytes of an HTTP request head"),
-        }
+        let next = if self.answered { "the next" } else { "an HTTP" };
+        format!("{end} after {} bytes of {next} request head", rx.len())
     }
 }
 
@@ -424,11 +429,13 @@ mod tests {
         let mut rx = BytesMut::from(wrong.as_str());
         let result = server.recv(&plan(), true, &mut rx, &Limits::default(), &mut Vec::new());
         assert!(matches!(result, Ok(None)));
-        let refused = "GET / answered with 404, expected path /ws";
-        assert_eq!(server.unfinished("closed", b""), refused);
+        let refused = server.refused().map(|fail| fail.text);
+        let expected = "GET / answered with 404, expected path /ws";
+        assert_eq!(refused.as_deref(), Some(expected));
+        assert_eq!(server.refused(), None, "told once");
         assert_eq!(
             server.unfinished("closed", b"GET"),
-            format!("{refused}; closed after 3 bytes of the next request")
+            "closed after 3 bytes of the next request head"
         );
         let (result, out, _) = serve(&plan(), &format!("{wrong}{GOOD}"));
         assert!(matches!(result, Ok(Some(_))));
