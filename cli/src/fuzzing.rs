@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use ginnel_core::fuzzing::Target;
 
+use crate::command::{self, Command};
 use crate::config::load::load;
 use crate::config::model::Config;
 use crate::config::print::{Output, print};
@@ -12,17 +13,46 @@ use crate::config::{check, lower};
 use crate::flags::{self, Flags};
 use crate::report::{Findings, Severity};
 
-pub const TARGETS: &[Target] = &[("url", url), ("yaml", yaml)];
+pub const TARGETS: &[Target] = &[("flags", flags), ("url", url), ("yaml", yaml)];
 
 /// Longer texts take time and say nothing new.
 const LONGEST: usize = 2000;
 
-/// Lines: `-F` where they begin with a `>`, else `-L`. All of them are read as arguments as well.
+/// Whole command lines, an argument a line: groups, flags, and inline configurations with what is typed beside them.
+pub fn flags(data: &[u8]) {
+    let Some(text) = text(data) else {
+        return;
+    };
+    let args: Vec<String> = text.lines().map(str::to_owned).collect();
+    let (_, args) = Command::split(args);
+    for group in command::groups(&args) {
+        let Ok(mut flags) = flags::parse(group) else {
+            continue;
+        };
+        // No files, no network, and no default file in the current folder.
+        flags.configs.retain(|source| {
+            let source = source.trim();
+            source == "-" || source.starts_with('{') && source.ends_with('}')
+        });
+        if flags.configs.is_empty() {
+            flags.configs.push("{}".to_owned());
+        }
+        let var = |name: &str| name.starts_with("GOST").then(|| text.to_owned());
+        for var in [&|_: &str| None, &var as &dyn Fn(&str) -> Option<String>] {
+            let loaded = load(&flags, var, &mut Cursor::new(text));
+            assert!(!loaded.incomplete || loaded.findings.has_errors());
+            if !loaded.findings.has_errors() {
+                accepted(&loaded.config);
+            }
+        }
+    }
+}
+
+/// Lines: `-F` where they begin with a `>`, else `-L`.
 pub fn url(data: &[u8]) {
     let Some(text) = text(data) else {
         return;
     };
-    let _ = flags::parse(text.split_whitespace().map(str::to_owned));
     let mut flags = Flags::default();
     for line in text.lines() {
         match line.strip_prefix('>') {

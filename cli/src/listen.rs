@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, ToSocketAddrs};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::report::plain;
 
@@ -22,8 +22,39 @@ pub struct Reserved {
 pub fn reserve(addr: &str) -> io::Result<Reserved> {
     Ok(Reserved {
         addr: addr.to_owned(),
-        socket: bound(addr)?,
+        socket: bound(addr, false)?,
     })
+}
+
+/// Listeners that leave, and that meanwhile share their port with who comes: for `127.0.0.1:80` while `:80`
+/// still listens. Before and after nobody can.
+pub struct Sharing<'a>(&'a [&'a TcpListener]);
+
+impl<'a> Sharing<'a> {
+    pub fn new(leaving: &'a [&'a TcpListener]) -> io::Result<Self> {
+        let sharing = Self(leaving);
+        sharing.set(true)?;
+        Ok(sharing)
+    }
+
+    pub fn reserve(&self, addr: &str) -> io::Result<Reserved> {
+        Ok(Reserved {
+            addr: addr.to_owned(),
+            socket: bound(addr, true)?,
+        })
+    }
+
+    fn set(&self, share: bool) -> io::Result<()> {
+        let mut sockets = self.0.iter().map(SockRef::from);
+        sockets.try_for_each(|socket| socket.set_reuse_port(share))
+    }
+}
+
+impl Drop for Sharing<'_> {
+    fn drop(&mut self) {
+        // It worked with `true`; and they leave.
+        let _ = self.set(false);
+    }
 }
 
 impl Reserved {
@@ -31,20 +62,21 @@ impl Reserved {
         self.socket
             .listen(backlog)
             .map_err(|error| named(&self.addr, &error))?;
+        self.socket.set_reuse_port(false)?;
         Ok(self.socket.into())
     }
 }
 
 /// Whether `addr` could be bound now. Nobody can connect meanwhile.
 pub fn try_bind(addr: &str) -> io::Result<()> {
-    bound(addr).map(drop)
+    bound(addr, false).map(drop)
 }
 
-fn bound(addr: &str) -> io::Result<Socket> {
+fn bound(addr: &str, share: bool) -> io::Result<Socket> {
     let bound = addresses(addr).and_then(|candidates| {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for candidate in candidates {
-            match bind_one(candidate) {
+            match bind_one(candidate, share) {
                 Ok(listener) => return Ok(listener),
                 Err(error) => last = error,
             }
@@ -94,12 +126,15 @@ fn addresses(addr: &str) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-fn bind_one(addr: SocketAddr) -> io::Result<Socket> {
+fn bind_one(addr: SocketAddr, share: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(!addr.ip().is_unspecified())?;
     }
     socket.set_reuse_address(true)?;
+    if share {
+        socket.set_reuse_port(true)?;
+    }
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
     Ok(socket)
@@ -134,6 +169,26 @@ mod tests {
     }
 
     #[test]
+    fn an_address_can_be_taken_from_a_listener_that_covers_it_and_leaves() {
+        let leaving = bind(":0", 16).unwrap();
+        let addr = format!("127.0.0.1:{}", leaving.local_addr().unwrap().port());
+        assert!(reserve(&addr).is_err());
+        let other = bind("127.0.0.1:0", 16).unwrap();
+        let wrong = [&other];
+        let sharing = Sharing::new(&wrong).unwrap();
+        assert!(sharing.reserve(&addr).is_err(), "not one that leaves");
+        let leaves = [&leaving];
+        let sharing = Sharing::new(&leaves).unwrap();
+        let listener = sharing.reserve(&addr).unwrap().listen(16).unwrap();
+        drop(sharing);
+        assert!(try_bind(&addr).is_err(), "shared with nobody else");
+        drop(leaving);
+        listener.set_nonblocking(false).unwrap();
+        assert!(TcpStream::connect(&addr).is_ok());
+        assert!(listener.accept().is_ok());
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for addr in ["[::1]", "nonsense", ":x", "[::1]:x"] {
             assert!(bind(addr, 16).is_err(), "{addr}");
@@ -145,7 +200,7 @@ mod tests {
         let listener = bind("127.0.0.1:0", 16).unwrap();
         let addr = listener.local_addr().unwrap();
         drop(listener);
-        let trial = bound(&addr.to_string()).unwrap();
+        let trial = bound(&addr.to_string(), false).unwrap();
         assert!(TcpStream::connect(addr).is_err());
         drop(trial);
     }

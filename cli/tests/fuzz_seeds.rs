@@ -21,6 +21,11 @@ fn run(target: &str, mutations: u64) {
 }
 
 #[test]
+fn flags() {
+    run("flags", 3000);
+}
+
+#[test]
 fn url() {
     run("url", 3000);
 }
@@ -35,7 +40,7 @@ fn yaml() {
 #[test]
 fn seeds_are_rows_of_the_table() {
     let table: Value = serde_json::from_str(include_str!("data/cli-conformance.json")).unwrap();
-    let seeds = lines(&table).chain(files(&table));
+    let seeds = arguments(&table).chain(lines(&table)).chain(files(&table));
     for (target, name, text) in seeds {
         let path = folder(target).join(&name);
         if env::var_os("GINNEL_WRITE_SEEDS").is_some() {
@@ -48,6 +53,17 @@ fn seeds_are_rows_of_the_table() {
 }
 
 type Seed = (&'static str, String, String);
+
+/// The whole arguments, in every fifth row.
+fn arguments(table: &Value) -> impl Iterator<Item = Seed> {
+    let rows = table["cli"].as_array().unwrap().iter().skip(1).step_by(5);
+    rows.map(|row| {
+        let args = row["args"].as_array().unwrap().iter();
+        let args: Vec<&str> = args.filter_map(Value::as_str).collect();
+        let id = row["id"].as_str().unwrap().to_owned();
+        ("flags", id, args.join("\n"))
+    })
+}
 
 /// The values of `-L` and `-F`, in every third row.
 fn lines(table: &Value) -> impl Iterator<Item = Seed> {

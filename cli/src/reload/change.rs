@@ -16,7 +16,7 @@ use socket2::SockRef;
 use super::keys;
 use crate::config::lower::{Listen, Lowered};
 use crate::config::model::Config;
-use crate::listen;
+use crate::listen::{self, Sharing};
 
 /// What is served now.
 pub struct Running {
@@ -238,16 +238,28 @@ impl Change {
         controller: &Controller,
         before: impl FnOnce(&Plan),
     ) -> io::Result<Applied> {
+        let leaving = self.leaving(running);
+        let mut sharing = None;
         let mut reserved = Vec::new();
         for served in &self.served {
-            if let From::Bound = served.from {
-                reserved.push((served, listen::reserve(&served.listen.addr)?));
-            }
+            let From::Bound = served.from else { continue };
+            let addr = &served.listen.addr;
+            let taken = match listen::reserve(addr) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && !leaving.is_empty() => {
+                    if sharing.is_none() {
+                        sharing = Some(Sharing::new(&leaving)?);
+                    }
+                    sharing.as_ref().map_or(Err(error), |all| all.reserve(addr))
+                }
+                taken => taken,
+            };
+            reserved.push((served, taken?));
         }
         let mut listeners = BTreeMap::new();
         for (served, reserved) in reserved {
             listeners.insert(served.slot, reserved.listen(served.listen.backlog)?);
         }
+        drop(sharing);
         for served in &self.served {
             if let From::Taken(slot) = served.from
                 && let Some(serving) = &running.slots[slot].serving
@@ -295,6 +307,22 @@ impl Change {
             });
         }
         Ok(Applied { listening, failed })
+    }
+
+    /// The listeners that nobody goes on with.
+    fn leaving<'a>(&self, running: &'a Running) -> Vec<&'a TcpListener> {
+        let goes_on = |slot: usize| {
+            self.served.iter().any(|served| match served.from {
+                From::Kept => served.slot == slot,
+                From::Taken(from) => from == slot,
+                From::Bound => false,
+            })
+        };
+        let slots = running.slots.iter().enumerate();
+        slots
+            .filter(|(slot, _)| !goes_on(*slot))
+            .filter_map(|(_, slot)| Some(&slot.serving.as_ref()?.listener))
+            .collect()
     }
 }
 

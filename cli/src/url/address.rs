@@ -27,6 +27,11 @@ pub(super) enum Role {
 }
 
 pub(super) fn parse(text: &str, role: Role) -> Result<Address, String> {
+    if text.contains(char::is_whitespace) {
+        return Err(format!(
+            "{text:?}: there is a blank in the address; another service needs its own -L"
+        ));
+    }
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port),
         _ => return Err(missing_port(text)),

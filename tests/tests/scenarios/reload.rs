@@ -47,6 +47,25 @@ on_both_runtimes! {
         ends(server);
     }
 
+    fn an_address_is_left_for_one_that_it_covers(ginnel: &Program) {
+        let targets = Targets::new();
+        let addr = free_addr();
+        let all = SocketAddr::from(([0, 0, 0, 0], addr.port()));
+        let server = start(ginnel, &[("entry", all, "")]);
+        let mut open = Echo::open(&way(addr), &targets);
+        let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        write_and_signal(&server, &file(&[("entry", addr, ""), ("busy", busy.local_addr().unwrap(), "")]));
+        server.wait_for_line(&["reload: kept the old configuration: "]);
+        check::both_ways(&way(addr), &targets.work, KIB, KIB);
+        for to in [addr, all, addr] {
+            reload(&server, &[("entry", to, "")], "reload: 0 services added, 1 changed, 0 removed, 0 unchanged");
+            check::both_ways(&way(addr), &targets.work, KIB, KIB);
+            open.again();
+        }
+        open.finish();
+        ends(server);
+    }
+
     fn a_mux_session_survives_and_a_changed_chain_gets_its_own(ginnel: &Program) {
         let targets = Targets::new();
         let far = ginnel.serve(&["-L", "relay+mws://127.0.0.1:0"]);
