@@ -29,7 +29,7 @@ pub(super) enum Role {
 pub(super) fn parse(text: &str, role: Role) -> Result<Address, String> {
     if text.contains(char::is_whitespace) {
         return Err(format!(
-            "{text:?}: there is a blank in the address; another service needs its own -L"
+            "{text:?}: there is a blank in the address: each address has its own flag"
         ));
     }
     let (host, port) = match text.rsplit_once(':') {

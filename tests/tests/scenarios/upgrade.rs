@@ -32,7 +32,7 @@ on_both_runtimes! {
         let (head, mut stream) = ask(server.addr(), &upgrade_request("/ws"));
         assert_eq!(status(&head), 404, "{head}");
         ginnel_tests::origin::read_body(&mut stream, &head).expect("a body");
-        let client = stream.get_ref().local_addr().expect("an address").to_string();
+        let client = stream.local_addr().expect("an address").to_string();
         // While the client stays.
         server.wait_for_line(&["GET /ws answered with 404, expected path /right", &client]);
         let head = ask_on(&mut stream, &upgrade_request("/right"));
