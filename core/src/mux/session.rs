@@ -14,6 +14,7 @@ use bytes::{Buf, BytesMut};
 
 use crate::buffer::Seg;
 use crate::error::{Cause, Fail};
+use crate::layer::ws::alive::nothing_for;
 use crate::plan::Mux;
 use crate::time::Time;
 use crate::wire::smux::{Command, HEADER, Header, INITIAL_WINDOW, UPDATE, Update};
@@ -430,6 +431,15 @@ impl<K: Copy + PartialEq> Smux<K> {
         seg
     }
 
+    /// Anything at all came from the peer, in the layers below, too.
+    pub fn heard(&mut self, now: Time) {
+        self.last_rx = now;
+    }
+
+    pub fn last_heard(&self) -> Time {
+        self.last_rx
+    }
+
     /// Silence while we do not read says nothing about the peer.
     pub fn pause(&mut self, paused: bool, now: Time) {
         if self.paused && !paused {
@@ -453,10 +463,7 @@ impl<K: Copy + PartialEq> Smux<K> {
             return Ok(());
         };
         if !self.paused && now >= self.last_rx + self.plan.keepalive_timeout {
-            return Err(Fail::new(
-                Cause::TimedOut,
-                format!("mux session silent for {:?}", self.plan.keepalive_timeout),
-            ));
+            return Err(nothing_for(now.since(self.last_rx)));
         }
         if now >= self.last_tx + period {
             self.nop = true;
