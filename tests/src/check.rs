@@ -213,6 +213,16 @@ pub fn stalled_target(way: &Way, target: &Target) {
     });
 }
 
+/// The same for so long and with so much that everything between is full, and silent.
+pub fn stalled_for(way: &Way, target: &Target, milliseconds: u64) {
+    let idle = way.open(target);
+    let stream = way.open(target);
+    ordered_transfer(&way.name, stream, order::STALL, 24 * MIB, MIB, || {
+        silence(std::slice::from_ref(&idle), milliseconds);
+        target.open_gate();
+    });
+}
+
 /// `n` tunnels that are all open before the first one sends.
 pub fn concurrent(way: &Way, target: &Target, n: usize, bytes: u64) {
     let all_open = Arc::new(Barrier::new(n));

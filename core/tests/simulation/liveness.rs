@@ -39,7 +39,7 @@ fn seconds(random: &mut Random, below: usize) -> Duration {
 /// Every connection through a black hole is given up on both sides, with whatever is queued.
 #[test]
 fn a_black_hole_is_found_in_time_on_both_sides() {
-    each_seed(300, |seed| {
+    each_seed(150, |seed| {
         let mut random = Random::new(seed);
         let channel = [Channel::Ws, Channel::Mws][random.below(2)];
         let setting = Setting::with(
@@ -56,8 +56,9 @@ fn a_black_hole_is_found_in_time_on_both_sides() {
         match n {
             0 => world.run(seconds(&mut random, 100)),
             _ => {
+                // At both ends of each.
                 let up = |event: &Event| matches!(event, Event::Connected { .. });
-                while world.events.iter().filter(|event| up(event)).count() < 3 {
+                while world.events.iter().filter(|event| up(event)).count() < 6 {
                     world.run_steps(1);
                 }
                 world.run_steps(random.below(2000));
@@ -66,7 +67,13 @@ fn a_black_hole_is_found_in_time_on_both_sides() {
         world.swallow_tunnels();
         world.run(FOUND);
         for engine in &world.engines {
-            assert_eq!(engine.sessions(), 0, "{setting:?}: {:#?}", world.events);
+            let left = (
+                engine.sessions(),
+                engine.census(),
+                world.now,
+                engine.poll_timeout(),
+            );
+            assert_eq!(left.0, 0, "{setting:?}: {left:?} {:?}", world.events);
         }
         let silent = |event: &&Event| match event {
             Event::SessionDown {
@@ -111,7 +118,7 @@ fn silence_alone_ends_nothing() {
 /// The session is believed alive, and its transport is a black hole: the request goes through another one.
 #[test]
 fn a_request_on_a_session_that_died_unnoticed_succeeds() {
-    each_seed(300, |seed| {
+    each_seed(150, |seed| {
         let mut random = Random::new(seed);
         let setting = answered(&mut random, Channel::Mws);
         let mut world = world_of(seed, &setting);
