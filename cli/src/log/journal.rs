@@ -357,6 +357,8 @@ mod tests {
             dialed: true,
             fail: Some(Fail::new(cause, "over")),
         };
+        let dead = lines("json", "warn", &[down(Cause::TimedOut)]);
+        assert!(dead[0].contains("session to node-0 dead: over"), "{dead:?}");
         assert!(lines("json", "warn", &[down(Cause::Local)]).is_empty());
         assert_eq!(lines("json", "warn", &[down(Cause::Protocol)]).len(), 1);
     }

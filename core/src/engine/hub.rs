@@ -41,7 +41,7 @@ pub(super) struct Entry {
     /// For the session that is being dialed, or for a sign of life of the one that is up.
     pub(super) waiting: Vec<DialId>,
     /// The last session was lost.
-    lost: bool,
+    pub(super) lost: bool,
 }
 
 pub(super) struct MuxSession {
@@ -230,7 +230,7 @@ impl Engine {
         mux
     }
 
-    fn mux_place(&self, side: &Side) -> String {
+    pub(super) fn mux_place(&self, side: &Side) -> String {
         match side {
             Side::Server(service) => self.plan.services[*service].name.clone(),
             Side::Client { place, .. } => place.clone(),
@@ -344,43 +344,6 @@ impl Engine {
         }
         self.mux_timer(id);
         self.end_if_retired(id);
-    }
-
-    /// The link below a session failed: every stream ends with it, the next dial makes a new one.
-    pub(super) fn mux_failed(&mut self, id: MuxId, fail: Fail) {
-        let waiting = self.take_waiting(id);
-        let Some(mut session) = self.muxes.remove(id) else {
-            return;
-        };
-        self.timers.arm(Key::Mux(id), &mut session.armed, None);
-        let place = self.mux_place(&session.side);
-        if let Side::Client { key, .. } = &session.side
-            && let Some(entry) = self.hub.entries.get_mut(key)
-        {
-            entry.lost = entry.lost || fail.cause != Cause::Local;
-            entry.up = entry.up.filter(|up| *up != id);
-        }
-        let owners: Vec<LinkId> = session.smux.owners().collect();
-        let quiet = owners.is_empty() && fail.cause == Cause::Closed;
-        self.events.push_back(Event::SessionDown {
-            place,
-            streams: owners.len(),
-            dialed: matches!(session.side, Side::Client { .. }),
-            fail: (!quiet).then(|| fail.clone()),
-        });
-        // That the peer is dead is said once, not by each stream.
-        let cause = match fail.cause {
-            Cause::TimedOut => Cause::Reset,
-            cause => cause,
-        };
-        for owner in owners {
-            // Not `at(place)`: whoever uses the stream names the node.
-            let fail = Fail::new(cause, format!("mux session ended: {}", fail.text));
-            self.link_failed(owner, fail);
-        }
-        for dial in waiting {
-            self.lost_session(dial, &fail);
-        }
     }
 
     fn link_up_stream(&mut self, link: LinkId) {

@@ -1,5 +1,5 @@
 //! Whether a mux session may take another stream: one that may have died unnoticed is asked first, and one
-//! that does not answer gets no more of them.
+//! that does not answer gets no more of them. And the end of a session, with what it carried.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use super::hub::Side;
 use super::link::Top;
 use super::{DialId, Engine, Key, LinkId, MuxId};
 use crate::error::{Cause, Fail};
+use crate::event::Event;
 use crate::layer::ws::alive::nothing_for;
 use crate::plan::{Channel, ConnectorKind, Node};
 use crate::time::Time;
@@ -182,6 +183,43 @@ impl Engine {
         }
         for dial in waiting {
             self.enter(dial);
+        }
+    }
+
+    /// The link below a session failed: every stream ends with it, the next dial makes a new one.
+    pub(super) fn mux_failed(&mut self, id: MuxId, fail: Fail) {
+        let waiting = self.take_waiting(id);
+        let Some(mut session) = self.muxes.remove(id) else {
+            return;
+        };
+        self.timers.arm(Key::Mux(id), &mut session.armed, None);
+        let place = self.mux_place(&session.side);
+        if let Side::Client { key, .. } = &session.side
+            && let Some(entry) = self.hub.entry(key)
+        {
+            entry.lost = entry.lost || fail.cause != Cause::Local;
+            entry.up = entry.up.filter(|up| *up != id);
+        }
+        let owners: Vec<LinkId> = session.smux.owners().collect();
+        let quiet = owners.is_empty() && fail.cause == Cause::Closed;
+        self.events.push_back(Event::SessionDown {
+            place,
+            streams: owners.len(),
+            dialed: matches!(session.side, Side::Client { .. }),
+            fail: (!quiet).then(|| fail.clone()),
+        });
+        // That the peer is dead is said once, not by each stream.
+        let cause = match fail.cause {
+            Cause::TimedOut => Cause::Reset,
+            cause => cause,
+        };
+        for owner in owners {
+            // Not `at(place)`: whoever uses the stream names the node.
+            let fail = Fail::new(cause, format!("mux session ended: {}", fail.text));
+            self.link_failed(owner, fail);
+        }
+        for dial in waiting {
+            self.lost_session(dial, &fail);
         }
     }
 

@@ -8,13 +8,14 @@
 //!           └──── their FIN ─────► half-closed (remote) ── our FIN ───► gone
 //! ```
 
+mod keepalive;
+
 use std::collections::{HashMap, VecDeque};
 
 use bytes::{Buf, BytesMut};
 
 use crate::buffer::Seg;
 use crate::error::{Cause, Fail};
-use crate::layer::ws::alive::nothing_for;
 use crate::plan::Mux;
 use crate::time::Time;
 use crate::wire::smux::{Command, HEADER, Header, INITIAL_WINDOW, UPDATE, Update};
@@ -429,47 +430,6 @@ impl<K: Copy + PartialEq> Smux<K> {
         seg.push_front(payload);
         seg.push_front(&header.encode());
         seg
-    }
-
-    /// Anything at all came from the peer, in the layers below, too.
-    pub fn heard(&mut self, now: Time) {
-        self.last_rx = now;
-    }
-
-    pub fn last_heard(&self) -> Time {
-        self.last_rx
-    }
-
-    /// Silence while we do not read says nothing about the peer.
-    pub fn pause(&mut self, paused: bool, now: Time) {
-        if self.paused && !paused {
-            self.last_rx = now;
-        }
-        self.paused = paused;
-    }
-
-    pub fn next_timeout(&self) -> Option<Time> {
-        let period = self.plan.keepalive?;
-        let nop = self.last_tx + period;
-        if self.paused {
-            return Some(nop);
-        }
-        Some(nop.min(self.last_rx + self.plan.keepalive_timeout))
-    }
-
-    /// Sends a NOP when we were silent, fails when the peer was.
-    pub fn timeout(&mut self, now: Time) -> Result<(), Fail> {
-        let Some(period) = self.plan.keepalive else {
-            return Ok(());
-        };
-        if !self.paused && now >= self.last_rx + self.plan.keepalive_timeout {
-            return Err(nothing_for(now.since(self.last_rx)));
-        }
-        if now >= self.last_tx + period {
-            self.nop = true;
-            self.last_tx = now;
-        }
-        Ok(())
     }
 
     /// The invariants that the simulation relies on.

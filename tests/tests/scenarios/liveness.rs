@@ -130,6 +130,7 @@ on_both_runtimes! {
             let server = server(ginnel, channel, anywhere());
             let (client, way) = client(ginnel, channel, server.addr());
             check::stalled_for(&way, &targets.work, 4000);
+            check::stalled_client(&way, &targets.work, 4000);
             assert_eq!(client.count("nothing received"), 0);
             assert_eq!(server.count("nothing received"), 0);
         });
