@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use super::link::{Base, Top};
 use super::pick::Route;
 use super::trust::Trust;
-use super::{DialId, Engine, Key, LinkId, MuxId, Work};
+use super::{DialId, Engine, LinkId, MuxId, Work};
 use crate::buffer::Rope;
 use crate::error::{Cause, Fail};
 use crate::event::Event;
