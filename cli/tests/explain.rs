@@ -79,7 +79,12 @@ fn every_value_knows_where_it_comes_from() {
          dialer:\n        type: wss\n        tls: {secure: true}\n        metadata:\n          keepAlive: 5s\n",
     )
     .unwrap();
-    let explained = Explained::of(&["-C", "a.yml", "-L", "wss://127.0.0.1:0?path=/y&ttl=3"]);
+    let explained = Explained::of(&[
+        "-C",
+        "a.yml",
+        "-L",
+        "wss://127.0.0.1:0?path=/y&ttl=3&keepalive=off",
+    ]);
     for (kind, key, value, origin) in [
         (
             "process",

@@ -13,7 +13,7 @@ use ginnel::duration::Span;
 use ginnel::flags;
 use ginnel::report::{Findings, Severity};
 use ginnel_core::addr::{Host, Target};
-use ginnel_core::plan::{Channel, ConnectorKind, HandlerKind, Plan, Strategy};
+use ginnel_core::plan::{Channel, ConnectorKind, HandlerKind, Ping, Plan, Strategy};
 use serde_json::Value;
 
 fn table() -> Value {
@@ -154,7 +154,7 @@ fn seed_b_reaches_the_dialer() {
     assert_eq!(ws.host, ":8443");
     assert_eq!(ws.path, "/ws");
     assert_eq!(ws.headers, [("foo".to_owned(), "bar".to_owned())]);
-    assert_eq!(ws.ping, None);
+    assert_eq!(ws.ping, Some(Ping::default()));
     assert_eq!(plan.services[0].chain, Some(0));
 }
 
@@ -182,7 +182,11 @@ fn dialer_options_in_every_spelling() {
             .map(|(a, b)| format!("{a}: {b}"))
             .collect();
         assert_eq!(fields, ["A: 1", "B: true", "C: x"]);
-        assert_eq!(ws.ping, Some(Duration::from_secs(20)), "{text}");
+        assert_eq!(
+            ws.ping,
+            Some(Ping::every(Duration::from_secs(20))),
+            "{text}"
+        );
         assert_eq!(dialer.handshake_timeout, Duration::from_secs(3), "{text}");
         assert_eq!(
             (ws.read, ws.max_frame, ws.compression),
@@ -193,8 +197,9 @@ fn dialer_options_in_every_spelling() {
 
 #[test]
 fn heartbeat_is_a_switch_or_a_period() {
+    let every = |seconds| Ping::every(Duration::from_secs(seconds));
     for (options, period) in [
-        ("{}", None),
+        ("{}", Some(15)),
         ("{keepAlive: true}", Some(15)),
         ("{keepAlive: true, ttl: 5s}", Some(5)),
         ("{keepAlive: true, keepalive.interval: 6}", Some(6)),
@@ -202,11 +207,12 @@ fn heartbeat_is_a_switch_or_a_period() {
         ("{keepAlive: 15s}", Some(15)),
         ("{keepAlive: 30}", Some(30)),
         ("{keepAlive: 1}", Some(15)),
-        ("{ttl: 5s}", None),
+        ("{keepAlive: 0}", None),
+        ("{ttl: 5s}", Some(5)),
     ] {
         let plan = good(dialer("mwss", options));
         let ws = plan.chains[0].hops[0].nodes[0].dialer.ws.clone().unwrap();
-        assert_eq!(ws.ping, period.map(Duration::from_secs), "{options}");
+        assert_eq!(ws.ping, period.map(every), "{options}");
     }
     let ws = |options| {
         good(listener("ws", options)).services[0]
@@ -215,8 +221,15 @@ fn heartbeat_is_a_switch_or_a_period() {
             .clone()
             .unwrap()
     };
-    assert_eq!(ws("{keepAlive: true}").ping, None);
-    assert_eq!(ws("{keepAlive: 15s}").ping, Some(Duration::from_secs(15)));
+    assert_eq!(ws("{}").ping, Some(every(15)));
+    assert_eq!(ws("{keepAlive: true}").ping, Some(every(15)));
+    assert_eq!(ws("{keepAlive: 5s}").ping, Some(every(5)));
+    assert_eq!(ws("{keepAlive: false}").ping, None);
+    let both = Ping {
+        period: Duration::from_secs(3),
+        timeout: Duration::from_secs(1),
+    };
+    assert_eq!(ws("{ttl: 3s, keepalive.timeout: 1s}").ping, Some(both));
 }
 
 #[test]
@@ -633,7 +646,7 @@ fn the_defaults_of_the_option_table_are_in_force() {
     );
     assert_eq!((server.read, client.read), (None, None));
     assert_eq!(number(dialer("readBufferSize")), plan.limits.read);
-    assert_eq!((server.compression, client.ping), (false, None));
+    assert_eq!((server.compression, client.ping), (false, server.ping));
     assert_eq!(listener("backlog"), listens[0].backlog.to_string());
     for mux in [&service.listener.mux, &node.dialer.mux] {
         let mux = mux.as_ref().unwrap();
@@ -656,7 +669,5 @@ fn the_defaults_of_the_option_table_are_in_force() {
         plan.limits.dial
     );
     assert_eq!(default(Place::Node, "", "weight"), node.weight.to_string());
-    let pings = good(command(&["-L", ":1", "-F", "ws://h:2?keepalive=true"]));
-    let pings = pings.chains[0].hops[0].nodes[0].dialer.ws.clone().unwrap();
-    assert_eq!(pings.ping, Some(time(dialer("ttl"))));
+    assert_eq!(client.ping, Some(Ping::every(time(dialer("ttl")))));
 }

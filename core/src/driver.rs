@@ -1,4 +1,7 @@
-//! What both drivers need and neither should write: listeners by thread, commands to the threads.
+//! What both drivers need and neither should write: listeners by thread, commands to the threads, questions
+//! to the kernel.
+
+mod reach;
 
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
@@ -9,6 +12,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 
 use crate::error::{Cause, Fail};
 use crate::plan::Plan;
+
+pub use reach::reach;
 
 /// A listener with its service's index.
 pub type Listening = (usize, TcpListener);

@@ -1,5 +1,7 @@
 //! Chance as the engine sees it: one generator per engine, seeded by the driver.
 
+use std::time::Duration;
+
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 
@@ -27,5 +29,11 @@ impl Entropy {
     pub fn below(&mut self, bound: u64) -> u64 {
         // Widening multiplication: the bias is below 2^-32 for every bound that occurs here.
         ((u128::from(self.0.next_u64()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// Up to a fifth less: what started together does not stay in step.
+    pub fn shortened(&mut self, duration: Duration) -> Duration {
+        let fifth = u64::try_from(duration.as_nanos() / 5).unwrap_or(u64::MAX);
+        duration.saturating_sub(Duration::from_nanos(self.below(fifth)))
     }
 }

@@ -52,10 +52,14 @@ pub enum Event {
     SessionUp {
         place: String,
         remote: Option<SocketAddr>,
+        /// The one before was lost.
+        again: bool,
     },
     SessionDown {
         place: String,
         streams: usize,
+        /// To a node; otherwise it is a client's.
+        dialed: bool,
         /// Absent when it was closed on purpose.
         fail: Option<Fail>,
     },

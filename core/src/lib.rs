@@ -29,6 +29,7 @@
 //!                                    Connect  start it ........... handle_connected      │
 //!                                    Resolve  start it ........... handle_resolved       │
 //!                                    Wake     the socket's turn, now or soon             │
+//!                                    Probe    ask the system ........... handle_reach
 //!                                    Close    close the socket, forget the id            │
 //!                                  then poll_event() until it is nothing, for the log ───┘
 //! ```
@@ -54,6 +55,8 @@
 //!   or it takes half a file for a whole one.
 //! - **Fairness.** A few reads a turn, then the next socket; a bounded number of accepts between. An accept
 //!   that fails for want of descriptors ([`driver::is_exhausted`]) waits a little.
+//! - **Silence.** A peer that does not answer may merely not read. [`driver::reach`] asks the system whether
+//!   anything is there at all; [`Reach::Unknown`](engine::Reach) is always a right answer.
 //! - **Threads.** One engine a thread, nothing shared; [`driver::deal`] tells which listeners are whose.
 //! - **Another plan.** [`driver::control`] brings commands to the threads; after `handle_reload` the listeners
 //!   of services that are no longer served are closed, and their connections go on.
@@ -74,7 +77,7 @@
 //!
 //! use ginnel_core::addr::Target;
 //! use ginnel_core::bytes::BytesMut;
-//! use ginnel_core::engine::{Action, ConnMeta, Engine, SocketId};
+//! use ginnel_core::engine::{Action, ConnMeta, Engine, Reach, SocketId};
 //! use ginnel_core::error::Eof;
 //! use ginnel_core::plan::*;
 //! use ginnel_core::time::Time;
@@ -126,6 +129,9 @@
 //!                     self.engine.handle_resolved(query, Ok(addrs), self.now);
 //!                 }
 //!                 Action::Wake(id) => self.flush(id),
+//!                 Action::Probe { id, .. } => {
+//!                     self.engine.handle_reach(id, Reach::Unknown, self.now);
+//!                 }
 //!                 Action::Close { id, .. } => drop(self.sockets.remove(&id)),
 //!             }
 //!         }

@@ -3,6 +3,8 @@
 //! Nothing here is text that still has to be understood: the command line reads files, checks
 //! references and builds the TLS configurations before a plan exists.
 
+mod ping;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,8 @@ use subtle::ConstantTimeEq;
 
 use crate::addr::Target;
 use crate::limits::Limits;
+
+pub use ping::Ping;
 
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -143,8 +147,8 @@ pub struct WsServer {
     pub compression: bool,
     /// For receiving the request head.
     pub read_header_timeout: Duration,
-    /// Upgraded, silent for this long: a ping is sent. `None` sends no pings.
-    pub ping: Option<Duration>,
+    /// `None` sends no pings.
+    pub ping: Option<Ping>,
     /// Payload bytes of one frame; longer messages are fragmented. `None`: one frame a message.
     pub max_frame: Option<usize>,
     /// Bytes of one read from the socket; `None`: as the engine's limits say.
@@ -161,7 +165,7 @@ pub struct WsClient {
     /// Added to the request. `Host` and `User-Agent` replace the standard lines.
     pub headers: Vec<(String, String)>,
     pub compression: bool,
-    pub ping: Option<Duration>,
+    pub ping: Option<Ping>,
     pub max_frame: Option<usize>,
     pub read: Option<usize>,
 }
@@ -170,9 +174,10 @@ pub struct WsClient {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mux {
     pub version: u8,
-    /// Period of NOP frames; `None` sends none and expects none.
+    /// A NOP frame is sent when nothing was for this long, less up to a fifth by chance; `None` sends none and
+    /// expects no frame.
     pub keepalive: Option<Duration>,
-    /// A session silent for this long is dead.
+    /// A session is dead when nothing at all came for this long, not even a websocket pong.
     pub keepalive_timeout: Duration,
     /// Payload bytes of one data frame, 1 to 65535.
     pub max_frame: usize,

@@ -232,6 +232,11 @@ impl Shard {
                         }
                     }
                 }
+                Action::Probe { id, meta, within } => {
+                    let reach = driver::reach(&meta, within);
+                    let now = self.now();
+                    self.engine.handle_reach(id, reach, now);
+                }
                 Action::Close { id, reset } => {
                     if let Some(mut socket) = self.sockets.remove(id) {
                         let _ = self.poll.registry().deregister(&mut socket.stream);

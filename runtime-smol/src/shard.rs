@@ -361,6 +361,11 @@ impl Shard {
                         self.rouse(id, &socket);
                     }
                 }
+                Action::Probe { id, meta, within } => {
+                    let reach = driver::reach(&meta, within);
+                    let now = self.now();
+                    self.engine.borrow_mut().handle_reach(id, reach, now);
+                }
                 Action::Close { id, reset } => {
                     let socket = self.sockets.borrow_mut().remove(id);
                     if let Some(socket) = socket {

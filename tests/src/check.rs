@@ -213,6 +213,30 @@ pub fn stalled_target(way: &Way, target: &Target) {
     });
 }
 
+/// The same for so long and with so much that everything between is full, and silent.
+pub fn stalled_for(way: &Way, target: &Target, milliseconds: u64) {
+    let idle = way.open(target);
+    let stream = way.open(target);
+    ordered_transfer(&way.name, stream, order::STALL, 24 * MIB, MIB, || {
+        silence(std::slice::from_ref(&idle), milliseconds);
+        target.open_gate();
+    });
+}
+
+/// A client that reads nothing for so long, while much is sent to it, gets all of it in the end.
+pub fn stalled_client(way: &Way, target: &Target, milliseconds: u64) {
+    let down = 24 * MIB;
+    let idle = way.open(target);
+    let mut stream = way.open(target);
+    let at = format!("{}: stalled client", way.name);
+    stream
+        .write_all(&order(order::SOURCE, 0, down, 5))
+        .unwrap_or_else(|e| panic!("{at}: order: {e}"));
+    silence(std::slice::from_ref(&idle), milliseconds);
+    let hash = target::hash_of(&mut stream, down).unwrap_or_else(|e| panic!("{at}: down: {e}"));
+    assert_eq!(hash, Hash::of(&payload::bytes(5, down as usize)), "{at}");
+}
+
 /// `n` tunnels that are all open before the first one sends.
 pub fn concurrent(way: &Way, target: &Target, n: usize, bytes: u64) {
     let all_open = Arc::new(Barrier::new(n));

@@ -18,11 +18,13 @@ pub mod pair;
 pub mod payload;
 pub mod program;
 pub mod target;
+pub mod valve;
 
 pub use client::{Dest, Proxy, Refused, Speak};
 pub use config::{Node, Service};
 pub use program::{Proc, Program, Runtime};
 pub use target::Target;
+pub use valve::Valve;
 
 use std::time::Duration;
 

@@ -214,6 +214,32 @@ fn heartbeat(case: &Case) {
     }
 }
 
+/// Both kinds of pings from Ginnel, whichever end it is: gost answers while it is idle, and is not given up
+/// while it stalls, which it does without a word.
+fn liveness(case: &Case) {
+    let targets = Targets::new();
+    let short = json!({
+        "ttl": "1s",
+        "mux.keepaliveInterval": "1s",
+        "mux.keepaliveTimeout": "3s",
+    });
+    let links = CHANNELS.map(|channel| Link::new(channel, Inside::Socks5).options(short.clone()));
+    let pair = case.pair(&links, &targets);
+    let open: Vec<_> = pair
+        .ways
+        .iter()
+        .map(|way| way.open(&targets.work))
+        .collect();
+    check::silence(&open, 5000);
+    for (way, stream) in pair.ways.iter().zip(open) {
+        check::transfer(&way.name, stream, 100 * KIB, 100 * KIB);
+    }
+    for way in &pair.ways[..2] {
+        check::stalled_for(way, &targets.work, 5000);
+        check::stalled_client(way, &targets.work, 5000);
+    }
+}
+
 /// Relay's `nodelay` on either end: whoever speaks first. Left out are the settings with which gost's
 /// client waits for a response that gost's server holds back, or says nothing until its user does.
 fn nodelay(case: &Case) {
@@ -282,7 +308,7 @@ fn mixed_chain(case: &Case) {
 macro_rules! cases {
     ($($module:ident: $version:ident $gost:ident $runtime:ident;)*) => {
         $(cases!(@module $module $version $gost $runtime
-            every_protocol credentials no_target options other_path heartbeat nodelay mixed_chain);)*
+            every_protocol credentials no_target options other_path heartbeat liveness nodelay mixed_chain);)*
     };
     (@module $module:ident $version:ident $gost:ident $runtime:ident $($check:ident)*) => {
         mod $module {

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ginnel_core::limits::Limits;
-use ginnel_core::plan::{Channel, Dialer, Listener, Mux, TlsClient, WsClient, WsServer};
+use ginnel_core::plan::{Channel, Dialer, Listener, Mux, Ping, TlsClient, WsClient, WsServer};
 use rustls::pki_types::ServerName;
-use serde_json::Value;
 
 use super::check::word;
 use super::lower::Lowering;
@@ -15,9 +14,6 @@ use super::options::{Options, Place};
 use super::value;
 use crate::tls;
 use crate::url;
-
-/// Period of pings when they are switched on without one.
-const PING: Duration = Duration::from_secs(15);
 
 pub(super) fn listener(
     to: &mut Lowering<'_>,
@@ -133,7 +129,7 @@ pub(super) fn dialer(
             path: path(to, &options, at)?,
             headers: headers(to, &options, "header", at),
             compression: options.flag("enableCompression"),
-            ping: ping(&options, Some(PING)),
+            ping: ping(&options),
             max_frame: size(&options, "writeBufferSize"),
             read: size(&options, "readBufferSize"),
         })),
@@ -228,7 +224,7 @@ fn ws_server(to: &mut Lowering<'_>, options: &Options<'_>, at: &str) -> Option<W
             .flatten()
             .min()
             .unwrap_or(Limits::default().handshake),
-        ping: ping(options, None),
+        ping: ping(options),
         max_frame: size(options, "writeBufferSize"),
         read: size(options, "readBufferSize"),
     })
@@ -272,22 +268,27 @@ pub(super) fn headers(
     fields
 }
 
-/// `keepAlive` is a switch (with `ttl`) or the period itself. `usual` is the period of a bare
-/// switch; listeners have none, because there the switch is about TCP.
-fn ping(options: &Options<'_>, usual: Option<Duration>) -> Option<Duration> {
-    let keepalive = options.get("keepalive")?;
-    let period = || options.time("ttl").or(usual);
-    match keepalive {
+/// Pings are on unless they are switched off: `keepAlive` is a switch (with `ttl`) or the period itself.
+fn ping(options: &Options<'_>) -> Option<Ping> {
+    let own = match options.get("keepalive") {
+        None => None,
         // 1 is a switch, 15 can only be seconds.
-        Value::Number(number) if number.as_f64().is_some_and(|number| number > 1.0) => {
-            value::to_span(keepalive)?.positive()
+        Some(number) if number.as_f64().is_some_and(|number| number > 1.0) => {
+            Some(value::to_span(number)?.positive()?)
         }
-        _ => match value::to_bool(keepalive) {
-            Some(true) => period(),
-            Some(false) => None,
-            None => value::to_span(keepalive)?.positive(),
+        Some(other) => match value::to_bool(other) {
+            Some(true) => None,
+            Some(false) => return None,
+            None => Some(value::to_span(other)?.positive()?),
         },
-    }
+    };
+    let period = own.or_else(|| options.time("ttl"));
+    let ping = period.map_or(Ping::default(), Ping::every);
+    let timeout = options.time("keepalive.timeout");
+    Some(Ping {
+        timeout: timeout.unwrap_or(ping.timeout),
+        ..ping
+    })
 }
 
 fn size(options: &Options<'_>, name: &str) -> Option<usize> {

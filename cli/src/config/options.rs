@@ -126,8 +126,9 @@ pub static OPTIONS: &[Opt] = &[
     opt(&["ws.readBufferSize", "readBufferSize"], Int, "262144", Used, WS_ENDS, "bytes of one read from the socket"),
     opt(&["ws.writeBufferSize", "writeBufferSize"], Int, "one frame a message", Used, WS_ENDS, "payload bytes of one frame"),
     opt(&["ws.enableCompression", "enableCompression"], Bool, "false", Used, WS_ENDS, "permessage-deflate"),
-    opt(&["ws.keepalive", "keepalive"], BoolOrDuration, "false", Used, WS_ENDS, "pings; a duration is their period"),
-    opt(&["ttl", "keepalive.interval"], Kind::Duration, "15s", Used, WS_ENDS, "period of the pings"),
+    opt(&["ws.keepalive", "keepalive"], BoolOrDuration, "true", Used, WS_ENDS, "pings when nothing comes; a duration is their period"),
+    opt(&["ttl", "keepalive.interval"], Kind::Duration, "15s", Used, WS_ENDS, "silence after which a ping is sent, less up to a fifth by chance"),
+    opt(&["ws.keepalive.timeout", "keepalive.timeout"], Kind::Duration, "as ttl", Used, WS_ENDS, "further silence after which the peer is dead"),
     opt(&["ws.backlog", "backlog"], Int, "1024", Used, &[(Listener, WS)], "connections waiting to be accepted"),
     // smux.
     opt(&["mux.type"], Text, "smux", Used, MUX_ENDS, "smux; yamux is not supported"),

@@ -43,7 +43,7 @@ impl View<'_> {
                     _ => default(option, name, part),
                 };
                 self.add(&format!("{}.{name}", part.place.name()), &default, DEFAULT);
-                if name == "ttl" && !pings(part) {
+                if PING_TIMES.contains(&name) && !pings(part) {
                     self.ignore("keepalive is off");
                 }
             }
@@ -62,7 +62,7 @@ impl View<'_> {
                             self.ignore(&format!("the longest of all services, {other}, is used"));
                         }
                     }
-                    Effect::Used if name == "ttl" && !pings(part) => {
+                    Effect::Used if PING_TIMES.contains(&name) && !pings(part) => {
                         self.ignore("keepalive is off");
                     }
                     Effect::Used if idle => self.ignore("reverse connections are not supported"),
@@ -139,6 +139,9 @@ fn matches(name: &str, key: &str) -> bool {
     }
 }
 
+/// Options that mean nothing without pings.
+const PING_TIMES: [&str; 2] = ["ttl", "keepalive.timeout"];
+
 fn default(option: &Opt, name: &str, part: &Part<'_>) -> String {
     match (name, part.place) {
         ("host", Place::Dialer) => part.addr.to_owned(),
@@ -154,7 +157,7 @@ fn pings(part: &Part<'_>) -> bool {
         .map
         .iter()
         .filter(|(key, _)| names.iter().any(|name| matches(name, key)));
-    set.any(|(_, value)| value::to_bool(value) != Some(false))
+    set.all(|(_, value)| value::to_bool(value) != Some(false))
 }
 
 fn shown(kind: Kind, key: &str, value: &serde_json::Value, part: &Part<'_>) -> String {

@@ -111,28 +111,41 @@ impl Journal {
                 self.logger
                     .log(Level::Warn, &format!("{remote}: {fail}"), &fields);
             }
-            Event::SessionUp { place, remote } => {
+            Event::SessionUp {
+                place,
+                remote,
+                again,
+            } => {
                 let mut fields = vec![("kind", Value::from("session"))];
                 fields.extend(
                     remote
                         .iter()
                         .map(|remote| ("remote", remote.to_string().into())),
                 );
-                self.logger
-                    .log(Level::Debug, &format!("{place}: session up"), &fields);
+                let (level, text) = match again {
+                    true => (Level::Info, format!("session to {place} is up again")),
+                    false => (Level::Debug, format!("{place}: session up")),
+                };
+                self.logger.log(level, &text, &fields);
             }
             Event::SessionDown {
                 place,
                 streams,
+                dialed,
                 fail,
             } => {
                 let fields = [
                     ("kind", Value::from("session")),
                     ("streams", (*streams).into()),
                 ];
+                // To a node, or with a client of a service.
+                let way = if *dialed { "to" } else { "of" };
                 let (level, text) = match fail {
                     Some(fail) if fail.cause == Cause::Local => {
                         (Level::Debug, format!("{place}: session down: {fail}"))
+                    }
+                    Some(fail) if fail.cause == Cause::TimedOut => {
+                        (Level::Warn, format!("session {way} {place} dead: {fail}"))
                     }
                     Some(fail) => (Level::Warn, format!("{place}: session down: {fail}")),
                     None => (Level::Debug, format!("{place}: session down")),
@@ -365,8 +378,11 @@ mod tests {
         let down = |cause| Event::SessionDown {
             place: "node-0".to_owned(),
             streams: 0,
+            dialed: true,
             fail: Some(Fail::new(cause, "over")),
         };
+        let dead = lines("json", "warn", &[down(Cause::TimedOut)]);
+        assert!(dead[0].contains("session to node-0 dead: over"), "{dead:?}");
         assert!(lines("json", "warn", &[down(Cause::Local)]).is_empty());
         assert_eq!(lines("json", "warn", &[down(Cause::Protocol)]).len(), 1);
     }

@@ -23,7 +23,7 @@ use crate::addr::{Host, Target};
 use crate::buffer::stash;
 use crate::connector::{self, Connector, Negotiate, Step};
 use crate::error::{Cause, Fail};
-use crate::event::{ConnectionNo, Event, Traced};
+use crate::event::{ConnectionNo, Traced};
 use crate::layer::tls::Tls;
 use crate::layer::{Info, Up};
 use crate::plan::{ConnectorKind, Node};
@@ -33,34 +33,38 @@ use crate::time::Time;
 const RESPONSE_GRACE: Duration = Duration::from_millis(500);
 
 /// The stage of a dial that waits for a mux session.
-const WAITING: &str = "waiting for the mux session";
-const LATE: &str = "no answer in time";
+pub(super) const WAITING: &str = "waiting for the mux session";
+pub(super) const LATE: &str = "no answer in time";
 
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
 pub(super) struct Dial {
-    purpose: Purpose,
-    service: usize,
-    route: Route,
+    pub(super) purpose: Purpose,
+    pub(super) service: usize,
+    pub(super) route: Route,
     /// The node whose layers and connector are being worked on.
-    at: usize,
-    target: Target,
-    link: Option<LinkId>,
-    connector: Option<Connector>,
-    rx: BytesMut,
+    pub(super) at: usize,
+    pub(super) target: Target,
+    pub(super) link: Option<LinkId>,
+    pub(super) connector: Option<Connector>,
+    pub(super) rx: BytesMut,
     /// Addresses still to try.
-    addrs: VecDeque<SocketAddr>,
-    stage: &'static str,
+    pub(super) addrs: VecDeque<SocketAddr>,
+    pub(super) stage: &'static str,
     /// The end of the whole dial, and of the present stage.
-    until: Time,
-    stage_until: Option<Time>,
-    armed: Option<Time>,
+    pub(super) until: Time,
+    pub(super) stage_until: Option<Time>,
+    pub(super) armed: Option<Time>,
     /// Attempts left after this one.
-    retries: u32,
+    pub(super) retries: u32,
     /// Nodes that failed this dial, by hop.
-    failed: Vec<(usize, usize)>,
-    /// On a stream of this session, opened before this dial began: if it dies now, a new one is tried.
-    reused: Option<MuxId>,
+    pub(super) failed: Vec<(usize, usize)>,
+    /// On a stream of this session: if it dies now, a new one is tried.
+    pub(super) mux: Option<MuxId>,
+    /// How often that happened; from then on `retries` counts no more.
+    pub(super) lost: u32,
+    /// When to begin again.
+    pub(super) retry_at: Option<Time>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +74,10 @@ pub(super) enum Purpose {
 }
 
 impl Dial {
+    pub(super) fn is_for_mux(&self) -> bool {
+        matches!(self.purpose, Purpose::Mux(_))
+    }
+
     fn new(purpose: Purpose, service: usize, target: Target, until: Time) -> Self {
         Self {
             purpose,
@@ -87,7 +95,9 @@ impl Dial {
             armed: None,
             retries: 0,
             failed: Vec::new(),
-            reused: None,
+            mux: None,
+            lost: 0,
+            retry_at: None,
         }
     }
 }
@@ -114,7 +124,7 @@ impl Engine {
     }
 
     /// Chooses a route and starts on it.
-    fn attempt(&mut self, id: DialId) {
+    pub(super) fn attempt(&mut self, id: DialId) {
         let Purpose::Session(session) = self.dials[id].purpose else {
             return;
         };
@@ -124,15 +134,17 @@ impl Engine {
         match self.pick_route(service, client, &failed) {
             Ok(route) => {
                 self.dials[id].route = route;
-                self.enter(id);
+                self.enter_in_time(id);
             }
             Err(fail) => self.give_up(id, fail),
         }
     }
 
     /// Begins a route: at a mux session where there is one, else with a socket.
-    fn enter(&mut self, id: DialId) {
-        let dial = &self.dials[id];
+    pub(super) fn enter(&mut self, id: DialId) {
+        let Some(dial) = self.dials.get(id) else {
+            return;
+        };
         // A dial for a mux session may itself begin on a stream of an earlier one.
         let before = match dial.purpose {
             Purpose::Session(_) => dial.route.nodes.len(),
@@ -203,7 +215,7 @@ impl Engine {
         }
     }
 
-    fn connect_next(&mut self, id: DialId) {
+    pub(super) fn connect_next(&mut self, id: DialId) {
         let Some(addr) = self.dials[id].addrs.pop_front() else {
             return;
         };
@@ -410,76 +422,11 @@ impl Engine {
         }
     }
 
-    /// An attempt failed: another address, a new mux session, another node, or the end.
-    pub(super) fn dial_failed(&mut self, id: DialId, fail: Fail) {
-        let Some(dial) = self.dials.get_mut(id) else {
-            return;
-        };
-        dial.link = None;
-        dial.connector = None;
-        dial.rx.clear();
-        dial.stage_until = None;
-        let expired = dial.until <= self.now;
-        if !dial.addrs.is_empty() && !expired {
-            return self.connect_next(id);
-        }
-        let stale = matches!(fail.cause, Cause::Reset | Cause::Closed | Cause::TimedOut);
-        if dial.reused.take().is_some() && stale && !expired {
-            // The session had died unnoticed; nothing of this stream reached the target.
-            return self.enter(id);
-        }
-        // A node that reached us an answer about the target is not to blame.
-        let from_target = matches!(
-            fail.cause,
-            Cause::Refused | Cause::Denied | Cause::NameNotFound
-        ) && dial.stage == "waiting for the node's answer";
-        let place = match dial.route.nodes.get(dial.at) {
-            Some(node) => format!("{} ({})", node.name, node.addr),
-            None => dial.target.to_string(),
-        };
-        let text = match (fail.cause, dial.stage) {
-            // The dial for the session has named the node already.
-            (cause, WAITING) if cause != Cause::TimedOut || fail.text != LATE => fail.text.clone(),
-            (Cause::TimedOut, stage) => format!("{place}: {stage}: {}", fail.text),
-            _ => format!("{place}: {}", fail.text),
-        };
-        let fail = Fail::new(fail.cause, text);
-        if let Some(pick) = dial.route.picks.get(dial.at).copied()
-            && !from_target
-        {
-            dial.failed.push(pick);
-            let chain = dial.route.chain;
-            self.hub.pool(chain, pick.0).failed(pick.1, self.now);
-        }
-        let dial = &mut self.dials[id];
-        if dial.retries > 0 && !expired {
-            dial.retries -= 1;
-            let no = self.dial_no(id);
-            self.events.push_back(Event::DialFailed { no, place, fail });
-            return self.attempt(id);
-        }
-        self.give_up(id, fail);
-    }
-
     /// The number of the connection that a dial is for.
     pub(super) fn dial_no(&self, id: DialId) -> Option<ConnectionNo> {
         match self.dials.get(id)?.purpose {
             Purpose::Session(session) => self.session_no(session),
             Purpose::Mux(_) => None,
-        }
-    }
-
-    fn give_up(&mut self, id: DialId, fail: Fail) {
-        let Some(mut dial) = self.dials.remove(id) else {
-            return;
-        };
-        self.timers.arm(Key::Dial(id), &mut dial.armed, None);
-        match dial.purpose {
-            Purpose::Session(session) => {
-                self.hub.forget(id);
-                self.dialed(session, Err(fail));
-            }
-            Purpose::Mux(key) => self.mux_dial_failed(&key, fail),
         }
     }
 
@@ -497,10 +444,10 @@ impl Engine {
     }
 
     /// A stream of a mux session takes the place of the socket.
-    pub(super) fn dial_on_stream(&mut self, id: DialId, link: LinkId, mux: MuxId, reused: bool) {
+    pub(super) fn dial_on_stream(&mut self, id: DialId, link: LinkId, mux: MuxId) {
         let dial = &mut self.dials[id];
         dial.link = Some(link);
-        dial.reused = reused.then_some(mux);
+        dial.mux = Some(mux);
         self.dial_up(id, Info::default());
     }
 
@@ -528,14 +475,13 @@ impl Engine {
             .is_none_or(|dial| dial.rx.len() < self.plan.limits.early)
     }
 
-    fn dial_timer(&mut self, id: DialId) {
+    pub(super) fn dial_timer(&mut self, id: DialId) {
         let Some(dial) = self.dials.get_mut(id) else {
             return;
         };
-        let at = dial
-            .stage_until
-            .map_or(dial.until, |stage| stage.min(dial.until));
-        self.timers.arm(Key::Dial(id), &mut dial.armed, Some(at));
+        let ends = [Some(dial.until), dial.stage_until, dial.retry_at];
+        let at = ends.into_iter().flatten().min();
+        self.timers.arm(Key::Dial(id), &mut dial.armed, at);
     }
 
     pub(super) fn dial_timeout(&mut self, id: DialId) {
@@ -543,6 +489,9 @@ impl Engine {
             return;
         };
         dial.armed = None;
+        if dial.retry_at.take().is_some() && dial.until > self.now {
+            return self.enter(id);
+        }
         if let (Some(Connector::Relay(_)), true) = (&dial.connector, dial.until > self.now) {
             let node = &dial.route.nodes[dial.at];
             if node.connector.nodelay && dial.at + 1 == dial.route.nodes.len() {

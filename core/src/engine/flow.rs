@@ -98,6 +98,7 @@ impl Engine {
         if let Base::Stream { mux, id: stream } = self.links[id].base {
             self.free_budget(mux, |smux| smux.consumed(stream, data.len()));
         }
+        self.heard(id);
         self.rise(id, 0, Up::Data(data));
         self.link_timer(id);
     }

@@ -2,12 +2,14 @@
 //! which node's turn it is.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bytes::BytesMut;
 
 use super::link::{Base, Top};
 use super::pick::Route;
-use super::{DialId, Engine, Key, LinkId, MuxId, Work};
+use super::trust::Trust;
+use super::{DialId, Engine, LinkId, MuxId, Work};
 use crate::buffer::Rope;
 use crate::error::{Cause, Fail};
 use crate::event::{Event, Traced};
@@ -33,29 +35,41 @@ pub(super) struct Hub {
 }
 
 #[derive(Default)]
-struct Entry {
-    up: Option<MuxId>,
-    dialing: Option<DialId>,
-    waiting: Vec<DialId>,
+pub(super) struct Entry {
+    pub(super) up: Option<MuxId>,
+    pub(super) dialing: Option<DialId>,
+    /// For the session that is being dialed, or for a sign of life of the one that is up.
+    pub(super) waiting: Vec<DialId>,
+    /// The last session was lost.
+    pub(super) lost: bool,
 }
 
 pub(super) struct MuxSession {
     pub(super) link: LinkId,
     pub(super) smux: Smux<LinkId>,
-    side: Side,
+    pub(super) side: Side,
+    pub(super) trust: Trust,
+    /// Period of our NOP frames, and likely of the peer's.
+    pub(super) nop: Option<Duration>,
     /// The peer takes a FIN for a half-close.
     pub(super) half_close: bool,
     pumping: bool,
-    armed: Option<Time>,
+    pub(super) armed: Option<Time>,
 }
 
-enum Side {
+pub(super) enum Side {
     /// The streams of a client are connections of this service.
     Server(usize),
     Client {
         key: HubKey,
         place: String,
     },
+}
+
+impl Entry {
+    fn found_again(&mut self) -> bool {
+        std::mem::take(&mut self.lost)
+    }
 }
 
 impl Hub {
@@ -65,6 +79,10 @@ impl Hub {
 
     pub(super) fn targets(&mut self, service: usize) -> &mut Pool {
         self.targets.entry(service).or_default()
+    }
+
+    pub(super) fn entry(&mut self, key: &HubKey) -> Option<&mut Entry> {
+        self.entries.get_mut(key)
     }
 
     /// A dial does not wait any more.
@@ -89,7 +107,11 @@ impl Engine {
         if let Some(mux) = entry.up
             && self.muxes.get(mux).is_some_and(|mux| mux.smux.can_open())
         {
-            return self.open_stream(dial, mux, true);
+            if !self.must_wait(dial, at, mux) {
+                return self.open_stream(dial, mux);
+            }
+            let entry = self.hub.entries.entry(key).or_default();
+            return entry.waiting.push(dial);
         }
         entry.waiting.push(dial);
         if entry.dialing.is_some() {
@@ -109,7 +131,7 @@ impl Engine {
         }
     }
 
-    fn open_stream(&mut self, dial: DialId, mux: MuxId, reused: bool) {
+    pub(super) fn open_stream(&mut self, dial: DialId, mux: MuxId) {
         let meta = self.links[self.muxes[mux].link].meta;
         let base = Base::Stream { mux, id: 0 };
         let link = self.new_link(base, meta, Top::Dial(dial));
@@ -120,7 +142,7 @@ impl Engine {
                 self.links[link].encrypted = true;
                 self.trace(link, || Traced::StreamOpened { stream: id });
                 self.want_pump(mux);
-                self.dial_on_stream(dial, link, mux, reused);
+                self.dial_on_stream(dial, link, mux);
             }
             Err(fail) => {
                 self.links.remove(link);
@@ -142,16 +164,20 @@ impl Engine {
         };
         let mux = self.new_mux(link, &plan, side, info);
         let entry = self.hub.entries.entry(key).or_default();
-        entry.up = Some(mux);
+        let before = entry.up.replace(mux);
         entry.dialing = None;
-        for waiting in std::mem::take(&mut entry.waiting) {
+        let waiting = std::mem::take(&mut entry.waiting);
+        if let Some(full) = before {
+            self.retire(full);
+        }
+        for waiting in waiting {
             if !self.muxes.contains_key(mux) {
                 self.dial_failed(
                     waiting,
                     Fail::new(Cause::Closed, "the mux session ended at once"),
                 );
             } else if self.dials.contains_key(waiting) {
-                self.open_stream(waiting, mux, false);
+                self.open_stream(waiting, mux);
             }
         }
         if !rest.is_empty() {
@@ -177,15 +203,24 @@ impl Engine {
     fn new_mux(&mut self, link: LinkId, plan: &Mux, side: Side, info: Info) -> MuxId {
         let client = matches!(side, Side::Client { .. });
         let streams = self.plan.limits.streams;
-        let remote = self.links[link].meta.remote;
+        let again = match &side {
+            Side::Client { key, .. } => self.hub.entry(key).is_some_and(Entry::found_again),
+            Side::Server(_) => false,
+        };
         self.events.push_back(Event::SessionUp {
             place: self.mux_place(&side),
-            remote: Some(remote),
+            remote: Some(self.links[link].meta.remote),
+            again,
         });
+        let mut plan = plan.clone();
+        let nop = plan.keepalive;
+        plan.keepalive = nop.map(|period| self.entropy.shortened(period));
         let mux = self.muxes.insert(MuxSession {
             link,
-            smux: Smux::new(plan.clone(), client, streams, self.now),
+            smux: Smux::new(plan, client, streams, self.now),
             side,
+            trust: Trust::default(),
+            nop,
             half_close: info.half_close,
             pumping: false,
             armed: None,
@@ -196,7 +231,7 @@ impl Engine {
         mux
     }
 
-    fn mux_place(&self, side: &Side) -> String {
+    pub(super) fn mux_place(&self, side: &Side) -> String {
         match side {
             Side::Server(service) => self.plan.services[*service].name.clone(),
             Side::Client { place, .. } => place.clone(),
@@ -310,58 +345,7 @@ impl Engine {
             self.drained(link);
         }
         self.mux_timer(id);
-    }
-
-    /// The link below a session failed: every stream ends with it, the next dial makes a new one.
-    pub(super) fn mux_failed(&mut self, id: MuxId, fail: Fail) {
-        let Some(mut session) = self.muxes.remove(id) else {
-            return;
-        };
-        self.timers.arm(Key::Mux(id), &mut session.armed, None);
-        let place = self.mux_place(&session.side);
-        if let Side::Client { key, .. } = &session.side
-            && let Some(entry) = self.hub.entries.get_mut(key)
-            && entry.up == Some(id)
-        {
-            entry.up = None;
-        }
-        let owners: Vec<LinkId> = session.smux.owners().collect();
-        let quiet = owners.is_empty() && fail.cause == Cause::Closed;
-        self.events.push_back(Event::SessionDown {
-            place: place.clone(),
-            streams: owners.len(),
-            fail: (!quiet).then(|| fail.clone()),
-        });
-        for owner in owners {
-            // Not `at(place)`: whoever uses the stream names the node.
-            let fail = Fail::new(fail.cause, format!("mux session ended: {}", fail.text));
-            self.link_failed(owner, fail);
-        }
-    }
-
-    fn mux_timer(&mut self, id: MuxId) {
-        if let Some(session) = self.muxes.get_mut(id) {
-            let at = session.smux.next_timeout();
-            self.timers.arm(Key::Mux(id), &mut session.armed, at);
-        }
-    }
-
-    pub(super) fn mux_timeout(&mut self, id: MuxId) {
-        let now = self.now;
-        let Some(session) = self.muxes.get_mut(id) else {
-            return;
-        };
-        session.armed = None;
-        match session.smux.timeout(now) {
-            Ok(()) => {
-                self.want_pump(id);
-                self.mux_timer(id);
-            }
-            Err(fail) => {
-                let link = session.link;
-                self.link_failed(link, fail);
-            }
-        }
+        self.end_if_retired(id);
     }
 
     fn link_up_stream(&mut self, link: LinkId) {

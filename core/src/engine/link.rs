@@ -363,7 +363,7 @@ impl Engine {
     }
 
     fn layer_timeout(&mut self, id: LinkId, level: usize) {
-        let Some(link) = self.links.get_mut(id) else {
+        let Some(link) = self.links.get(id) else {
             return;
         };
         if link.layers[level]
@@ -372,12 +372,16 @@ impl Engine {
         {
             return;
         }
+        let listens = self.accepts(link);
         let mut ups = Vec::new();
         let mut down = Rope::default();
         let Some((link, mut cx)) = self.parts(id) else {
             return;
         };
         let layer = &mut link.layers[level];
+        if let AnyLayer::Ws(ws) = layer {
+            ws.listens(listens);
+        }
         let mut io = Io {
             up: &mut ups,
             down: &mut down,
@@ -387,8 +391,9 @@ impl Engine {
         for up in ups {
             self.rise(id, level + 1, up);
         }
-        if let Err(fail) = result {
-            self.link_failed(id, fail);
+        match result {
+            Ok(()) => self.probe_if_in_doubt(id, level),
+            Err(fail) => self.link_failed(id, fail),
         }
     }
 

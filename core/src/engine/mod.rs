@@ -4,6 +4,7 @@
 //! **session** joins a client's link to the one towards its target; a **dial** builds the latter through the
 //! hops of a chain; a **mux session** sits on a link and carries others. One file each, all methods of [`Engine`].
 
+mod alive;
 mod check;
 mod closing;
 mod dial;
@@ -13,14 +14,17 @@ mod hub;
 mod link;
 mod pick;
 mod relay;
+mod retry;
 mod session;
 mod timers;
 mod trace;
+mod trust;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use slotmap::{SlotMap, new_key_type};
@@ -33,6 +37,7 @@ use crate::plan::Plan;
 use crate::time::Time;
 use crate::wire::deflate;
 
+pub use alive::Reach;
 pub use check::Census;
 
 use dial::Dial;
@@ -83,6 +88,13 @@ pub enum Action {
     },
     /// There is something to write, or reading is wanted again.
     Wake(SocketId),
+    /// Find out whether the peer's system still acknowledges what this socket sends, and did so within
+    /// `within`; answer with `handle_reach`.
+    Probe {
+        id: SocketId,
+        meta: ConnMeta,
+        within: Duration,
+    },
     /// Close the socket and forget the id. `reset`: with an RST, so that the peer does not take it for an end.
     Close { id: SocketId, reset: bool },
 }
@@ -196,6 +208,7 @@ impl Engine {
         if !self.links.contains_key(id) || chunk.is_empty() {
             return;
         }
+        self.heard(id);
         self.rise(id, 0, Up::Data(chunk));
         self.link_timer(id);
         self.settle();
@@ -260,6 +273,9 @@ impl Engine {
             {
                 self.link_failed(id, why.clone());
             }
+        }
+        for id in self.dials.keys().collect::<Vec<_>>() {
+            self.give_up(id, why.clone());
         }
         self.settle();
     }

@@ -7,7 +7,7 @@ use crate::addr::Target;
 use crate::limits::Limits;
 use crate::plan::{
     Chain, Channel, Connector, ConnectorKind, Dialer, Forward, ForwardNode, Handler, HandlerKind,
-    Hop, Listener, Mux, Node, Plan, Selector, Service, Users, WsClient, WsServer,
+    Hop, Listener, Mux, Node, Ping, Plan, Selector, Service, Users, WsClient, WsServer,
 };
 
 const CHANNELS: [Channel; 3] = [Channel::Tcp, Channel::Ws, Channel::Mws];
@@ -133,7 +133,7 @@ impl Choice {
             headers: Vec::new(),
             compression: self.compression,
             read_header_timeout: Duration::from_secs(10),
-            ping: self.ping.then_some(Duration::from_secs(15)),
+            ping: self.ping.then(Ping::default),
             max_frame: self.max_frame.then_some(50),
             read: None,
         };
@@ -205,7 +205,7 @@ impl Choice {
             path: "/ws".to_owned(),
             headers: Vec::new(),
             compression: self.compression,
-            ping: self.ping.then_some(Duration::from_secs(15)),
+            ping: self.ping.then(Ping::default),
             max_frame: self.max_frame.then_some(50),
             read: None,
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use crate::engine::{Action, Census, ConnMeta, Engine, QueryId, SocketId};
+use crate::engine::{Action, Census, ConnMeta, Engine, QueryId, Reach, SocketId};
 use crate::error::{Cause, Eof, Fail};
 use crate::event::{ConnectionNo, Event};
 use crate::plan::Plan;
@@ -371,6 +371,9 @@ impl World {
                 Action::Resolve { query, host, .. } => {
                     assert!(!host.is_empty() && !host.contains(char::is_whitespace));
                     self.queries.push_back(query);
+                }
+                Action::Probe { id, .. } => {
+                    self.engine.handle_reach(id, Reach::Unknown, self.now);
                 }
                 Action::Wake(id) => drop(woken.insert(id)),
                 Action::Close { id, reset } => self.closed(id, reset),

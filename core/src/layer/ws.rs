@@ -8,6 +8,7 @@
 //! both, and gost would drop the response), the peer's likewise. Message boundaries carry no
 //! meaning.
 
+pub(crate) mod alive;
 mod heartbeat;
 mod send;
 
@@ -17,7 +18,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tungstenite::protocol::frame::coding::Control;
 
-use self::heartbeat::{Beat, Heartbeat};
+use self::heartbeat::Heartbeat;
 use super::upgrade::{self, Agreed};
 use super::{Cx, Info, Io, Layer, Up};
 use crate::buffer::{Rope, stash};
@@ -53,6 +54,8 @@ pub struct Ws {
     mute: bool,
     peer: Peer,
     paused: bool,
+    listens: bool,
+    doubt: bool,
     heartbeat: Heartbeat,
     /// By when a request head must be complete.
     head_at: Option<Time>,
@@ -102,17 +105,6 @@ impl Ws {
         Self::new(Role::Server(plan), mux)
     }
 
-    /// Says whether the engine withholds input (back-pressure). While it does, silence is no sign
-    /// of death, and in place of pings go unsolicited pongs (RFC 6455, 5.5.3), so that a peer whose
-    /// pings we do not read still hears from us. Ask for [`Layer::next_timeout`] again afterwards.
-    pub fn pause(&mut self, paused: bool, now: Time) {
-        if self.paused == paused {
-            return;
-        }
-        self.paused = paused;
-        self.heartbeat.pause(paused, now);
-    }
-
     fn new(role: Role, mux: bool) -> Self {
         let stage = match role {
             // Replaced when `start` knows the nonce.
@@ -135,6 +127,8 @@ impl Ws {
             mute: false,
             peer: Peer::Sends,
             paused: false,
+            listens: true,
+            doubt: false,
             heartbeat: Heartbeat::new(ping),
             head_at: None,
             turn_at: None,
@@ -172,20 +166,20 @@ impl Ws {
         let Some(agreed) = agreed else {
             return Ok(());
         };
-        self.open(agreed, cx.now);
+        self.open(agreed, cx);
         io.up.push(Up::Ready(Info {
             half_close: agreed.half_close,
         }));
         self.decode(cx, io)
     }
 
-    fn open(&mut self, agreed: Agreed, now: Time) {
+    fn open(&mut self, agreed: Agreed, cx: &mut Cx) {
         let masked = matches!(self.role, Role::Server(_));
         self.stage = Stage::Open;
         self.decoder = Decoder::new(masked, agreed.compression);
         self.compression = agreed.compression;
         self.head_at = None;
-        self.heartbeat.start(now);
+        self.heartbeat.start(cx.now, cx.entropy);
     }
 
     /// Decodes `rest`, as far as a turn goes.
@@ -257,7 +251,8 @@ impl Ws {
                 }
                 // The newest answers for all of them (RFC 6455, 5.5.3).
                 Item::Ping(payload) => *pong = Some(payload),
-                Item::Begin { compressed: false } | Item::Pong(_) => {}
+                Item::Pong(payload) => self.heartbeat.answered(&payload),
+                Item::Begin { compressed: false } => {}
                 Item::Close(code, reason) => return Err(Stop::Close(code, reason)),
             }
         }
@@ -328,28 +323,6 @@ impl Ws {
         let key = self.key(cx);
         down.push_slice(control(kind, payload, key).as_ref());
     }
-
-    fn beat(&mut self, cx: &mut Cx, down: &mut Rope) -> Result<(), Fail> {
-        match self.heartbeat.beat(cx.now) {
-            Beat::None => Ok(()),
-            Beat::Ping => {
-                self.control(cx, Control::Ping, &[], down);
-                Ok(())
-            }
-            Beat::Pong => {
-                self.control(cx, Control::Pong, &[], down);
-                Ok(())
-            }
-            Beat::Dead(period) => {
-                self.close(cx, 1011, "no answer to a ping", down);
-                self.over(cx);
-                Err(Fail::new(
-                    Cause::TimedOut,
-                    format!("websocket: no answer to a ping for {period:?}"),
-                ))
-            }
-        }
-    }
 }
 
 impl Layer for Ws {
@@ -412,6 +385,7 @@ impl Layer for Ws {
             data.clear();
             return Ok(());
         }
+        self.heartbeat.sent();
         // A configured frame size outranks the message size.
         let message = cx.limits.ws_payload.max(self.max_frame().unwrap_or(1));
         while !data.is_empty() {

@@ -8,6 +8,8 @@
 //!           └──── their FIN ─────► half-closed (remote) ── our FIN ───► gone
 //! ```
 
+mod keepalive;
+
 use std::collections::{HashMap, VecDeque};
 
 use bytes::{Buf, BytesMut};
@@ -428,41 +430,6 @@ impl<K: Copy + PartialEq> Smux<K> {
         seg.push_front(payload);
         seg.push_front(&header.encode());
         seg
-    }
-
-    /// Silence while we do not read says nothing about the peer.
-    pub fn pause(&mut self, paused: bool, now: Time) {
-        if self.paused && !paused {
-            self.last_rx = now;
-        }
-        self.paused = paused;
-    }
-
-    pub fn next_timeout(&self) -> Option<Time> {
-        let period = self.plan.keepalive?;
-        let nop = self.last_tx + period;
-        if self.paused {
-            return Some(nop);
-        }
-        Some(nop.min(self.last_rx + self.plan.keepalive_timeout))
-    }
-
-    /// Sends a NOP when we were silent, fails when the peer was.
-    pub fn timeout(&mut self, now: Time) -> Result<(), Fail> {
-        let Some(period) = self.plan.keepalive else {
-            return Ok(());
-        };
-        if !self.paused && now >= self.last_rx + self.plan.keepalive_timeout {
-            return Err(Fail::new(
-                Cause::TimedOut,
-                format!("mux session silent for {:?}", self.plan.keepalive_timeout),
-            ));
-        }
-        if now >= self.last_tx + period {
-            self.nop = true;
-            self.last_tx = now;
-        }
-        Ok(())
     }
 
     /// The invariants that the simulation relies on.

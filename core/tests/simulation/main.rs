@@ -2,6 +2,7 @@
 //! resets, with one fake clock. A failing seed is printed; `GINNEL_SEED=n` runs it alone, `GINNEL_RUNS=n`
 //! sets how many are run.
 
+mod liveness;
 mod plans;
 mod program;
 mod random;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ginnel_core::addr::Target;
 use ginnel_core::plan::{
     Chain, Channel, Connector, ConnectorKind, Dialer, Forward, ForwardNode, Handler, HandlerKind,
-    Hop, Listener as ListenerPlan, Mux, Node, Plan, Selector, Service, TlsClient, WsClient,
+    Hop, Listener as ListenerPlan, Mux, Node, Ping, Plan, Selector, Service, TlsClient, WsClient,
     WsServer,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -23,7 +23,12 @@ pub fn entry() -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 1], 1080))
 }
 
-fn server(hop: usize) -> SocketAddr {
+/// The address of a second node.
+pub fn second() -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, 3], 8000))
+}
+
+pub fn server(hop: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 2], 8000 + hop as u16))
 }
 
@@ -60,7 +65,7 @@ impl Setting {
         Self::with(random, hops)
     }
 
-    fn with(random: &mut Random, hops: Vec<(Channel, ConnectorKind, HandlerKind)>) -> Self {
+    pub fn with(random: &mut Random, hops: Vec<(Channel, ConnectorKind, HandlerKind)>) -> Self {
         let (speaks, entry) = [
             (Speaks::Socks5, HandlerKind::Socks5),
             (Speaks::Socks5, HandlerKind::Auto),
@@ -127,6 +132,7 @@ impl Setting {
         for hop in 0..self.hops.len() {
             world.listen(server(hop), Listener::Engine(1, hop));
         }
+        world.listen(second(), Listener::Engine(1, 0));
         let speaker = self.speaker;
         let target = move |_: &mut Random| match speaker {
             Some(n) => Program::speaker(n),
@@ -136,6 +142,41 @@ impl Setting {
             SocketAddr::from(([10, 0, 0, 9], 80)),
             Listener::Program(Box::new(target)),
         );
+    }
+
+    /// What is sent to the node follows at once on what opens the stream.
+    pub fn eager(&mut self) {
+        self.nodelay = false;
+    }
+
+    /// These pings at both ends of the channel.
+    pub fn pings(&self, plans: &mut [Plan], ping: Option<Ping>) {
+        for service in &mut plans[1].services {
+            if let Some(ws) = &mut service.listener.ws {
+                Arc::make_mut(ws).ping = ping;
+            }
+        }
+        self.pings_of_nodes(plans, ping);
+    }
+
+    pub fn pings_of_nodes(&self, plans: &mut [Plan], ping: Option<Ping>) {
+        for node in plans[0].chains[0]
+            .hops
+            .iter_mut()
+            .flat_map(|hop| &mut hop.nodes)
+        {
+            if let Some(ws) = &mut Arc::make_mut(node).dialer.ws {
+                Arc::make_mut(ws).ping = ping;
+            }
+        }
+    }
+
+    /// A second node for the first hop, at another address of the same server.
+    pub fn second_node(&self, plans: &mut [Plan]) {
+        let hop = &mut plans[0].chains[0].hops[0];
+        let mut node = Node::clone(&hop.nodes[0]);
+        node.addr = second().into();
+        hop.nodes.push(Arc::new(node));
     }
 
     fn service(&self, kind: HandlerKind, channel: Channel, chain: Option<usize>) -> Service {
@@ -157,7 +198,7 @@ impl Setting {
                         headers: Vec::new(),
                         compression: self.compression,
                         read_header_timeout: Duration::from_secs(10),
-                        ping: Some(Duration::from_secs(15)),
+                        ping: Some(Ping::default()),
                         max_frame: self.max_frame,
                         read: None,
                     })
@@ -194,7 +235,7 @@ impl Setting {
                         path: "/ws".to_owned(),
                         headers: Vec::new(),
                         compression: self.compression,
-                        ping: Some(Duration::from_secs(15)),
+                        ping: Some(Ping::default()),
                         max_frame: self.max_frame,
                         read: None,
                     })

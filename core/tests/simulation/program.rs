@@ -98,6 +98,12 @@ impl Program {
         self
     }
 
+    /// Has its say and keeps the connection.
+    pub fn staying(mut self) -> Self {
+        self.fin_said = true;
+        self
+    }
+
     pub fn done(&self) -> bool {
         self.end == Some(Eof::Fin) && self.received == self.expect && self.script.is_empty()
     }

@@ -3,14 +3,14 @@
 //! A pipe has a capacity, carries chunks cut at random, can stall and can be reset. Time stands still
 //! while anything can happen and then jumps to the next deadline.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ginnel_core::bytes::BytesMut;
-use ginnel_core::engine::{Action, ConnMeta, Engine, SocketId};
+use ginnel_core::engine::{Action, ConnMeta, Engine, Reach, SocketId};
 use ginnel_core::error::{Cause, Eof, Fail};
 use ginnel_core::plan::Plan;
 use ginnel_core::time::Time;
@@ -41,11 +41,20 @@ struct Connection {
     pipes: [Pipe; 2],
     owners: [Owner; 2],
     reset: bool,
+    /// What is sent arrives nowhere, and nobody is told.
+    hole: bool,
+    /// Nobody reads.
+    stopped: bool,
     /// Not yet told to the owner.
     reset_news: [bool; 2],
 }
 
 impl Connection {
+    fn is_between(&self) -> bool {
+        let engine = |owner: &Owner| matches!(owner, Owner::Engine(..));
+        self.owners.iter().all(engine)
+    }
+
     fn is_live(&self) -> bool {
         self.reset_news != [false; 2] || (!self.reset && self.owners != [Owner::Nobody; 2])
     }
@@ -67,6 +76,8 @@ pub struct World {
     live: Vec<usize>,
     sockets: HashMap<(usize, SocketId), (usize, usize)>,
     listeners: HashMap<SocketAddr, Listener>,
+    /// Behind these addresses everything vanishes.
+    pub swallows: HashSet<SocketAddr>,
     pub now: Time,
     pub capacity: usize,
     pub resets: u32,
@@ -94,6 +105,7 @@ impl World {
             live: Vec::new(),
             sockets: HashMap::new(),
             listeners: HashMap::new(),
+            swallows: HashSet::new(),
             now: Time::ZERO,
             capacity,
             resets: 0,
@@ -116,6 +128,15 @@ impl World {
             self.connect(Owner::Program(index), addr).is_some(),
             "nobody listens at {addr}"
         );
+    }
+
+    /// Does at most this much, all at one time.
+    pub fn run_steps(&mut self, steps: usize) {
+        for _ in 0..steps {
+            if !self.step() && !self.unstall() {
+                return;
+            }
+        }
     }
 
     /// Runs until nothing can happen any more within `patience` of simulated time.
@@ -197,6 +218,9 @@ impl World {
         }
         if self.connections[c].reset || self.connections[c].owners[end] == Owner::Nobody {
             return false;
+        }
+        if self.connections[c].hole || self.connections[c].stopped {
+            return self.write(c, end);
         }
         let reads_first = self.random.below(2) == 0;
         if reads_first && self.read(c, end) {
@@ -346,7 +370,8 @@ impl World {
         let connection = &mut self.connections[c];
         connection.reset = true;
         connection.owners[by] = Owner::Nobody;
-        connection.reset_news[1 - by] = connection.owners[1 - by] != Owner::Nobody;
+        let told = !connection.hole && connection.owners[1 - by] != Owner::Nobody;
+        connection.reset_news[1 - by] = told;
         for pipe in &mut connection.pipes {
             pipe.bytes.clear();
         }
@@ -355,16 +380,47 @@ impl World {
     /// Cuts every connection between two engines.
     pub fn cut_tunnels(&mut self) {
         for c in 0..self.connections.len() {
-            let between = self.connections[c]
-                .owners
-                .iter()
-                .all(|owner| matches!(owner, Owner::Engine(..)));
-            if between && !self.connections[c].reset {
+            if self.connections[c].is_between() && !self.connections[c].reset {
                 self.resets += 1;
                 self.connections[c].reset = true;
                 self.connections[c].reset_news = [true; 2];
             }
         }
+    }
+
+    /// What is sent between two engines arrives nowhere from now on, and nobody is told.
+    pub fn swallow_tunnels(&mut self) {
+        for connection in &mut self.connections {
+            connection.hole |= connection.is_between();
+        }
+    }
+
+    /// Nobody reads what is between two engines, or everybody again. Their systems acknowledge it.
+    pub fn stop_tunnels(&mut self, stopped: bool) {
+        for connection in &mut self.connections {
+            connection.stopped = stopped && connection.is_between();
+        }
+    }
+
+    pub fn unlisten(&mut self, addr: SocketAddr) -> Listener {
+        self.listeners.remove(&addr).expect("a listener")
+    }
+
+    /// Connections between engines that are in use at both ends.
+    pub fn tunnels_open(&self) -> usize {
+        let open = |c: &&Connection| c.is_between() && !c.reset && !c.hole;
+        self.connections.iter().filter(open).count()
+    }
+
+    /// Targets that were spoken to.
+    pub fn echoed(&self) -> usize {
+        let echo = |program: &&Program| program.echo && program.received > 0;
+        self.programs.iter().filter(echo).count()
+    }
+
+    pub fn clients_done(&self) -> usize {
+        let done = |program: &&Program| program.client && program.done();
+        self.programs.iter().filter(done).count()
     }
 
     pub fn stop(&mut self) {
@@ -385,12 +441,7 @@ impl World {
 
     /// Connections between engines that are alive.
     pub fn tunnels(&self) -> usize {
-        let between = |c: &&Connection| {
-            c.owners
-                .iter()
-                .all(|owner| matches!(owner, Owner::Engine(..)))
-        };
-        self.connections.iter().filter(between).count()
+        self.connections.iter().filter(|c| c.is_between()).count()
     }
 
     fn connect(&mut self, from: Owner, addr: SocketAddr) -> Option<usize> {
@@ -416,6 +467,8 @@ impl World {
             pipes: [Pipe::default(), Pipe::default()],
             owners: [from, to],
             reset: false,
+            hole: self.swallows.contains(&addr),
+            stopped: false,
             reset_news: [false; 2],
         });
         for (end, owner) in [from, to].into_iter().enumerate() {
@@ -452,6 +505,14 @@ impl World {
                     self.engines[e].handle_resolved(query, result, self.now);
                 }
                 Action::Wake(_) => {}
+                Action::Probe { id, .. } => {
+                    let place = self.sockets.get(&(e, id));
+                    let reach = match place.is_some_and(|(c, _)| self.connections[*c].hole) {
+                        true => Reach::Silent,
+                        false => Reach::Answers,
+                    };
+                    self.engines[e].handle_reach(id, reach, self.now);
+                }
                 Action::Close { id, reset } => self.close(e, id, reset),
             }
         }

@@ -10,7 +10,7 @@ use ginnel_core::error::{Cause, Eof, Fail};
 use ginnel_core::layer::ws::Ws;
 use ginnel_core::layer::{Cx, Info, Io, Layer, Up};
 use ginnel_core::limits::Limits;
-use ginnel_core::plan::{WsClient, WsServer};
+use ginnel_core::plan::{Ping, WsClient, WsServer};
 use ginnel_core::time::Time;
 use ginnel_core::wire::deflate::Pool;
 use ginnel_core::wire::websocket::{Decoder, Item};

@@ -3,6 +3,7 @@
 mod channels;
 mod credentials;
 mod http;
+mod liveness;
 mod options;
 mod process;
 mod reload;

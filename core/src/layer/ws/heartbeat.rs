@@ -1,17 +1,31 @@
-//! Proof of life: a ping when nothing came for a period, death when nothing came for another.
+//! Proof of life: a ping when nothing came for a period, death when nothing came after it either.
+//!
+//! Whatever comes is life. What does not come proves death only of a peer that must have read the ping. One
+//! that stalls behind our payload (its own reader is slow, and it does not say so: gost) leaves pings unread
+//! for as long as that takes, and is in *doubt*: whoever owns the transport may know more.
 
 use std::time::Duration;
 
+use crate::entropy::Entropy;
+use crate::plan::Ping;
 use crate::time::Time;
 
 /// When to ping. What comes in between moves no deadline: the silence is measured when one fires.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     /// `None` never pings.
-    period: Option<Duration>,
+    plan: Option<Ping>,
+    /// The planned one, less some chance.
+    period: Duration,
     last_rx: Time,
     /// A ping was sent, and nothing came since.
     asked: bool,
+    /// The number in the last ping; its pong brings it back.
+    number: u32,
+    /// Payload was sent since that ping.
+    sent: bool,
+    /// The peer has read all payload: a pong said so.
+    clear: bool,
     paused: bool,
     at: Option<Time>,
 }
@@ -20,28 +34,37 @@ pub(super) struct Heartbeat {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Beat {
     None,
-    Ping,
+    Ping([u8; 4]),
     /// Without being asked: we do not read, but say that we live.
     Pong,
-    /// A ping had no answer of any kind for this long.
+    /// No answer, but the peer may be unable to read the ping.
+    Doubt,
+    /// Nothing came for this long, ping or not.
     Dead(Duration),
 }
 
 impl Heartbeat {
     /// Stopped; a period of zero never starts.
-    pub(super) fn new(period: Option<Duration>) -> Self {
+    pub(super) fn new(plan: Option<Ping>) -> Self {
         Self {
-            period: period.filter(|period| !period.is_zero()),
+            plan: plan.filter(|plan| !plan.period.is_zero()),
+            period: Duration::ZERO,
             last_rx: Time::ZERO,
             asked: false,
+            number: 0,
+            sent: false,
+            clear: true,
             paused: false,
             at: None,
         }
     }
 
-    pub(super) fn start(&mut self, now: Time) {
+    pub(super) fn start(&mut self, now: Time, entropy: &mut Entropy) {
         self.last_rx = now;
-        self.at = self.period.map(|period| now + period);
+        self.at = self.plan.map(|plan| {
+            self.period = entropy.shortened(plan.period);
+            now + self.period
+        });
     }
 
     pub(super) fn stop(&mut self) {
@@ -54,6 +77,18 @@ impl Heartbeat {
         self.asked = false;
     }
 
+    /// A pong came.
+    pub(super) fn answered(&mut self, payload: &[u8]) {
+        if payload == self.number.to_be_bytes() && !self.sent {
+            self.clear = true;
+        }
+    }
+
+    /// Payload was sent: the peer may stall behind it.
+    pub(super) fn sent(&mut self) {
+        (self.sent, self.clear) = (true, false);
+    }
+
     /// While paused we do not listen, so silence proves nothing.
     pub(super) fn pause(&mut self, paused: bool, now: Time) {
         self.paused = paused;
@@ -64,89 +99,57 @@ impl Heartbeat {
         self.at
     }
 
-    pub(super) fn beat(&mut self, now: Time) -> Beat {
-        let (Some(period), Some(at)) = (self.period, self.at) else {
+    /// The plan while it beats.
+    pub(super) fn beats(&self) -> Option<Ping> {
+        self.at.and(self.plan)
+    }
+
+    /// Asks without waiting for the period. `None`: it is asked already, or does not beat.
+    pub(super) fn ask(&mut self, now: Time) -> Option<[u8; 4]> {
+        let plan = self.beats()?;
+        if self.asked || self.paused {
+            return None;
+        }
+        self.asked = true;
+        self.sent = false;
+        self.number = self.number.wrapping_add(1);
+        self.at = Some(now + plan.timeout);
+        Some(self.number.to_be_bytes())
+    }
+
+    /// `listens`: what comes would be read now.
+    pub(super) fn beat(&mut self, now: Time, listens: bool) -> Beat {
+        let (Some(plan), Some(at)) = (self.plan, self.at) else {
             return Beat::None;
         };
         if at > now {
             return Beat::None;
         }
-        self.at = Some(now + period);
-        if self.paused {
+        if self.paused || !listens {
+            self.heard(now);
+            self.at = Some(now + self.period);
             return Beat::Pong;
         }
-        if self.asked {
+        if self.asked && self.clear {
             self.at = None;
-            return Beat::Dead(period);
+            return Beat::Dead(now.since(self.last_rx));
         }
-        if now.since(self.last_rx) < period {
-            self.at = Some(self.last_rx + period);
+        if self.asked {
+            self.at = Some(now + plan.timeout);
+            return Beat::Doubt;
+        }
+        if now.since(self.last_rx) < self.period {
+            self.at = Some(self.last_rx + self.period);
             return Beat::None;
         }
-        self.asked = true;
-        Beat::Ping
+        self.ask(now).map_or(Beat::None, Beat::Ping)
+    }
+
+    /// For how long nothing came.
+    pub(super) fn silence(&self, now: Time) -> Duration {
+        now.since(self.last_rx)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PERIOD: Duration = Duration::from_secs(15);
-
-    fn at(seconds: u64) -> Time {
-        Time::ZERO + Duration::from_secs(seconds)
-    }
-
-    fn started() -> Heartbeat {
-        let mut heartbeat = Heartbeat::new(Some(PERIOD));
-        heartbeat.start(at(0));
-        heartbeat
-    }
-
-    #[test]
-    fn silence_is_asked_once_and_then_death() {
-        let mut heartbeat = started();
-        assert_eq!(heartbeat.next(), Some(at(15)));
-        assert_eq!(heartbeat.beat(at(14)), Beat::None);
-        assert_eq!(heartbeat.beat(at(15)), Beat::Ping);
-        assert_eq!(heartbeat.next(), Some(at(30)));
-        assert_eq!(heartbeat.beat(at(30)), Beat::Dead(PERIOD));
-        assert_eq!(heartbeat.next(), None);
-    }
-
-    #[test]
-    fn any_byte_is_life_and_moves_no_deadline() {
-        let mut heartbeat = started();
-        heartbeat.heard(at(10));
-        assert_eq!(heartbeat.next(), Some(at(15)));
-        assert_eq!(heartbeat.beat(at(15)), Beat::None);
-        assert_eq!(heartbeat.next(), Some(at(25)));
-        assert_eq!(heartbeat.beat(at(25)), Beat::Ping);
-        heartbeat.heard(at(39));
-        assert_eq!(heartbeat.beat(at(40)), Beat::None);
-        assert_eq!(heartbeat.next(), Some(at(54)));
-    }
-
-    #[test]
-    fn while_we_do_not_read_nobody_dies() {
-        let mut heartbeat = started();
-        assert_eq!(heartbeat.beat(at(15)), Beat::Ping);
-        heartbeat.pause(true, at(16));
-        assert_eq!(heartbeat.beat(at(30)), Beat::Pong);
-        assert_eq!(heartbeat.beat(at(45)), Beat::Pong);
-        heartbeat.pause(false, at(50));
-        assert_eq!(heartbeat.beat(at(60)), Beat::None);
-        assert_eq!(heartbeat.beat(at(65)), Beat::Ping);
-    }
-
-    #[test]
-    fn no_period_and_a_zero_one_never_beat() {
-        for period in [None, Some(Duration::ZERO)] {
-            let mut heartbeat = Heartbeat::new(period);
-            heartbeat.start(at(0));
-            assert_eq!(heartbeat.next(), None);
-            assert_eq!(heartbeat.beat(at(100)), Beat::None);
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,78 @@
+//! The heartbeat of a websocket, and what the engine has to know for it.
+
+use tungstenite::protocol::frame::coding::Control;
+
+use super::Ws;
+use super::heartbeat::Beat;
+use crate::buffer::Rope;
+use crate::error::{Cause, Fail};
+use crate::layer::Cx;
+use crate::plan::Ping;
+use crate::time::Time;
+
+impl Ws {
+    /// Says whether the engine withholds input (back-pressure). While it does, silence is no sign
+    /// of death, and in place of pings go unsolicited pongs (RFC 6455, 5.5.3), so that a peer whose
+    /// pings we do not read still hears from us. Ask for [`Layer::next_timeout`] again afterwards.
+    ///
+    /// [`Layer::next_timeout`]: crate::layer::Layer::next_timeout
+    pub fn pause(&mut self, paused: bool, now: Time) {
+        if self.paused == paused {
+            return;
+        }
+        self.paused = paused;
+        self.heartbeat.pause(paused, now);
+    }
+
+    /// To be told before a deadline: whether what comes would be read now.
+    pub fn listens(&mut self, listens: bool) {
+        self.listens = listens;
+    }
+
+    /// How the peer is asked for signs of life; `None` while it is not.
+    pub fn ping(&self) -> Option<Ping> {
+        self.heartbeat.beats()
+    }
+
+    /// Asks the peer for a sign of life now, if it is not asked already.
+    pub fn ask(&mut self, cx: &mut Cx, down: &mut Rope) {
+        if let Some(number) = self.heartbeat.ask(cx.now) {
+            self.control(cx, Control::Ping, &number, down);
+        }
+    }
+
+    /// Said once at a deadline: a ping has no answer, but the peer may stall behind what was sent before it.
+    /// Whoever knows the transport to be dead fails it with [`Self::dead`].
+    pub fn take_doubt(&mut self) -> bool {
+        std::mem::take(&mut self.doubt)
+    }
+
+    /// Why a peer that does not answer is given up.
+    pub fn dead(&self, now: Time) -> Fail {
+        nothing_for(self.heartbeat.silence(now))
+    }
+
+    pub(super) fn beat(&mut self, cx: &mut Cx, down: &mut Rope) -> Result<(), Fail> {
+        match self.heartbeat.beat(cx.now, self.listens) {
+            Beat::None => {}
+            Beat::Ping(number) => self.control(cx, Control::Ping, &number, down),
+            Beat::Pong => self.control(cx, Control::Pong, &[], down),
+            Beat::Doubt => self.doubt = true,
+            Beat::Dead(silence) => {
+                self.close(cx, 1011, "no answer to a ping", down);
+                self.over(cx);
+                return Err(nothing_for(silence));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The failure of a transport that is silent.
+pub(crate) fn nothing_for(silence: std::time::Duration) -> Fail {
+    let text = match silence.as_millis() {
+        millis if millis >= 10_000 => format!("nothing received for {}s", (millis + 500) / 1000),
+        millis => format!("nothing received for {:.1}s", millis as f64 / 1000.0),
+    };
+    Fail::new(Cause::TimedOut, text)
+}

@@ -1,0 +1,117 @@
+use super::*;
+
+const PERIOD: Duration = Duration::from_secs(15);
+
+fn at(seconds: u64) -> Time {
+    Time::ZERO + Duration::from_secs(seconds)
+}
+
+/// Started, without the part of chance.
+fn started() -> Heartbeat {
+    let mut heartbeat = Heartbeat::new(Some(Ping::every(PERIOD)));
+    heartbeat.start(at(0), &mut Entropy::new([1; 32]));
+    heartbeat.period = PERIOD;
+    heartbeat.at = Some(at(15));
+    heartbeat
+}
+
+fn ping(number: u32) -> Beat {
+    Beat::Ping(number.to_be_bytes())
+}
+
+#[test]
+fn silence_is_asked_once_and_then_death() {
+    let mut heartbeat = started();
+    assert_eq!(heartbeat.beat(at(14), true), Beat::None);
+    assert_eq!(heartbeat.beat(at(15), true), ping(1));
+    assert_eq!(heartbeat.next(), Some(at(30)));
+    assert_eq!(heartbeat.beat(at(30), true), Beat::Dead(2 * PERIOD));
+    assert_eq!(heartbeat.next(), None);
+}
+
+#[test]
+fn any_byte_is_life_and_moves_no_deadline() {
+    let mut heartbeat = started();
+    heartbeat.heard(at(10));
+    assert_eq!(heartbeat.next(), Some(at(15)));
+    assert_eq!(heartbeat.beat(at(15), true), Beat::None);
+    assert_eq!(heartbeat.next(), Some(at(25)));
+    assert_eq!(heartbeat.beat(at(25), true), ping(1));
+    heartbeat.heard(at(39));
+    assert_eq!(heartbeat.beat(at(40), true), Beat::None);
+    assert_eq!(heartbeat.next(), Some(at(54)));
+}
+
+#[test]
+fn a_peer_that_may_stall_behind_payload_is_in_doubt_until_it_answers() {
+    let mut heartbeat = started();
+    heartbeat.sent();
+    assert_eq!(heartbeat.beat(at(15), true), ping(1));
+    assert_eq!(heartbeat.beat(at(30), true), Beat::Doubt);
+    assert_eq!(heartbeat.beat(at(45), true), Beat::Doubt);
+    // Payload follows the ping: its answer says nothing about that.
+    heartbeat.sent();
+    heartbeat.heard(at(50));
+    heartbeat.answered(&1_u32.to_be_bytes());
+    assert_eq!(heartbeat.beat(at(60), true), Beat::None);
+    assert_eq!(heartbeat.beat(at(65), true), ping(2));
+    // An unsolicited pong, or an old one, is life and no answer.
+    heartbeat.answered(&[]);
+    heartbeat.answered(&1_u32.to_be_bytes());
+    assert_eq!(heartbeat.beat(at(80), true), Beat::Doubt);
+    heartbeat.heard(at(81));
+    heartbeat.answered(&2_u32.to_be_bytes());
+    assert_eq!(heartbeat.beat(at(96), true), ping(3));
+    assert_eq!(heartbeat.beat(at(111), true), Beat::Dead(2 * PERIOD));
+}
+
+#[test]
+fn while_we_do_not_read_nobody_dies() {
+    let mut heartbeat = started();
+    assert_eq!(heartbeat.beat(at(15), true), ping(1));
+    heartbeat.pause(true, at(16));
+    assert_eq!(heartbeat.beat(at(30), true), Beat::Pong);
+    assert_eq!(heartbeat.beat(at(45), true), Beat::Pong);
+    heartbeat.pause(false, at(50));
+    assert_eq!(heartbeat.beat(at(60), true), Beat::None);
+    assert_eq!(heartbeat.beat(at(65), true), ping(2));
+    assert_eq!(heartbeat.beat(at(80), false), Beat::Pong);
+    assert_eq!(heartbeat.beat(at(95), true), ping(3));
+}
+
+#[test]
+fn an_early_question_has_the_same_time_for_its_answer() {
+    let mut heartbeat = started();
+    assert_eq!(heartbeat.ask(at(3)), Some(1_u32.to_be_bytes()));
+    assert_eq!(heartbeat.ask(at(4)), None);
+    assert_eq!(heartbeat.next(), Some(at(18)));
+    assert_eq!(
+        heartbeat.beat(at(18), true),
+        Beat::Dead(Duration::from_secs(18))
+    );
+}
+
+#[test]
+fn connections_do_not_beat_in_step() {
+    let mut entropy = Entropy::new([7; 32]);
+    let next = |_| {
+        let mut heartbeat = Heartbeat::new(Some(Ping::every(PERIOD)));
+        heartbeat.start(at(0), &mut entropy);
+        heartbeat.next().unwrap()
+    };
+    let all: std::collections::BTreeSet<Time> = (0..1000).map(next).collect();
+    assert!(all.len() > 990);
+    assert!(all.first() >= Some(&at(12)) && all.last() <= Some(&at(15)));
+    assert!(all.last().unwrap().since(*all.first().unwrap()) > Duration::from_millis(2800));
+}
+
+#[test]
+fn no_period_and_a_zero_one_never_beat() {
+    for plan in [None, Some(Ping::every(Duration::ZERO))] {
+        let mut heartbeat = Heartbeat::new(plan);
+        heartbeat.start(at(0), &mut Entropy::new([1; 32]));
+        assert_eq!(heartbeat.next(), None);
+        assert_eq!(heartbeat.beat(at(100), true), Beat::None);
+        assert_eq!(heartbeat.ask(at(100)), None);
+    }
+}
