@@ -83,6 +83,7 @@ impl Ours {
                     self.plain.extend_from_slice(&data);
                 }
                 Up::End { .. } => self.ended += 1,
+                Up::Refused(_) => panic!("TLS refuses by failing"),
             }
         }
         result
