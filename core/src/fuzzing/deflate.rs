@@ -19,7 +19,8 @@ pub fn deflate(data: &[u8]) {
         pieces.push(piece);
         true
     });
-    let wire = pool.deflate(pieces.into_iter());
+    let mut deflater = pool.deflater(15);
+    let wire = pool.deflate(&mut deflater, pieces.into_iter(), true);
     let (inflated, clean) = inflate(pool, &wire, cuts);
     assert!(clean, "our own message is refused");
     assert_eq!(inflated, text);

@@ -200,7 +200,7 @@ fn meaning(wire: &[u8], masked: bool) -> (Vec<u8>, Vec<Item>) {
     let (mut data, mut controls) = (Vec::new(), Vec::new());
     while let Some(item) = decoder.next(&mut wire).unwrap() {
         match item {
-            Item::Begin { compressed } => inflater = compressed.then(|| pool.inflater()),
+            Item::Begin { compressed, .. } => inflater = compressed.then(|| pool.inflater()),
             Item::Data(piece) => match &mut inflater {
                 Some(inflater) => inflater.feed(piece),
                 None => data.extend_from_slice(&piece),
