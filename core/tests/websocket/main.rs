@@ -15,6 +15,7 @@ use ginnel_core::time::Time;
 use ginnel_core::wire::deflate::Pool;
 use ginnel_core::wire::websocket::{Decoder, Item};
 
+mod conformance;
 mod endings;
 mod heartbeat;
 mod messages;
