@@ -61,7 +61,7 @@ impl Server<'_> {
                 Event::Open | Event::Begin(_) | Event::End => {}
                 Event::Failed(fail) => return Err(io::Error::other(fail.text)),
                 Event::Closed(..) => {
-                    socket.finish().await?;
+                    socket.finish().await;
                     return String::from_utf8(text).map_err(io::Error::other);
                 }
             }

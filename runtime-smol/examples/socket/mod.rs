@@ -73,9 +73,12 @@ impl Socket {
                 Event::Begin(kind) => self.tell(|to, _| to.begin(kind)),
                 Event::Data(piece) => self.tell(|to, shared| to.write(&piece, shared)),
                 Event::End => self.tell(|to, shared| to.end(shared)),
-                Event::Closed(..) => return self.finish().await,
+                Event::Closed(..) => {
+                    self.finish().await;
+                    return Ok(());
+                }
                 Event::Failed(fail) => {
-                    self.finish().await?;
+                    self.finish().await;
                     return Err(io::Error::other(fail.text));
                 }
             }
@@ -83,8 +86,8 @@ impl Socket {
     }
 
     /// Writes the last words and waits for the peer's end: what is closed with unread input is reset, and a
-    /// reset may overtake the close frame.
-    pub async fn finish(&mut self) -> io::Result<()> {
+    /// reset may overtake the close frame. Whether all that succeeds changes nothing any more.
+    pub async fn finish(&mut self) {
         let patience = async {
             Timer::after(LINGER).await;
             Ok(())
@@ -95,9 +98,9 @@ impl Socket {
                 self.io.get_ref().shutdown(Shutdown::Write)?;
             }
             while self.read().await? > 0 {}
-            Ok(())
+            Ok::<_, io::Error>(())
         };
-        future::or(goodbye, patience).await
+        let _ = future::or(goodbye, patience).await;
     }
 
     async fn flush(&mut self) -> io::Result<()> {
