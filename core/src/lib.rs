@@ -215,6 +215,7 @@ pub mod fuzzing;
 pub mod handler;
 pub mod layer;
 pub mod limits;
+pub mod message;
 pub mod mux;
 pub mod plan;
 pub mod route;

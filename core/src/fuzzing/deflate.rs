@@ -19,10 +19,12 @@ pub fn deflate(data: &[u8]) {
         pieces.push(piece);
         true
     });
-    let wire = pool.deflate(pieces.into_iter());
+    let mut deflater = pool.deflater(15);
+    let wire = pool.deflate(&mut deflater, pieces.iter().copied(), true);
     let (inflated, clean) = inflate(pool, &wire, cuts);
     assert!(clean, "our own message is refused");
     assert_eq!(inflated, text);
+    takeover(pool, &pieces);
 
     let (whole, whole_clean) = inflate(pool, text, WHOLE);
     let (cut, cut_clean) = inflate(pool, text, cuts);
@@ -34,6 +36,22 @@ pub fn deflate(data: &[u8]) {
         whole.len().min(cut.len())
     };
     assert_eq!(whole.get(..n), cut.get(..n), "other pieces, other message");
+}
+
+/// Each piece is a message, and all share one window, which is as small as any.
+fn takeover(pool: &mut Pool, messages: &[&[u8]]) {
+    let (mut deflater, mut inflater) = (pool.deflater(8), pool.inflater());
+    for message in messages {
+        let packed = pool.deflate(&mut deflater, message.chunks(5), true);
+        inflater.renew();
+        inflater.feed(packed);
+        inflater.complete();
+        let mut out = Vec::new();
+        while let Some(piece) = pool.inflate(&mut inflater).expect("our own message") {
+            out.extend_from_slice(&piece);
+        }
+        assert_eq!(out, *message);
+    }
 }
 
 /// What comes out, and whether the message was whole.

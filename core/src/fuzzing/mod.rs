@@ -7,6 +7,7 @@ mod deflate;
 mod engine;
 mod handlers;
 mod http1;
+mod messages;
 pub mod mutate;
 mod plans;
 mod script;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
+use super::messages::messages;
 use super::script::{Cuts, Script, WHOLE};
 use super::templates::special;
 use crate::buffer::Rope;
@@ -37,6 +38,7 @@ pub fn ws(data: &[u8]) {
     let (whole, cut) = (run(bytes, options, WHOLE), run(bytes, options, cuts));
     compare(&whole, &cut);
     between(bytes, options, cuts);
+    messages(bytes, flags, cuts);
 }
 
 #[derive(Clone, Copy)]

@@ -2,16 +2,15 @@
 
 use crate::error::Fail;
 use crate::limits::Limits;
+use crate::wire::deflate::Deflate;
 use crate::wire::http1::{Fields, HeadLimits};
 
 mod client;
+mod deflate;
 mod server;
 
 pub use client::Client;
 pub use server::Server;
-
-/// Offered and answered, parameters included: no context survives a message (RFC 7692, 7.1.1).
-const DEFLATE: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
 /// Said by both ends if both take a smux FIN for a half-close. gost, and whatever else stands
 /// between, ignores it.
@@ -20,7 +19,8 @@ const HALF_CLOSE: &str = "X-Mux-Half-Close";
 /// What the two ends agreed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Agreed {
-    pub compression: bool,
+    /// What messages may be compressed with, from our side.
+    pub deflate: Option<Deflate>,
     /// Both ends take a smux FIN for a half-close.
     pub half_close: bool,
 }

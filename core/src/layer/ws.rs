@@ -9,7 +9,9 @@
 //! meaning.
 
 pub(crate) mod alive;
+mod gate;
 mod heartbeat;
+mod incoming;
 mod send;
 
 use std::sync::Arc;
@@ -19,14 +21,16 @@ use bytes::BytesMut;
 use tungstenite::protocol::frame::coding::Control;
 
 use self::heartbeat::Heartbeat;
+pub(crate) use self::incoming::{Incoming, News, Stop};
+pub(crate) use self::send::Outgoing;
 use super::upgrade::{self, Agreed};
 use super::{Cx, Info, Io, Layer, Up};
 use crate::buffer::{Rope, stash};
 use crate::error::{Cause, Eof, Fail};
 use crate::plan::{WsClient, WsServer};
 use crate::time::Time;
-use crate::wire::deflate::Inflater;
-use crate::wire::websocket::{Decoder, Item, Violation, close_payload, control};
+use crate::wire::deflate::Deflate;
+use crate::wire::websocket::{close_payload, control};
 
 /// Inflated bytes passed on in one turn. What would be more waits for the next one, in its
 /// compressed form, so that a small input cannot fill the memory.
@@ -44,12 +48,8 @@ pub struct Ws {
     stage: Stage,
     /// Of the upgrade, an incomplete head; of an open connection, what waits for the next turn.
     rest: BytesMut,
-    decoder: Decoder,
-    compression: bool,
-    /// Lent by the pool while a compressed message is unfinished.
-    inflater: Option<Box<Inflater>>,
-    /// How many of the next messages are sent plainly.
-    plain_run: u8,
+    incoming: Incoming,
+    outgoing: Outgoing,
     /// We send no more: after `finish`, and after a close frame.
     mute: bool,
     peer: Peer,
@@ -85,14 +85,10 @@ enum Peer {
     Ended,
 }
 
-/// Why decoding stopped for good.
-enum Stop {
-    /// The peer is told this code and reason.
-    Violation { code: u16, text: String },
-    /// The peer is told nothing.
-    Silent(String),
-    /// The peer said this.
-    Close(Option<u16>, String),
+/// How a peer's turn ended for good.
+enum Over {
+    Stopped(Stop),
+    Closed(Option<u16>, String),
 }
 
 impl Ws {
@@ -108,22 +104,23 @@ impl Ws {
     fn new(role: Role, mux: bool) -> Self {
         let stage = match role {
             // Replaced when `start` knows the nonce.
-            Role::Client(_) => Stage::Client(Box::new(upgrade::Client::new([0; 16], mux))),
-            Role::Server(_) => Stage::Server(Box::default()),
+            Role::Client(_) => Stage::Client(Box::new(upgrade::Client::new([0; 16], mux, None))),
+            Role::Server(ref plan) => {
+                Stage::Server(Box::new(upgrade::Server::new(deflate(plan.compression))))
+            }
         };
-        let (masked, ping) = match &role {
-            Role::Client(plan) => (false, plan.ping),
-            Role::Server(plan) => (true, plan.ping),
+        let ping = match &role {
+            Role::Client(plan) => plan.ping,
+            Role::Server(plan) => plan.ping,
         };
         Self {
             role,
             mux,
             stage,
             rest: BytesMut::new(),
-            decoder: Decoder::new(masked, false),
-            compression: false,
-            inflater: None,
-            plain_run: 0,
+            // Replaced when the upgrade is done.
+            incoming: Incoming::new(false, None, false),
+            outgoing: Outgoing::new(false, None, None),
             mute: false,
             peer: Peer::Sends,
             paused: false,
@@ -136,11 +133,10 @@ impl Ws {
     }
 
     fn max_frame(&self) -> Option<usize> {
-        let bytes = match &self.role {
+        match &self.role {
             Role::Client(plan) => plan.max_frame,
             Role::Server(plan) => plan.max_frame,
-        };
-        bytes.map(|bytes| bytes.max(1))
+        }
     }
 
     fn key(&self, cx: &mut Cx) -> Option<[u8; 4]> {
@@ -174,10 +170,12 @@ impl Ws {
     }
 
     fn open(&mut self, agreed: Agreed, cx: &mut Cx) {
-        let masked = matches!(self.role, Role::Server(_));
+        let server = matches!(self.role, Role::Server(_));
+        let (rx, tx) = agreed.deflate.map(|both| (both.rx, both.tx)).unzip();
         self.stage = Stage::Open;
-        self.decoder = Decoder::new(masked, agreed.compression);
-        self.compression = agreed.compression;
+        // Text is bytes like any other here, as it is for gost.
+        self.incoming = Incoming::new(server, rx, false);
+        self.outgoing = Outgoing::new(!server, tx, self.max_frame());
         self.head_at = None;
         self.heartbeat.start(cx.now, cx.entropy);
     }
@@ -191,7 +189,7 @@ impl Ws {
         if let Some(payload) = pong {
             self.control(cx, Control::Pong, &payload, io.down);
         }
-        let Err(stop) = stopped else {
+        let Err(over) = stopped else {
             if !wire.is_empty() {
                 // An empty rest would still pin its receive buffer.
                 self.rest = wire;
@@ -201,13 +199,14 @@ impl Ws {
             }
             return Ok(());
         };
-        let outcome = match stop {
-            Stop::Violation { code, text } => {
-                self.close(cx, code, &text, io.down);
+        let outcome = match over {
+            Over::Stopped(Stop { code, text }) => {
+                if let Some(code) = code {
+                    self.close(cx, code, &text, io.down);
+                }
                 Err(Fail::protocol(format!("websocket: {text}")))
             }
-            Stop::Silent(text) => Err(Fail::protocol(format!("websocket: {text}"))),
-            Stop::Close(code, reason) => {
+            Over::Closed(code, reason) => {
                 match code {
                     Some(code) => self.close(cx, code, "", io.down),
                     None => self.control(cx, Control::Close, &[], io.down),
@@ -226,72 +225,37 @@ impl Ws {
         wire: &mut BytesMut,
         up: &mut Vec<Up>,
         pong: &mut Option<BytesMut>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Over> {
         let mut budget = INFLATED;
         loop {
-            if self.inflater.is_some() && !self.inflate(cx, up, &mut budget)? {
+            let inflating = self.incoming.is_inflating();
+            if inflating && budget == 0 {
                 self.turn_at = Some(cx.now + TURN);
                 return Ok(());
             }
-            let Some(item) = self.decoder.next(wire)? else {
+            let next = self.incoming.next(cx.deflate, wire);
+            let Some(news) = next.map_err(Over::Stopped)? else {
                 return Ok(());
             };
-            match item {
-                Item::Data(piece) => match &mut self.inflater {
-                    None => up.push(Up::Data(piece)),
-                    Some(inflater) => inflater.feed(piece),
-                },
-                Item::Begin { compressed: true } => {
-                    self.inflater = Some(Box::new(cx.deflate.inflater()));
-                }
-                Item::End => {
-                    if let Some(inflater) = &mut self.inflater {
-                        inflater.complete();
+            match news {
+                News::Data(piece) => {
+                    if inflating || self.incoming.is_inflating() {
+                        budget = budget.saturating_sub(piece.len());
                     }
+                    up.push(Up::Data(piece));
                 }
                 // The newest answers for all of them (RFC 6455, 5.5.3).
-                Item::Ping(payload) => *pong = Some(payload),
-                Item::Pong(payload) => self.heartbeat.answered(&payload),
-                Item::Begin { compressed: false } => {}
-                Item::Close(code, reason) => return Err(Stop::Close(code, reason)),
+                News::Ping(payload) => *pong = Some(payload),
+                News::Pong(payload) => self.heartbeat.answered(&payload),
+                News::Begin { .. } | News::End => {}
+                News::Close(code, reason) => return Err(Over::Closed(code, reason)),
             }
-        }
-    }
-
-    /// Inflates what was fed, up to the budget. True: all of it.
-    fn inflate(&mut self, cx: &mut Cx, up: &mut Vec<Up>, budget: &mut usize) -> Result<bool, Stop> {
-        let Some(inflater) = &mut self.inflater else {
-            return Ok(true);
-        };
-        while *budget > 0 {
-            let piece = cx
-                .deflate
-                .inflate(inflater)
-                .map_err(|fail| Stop::Violation {
-                    code: 1007,
-                    text: fail.text,
-                })?;
-            let Some(piece) = piece else {
-                if inflater.is_complete() {
-                    self.recycle(cx);
-                }
-                return Ok(true);
-            };
-            *budget = budget.saturating_sub(piece.len());
-            up.push(Up::Data(piece));
-        }
-        Ok(false)
-    }
-
-    fn recycle(&mut self, cx: &mut Cx) {
-        if let Some(inflater) = self.inflater.take() {
-            cx.deflate.recycle(*inflater);
         }
     }
 
     /// The peer's direction of the transport ended, and all before it is passed on.
     fn peer_ended(&mut self, cx: &mut Cx, up: &mut Vec<Up>) -> Result<(), Fail> {
-        if let Some(state) = self.decoder.unfinished() {
+        if let Some(state) = self.incoming.unfinished() {
             self.over(cx);
             return Err(Fail::new(
                 Cause::Closed,
@@ -307,7 +271,8 @@ impl Ws {
         self.stage = Stage::Over;
         self.mute = true;
         self.rest = BytesMut::new();
-        self.recycle(cx);
+        self.incoming.recycle(cx.deflate);
+        self.outgoing.recycle(cx);
         self.heartbeat.stop();
         (self.head_at, self.turn_at) = (None, None);
     }
@@ -329,7 +294,8 @@ impl Layer for Ws {
     fn start(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
         match &self.role {
             Role::Client(plan) => {
-                let client = upgrade::Client::new(cx.entropy.nonce(), self.mux);
+                let deflate = deflate(plan.compression);
+                let client = upgrade::Client::new(cx.entropy.nonce(), self.mux, deflate);
                 io.down.push_slice(&client.request(plan)?);
                 self.stage = Stage::Client(Box::new(client));
             }
@@ -387,14 +353,13 @@ impl Layer for Ws {
         }
         self.heartbeat.sent();
         // A configured frame size outranks the message size.
-        let message = cx.limits.ws_payload.max(self.max_frame().unwrap_or(1));
+        let message = cx
+            .limits
+            .ws_payload
+            .max(self.outgoing.max_frame().unwrap_or(1));
         while !data.is_empty() {
             let len = data.len().min(message);
-            if self.compression {
-                self.compressed_message(cx, data, len, down);
-            } else {
-                self.message(cx, data, len, false, down);
-            }
+            self.outgoing.message(cx, data, len, down);
         }
         Ok(())
     }
@@ -445,16 +410,10 @@ impl Layer for Ws {
     }
 }
 
-impl From<Violation> for Stop {
-    fn from(violation: Violation) -> Self {
-        if violation.silent {
-            return Self::Silent(violation.text);
-        }
-        Self::Violation {
-            code: 1002,
-            text: violation.text,
-        }
-    }
+/// What both roles want of compression: gost's, in which no context outlives a message, so that idle
+/// connections own no windows.
+fn deflate(compression: bool) -> Option<Deflate> {
+    compression.then(Deflate::default)
 }
 
 /// Zero waits for ever, as in gost.

@@ -9,6 +9,7 @@ pub mod smux;
 pub mod socks4;
 pub mod socks5;
 pub mod tls_record;
+pub mod utf8;
 pub mod websocket;
 
 use crate::error::Fail;

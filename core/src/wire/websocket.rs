@@ -18,8 +18,9 @@ pub const CONTROL: usize = 125;
 /// What a peer's bytes mean, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
-    /// A text or binary message begins. `compressed`: RSV1 was set (RFC 7692, 6).
+    /// A message begins. `compressed`: RSV1 was set (RFC 7692, 6).
     Begin {
+        text: bool,
         compressed: bool,
     },
     /// Payload of the current message, never empty, of whichever of its frames.
@@ -28,7 +29,7 @@ pub enum Item {
     End,
     Ping(BytesMut),
     Pong(BytesMut),
-    /// Without a code (or with a lone byte in place of one) and reason, or with a valid code.
+    /// Without code and reason, or with a valid code.
     Close(Option<u16>, String),
 }
 
@@ -52,9 +53,8 @@ impl Violation {
 
 /// Decodes what one peer sends.
 ///
-/// More lenient than RFC 6455 where gost is: lengths need not be minimal (5.2), text need not be
-/// UTF-8 (8.1), and with compression RSV1 counts on the first frame of a message only and is
-/// ignored elsewhere.
+/// More lenient than RFC 6455 in one thing, as gost is: lengths need not be minimal (5.2). Text is
+/// checked by whoever delivers it as text ([`Utf8`](super::utf8::Utf8)).
 #[derive(Debug)]
 pub struct Decoder {
     /// Frames must be masked: we are the server.
@@ -149,9 +149,10 @@ impl Decoder {
                 left: len,
                 key: head.mask.unwrap_or_default(),
             });
-            if matches!(head.opcode, OpCode::Data(Data::Text | Data::Binary)) {
+            if let OpCode::Data(data @ (Data::Text | Data::Binary)) = head.opcode {
                 self.in_message = true;
                 return Ok(Some(Item::Begin {
+                    text: data == Data::Text,
                     compressed: head.rsv1,
                 }));
             }
@@ -207,7 +208,9 @@ impl Decoder {
         let fin = first & 0x80 != 0;
         let code = first & 0x0f;
         let mut faults = Faults::default();
-        faults.add(first & 0x40 != 0 && !self.rsv1, "RSV1 set");
+        // Compression marks the first frame of a message, and no other (RFC 7692, 6.1).
+        let begins = matches!(OpCode::from(code), OpCode::Data(Data::Text | Data::Binary));
+        faults.add(first & 0x40 != 0 && !(self.rsv1 && begins), "RSV1 set");
         faults.add(first & 0x20 != 0, "RSV2 set");
         faults.add(first & 0x10 != 0, "RSV3 set");
         match OpCode::from(code) {
@@ -273,10 +276,14 @@ fn whole_control(control: Control, payload: BytesMut) -> Result<Item, Violation>
         Control::Close | Control::Reserved(_) => {}
     }
     let Some((code, reason)) = payload.split_first_chunk::<2>() else {
-        return Ok(Item::Close(None, String::new()));
+        return match payload.len() {
+            0 => Ok(Item::Close(None, String::new())),
+            _ => Err(Violation::new("close code of 1 byte")),
+        };
     };
     let code = u16::from_be_bytes(*code);
-    if !CloseCode::from(code).is_allowed() {
+    // 1014 (bad gateway) was registered after the library's table was made.
+    if code != 1014 && !CloseCode::from(code).is_allowed() {
         return Err(Violation::new(format!("bad close code {code}")));
     }
     match str::from_utf8(reason) {
@@ -318,12 +325,14 @@ impl<const N: usize> AsRef<[u8]> for Encoded<N> {
     }
 }
 
-/// One frame of a binary message.
+/// One frame of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DataFrame {
     /// The message's first frame, as opposed to a continuation.
     pub first: bool,
     pub last: bool,
+    /// Of the message, as opposed to binary.
+    pub text: bool,
     /// Of the message; RSV1 is set on its first frame (RFC 7692, 6).
     pub compressed: bool,
     pub len: usize,
@@ -336,10 +345,10 @@ impl DataFrame {
             FrameHeader {
                 is_final: self.last,
                 rsv1: self.compressed && self.first,
-                opcode: OpCode::Data(if self.first {
-                    Data::Binary
-                } else {
-                    Data::Continue
+                opcode: OpCode::Data(match (self.first, self.text) {
+                    (false, _) => Data::Continue,
+                    (true, true) => Data::Text,
+                    (true, false) => Data::Binary,
                 }),
                 mask: key,
                 ..FrameHeader::default()
@@ -436,7 +445,10 @@ mod tests {
         assert_eq!(
             all(&mut decoder, hex("028537fa213d5f9f")).unwrap(),
             [
-                Item::Begin { compressed: false },
+                Item::Begin {
+                    text: false,
+                    compressed: false
+                },
                 Item::Data(BytesMut::from("he"))
             ]
         );
@@ -484,19 +496,30 @@ mod tests {
     }
 
     #[test]
+    fn rsv1_marks_the_first_frame_of_a_message_only() {
+        let of = |wire| all(&mut Decoder::new(false, true), hex(wire));
+        assert_eq!(of("41008000").unwrap().len(), 2);
+        for wire in ["c900", "ca00", "c800", "0100c000"] {
+            assert_eq!(of(wire).unwrap_err().text, "RSV1 set", "{wire}");
+        }
+    }
+
+    #[test]
     fn close_codes_and_reasons_are_checked() {
-        for code in [1000, 1003, 1007, 1013, 3000, 4999] {
+        for code in [1000, 1003, 1007, 1013, 1014, 3000, 4999] {
             let wire = control(Control::Close, &close_payload(code, "x"), None);
             assert_eq!(
                 all(&mut Decoder::new(false, false), wire.as_ref().into()).unwrap(),
                 [Item::Close(Some(code), "x".into())]
             );
         }
-        for code in [0, 999, 1004, 1005, 1006, 1014, 1015, 2999, 5000, 65535] {
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
             let wire = control(Control::Close, &close_payload(code, ""), None);
             let violation = all(&mut Decoder::new(false, false), wire.as_ref().into()).unwrap_err();
             assert_eq!(violation.text, format!("bad close code {code}"));
         }
+        let violation = all(&mut Decoder::new(false, false), hex("880103")).unwrap_err();
+        assert_eq!(violation.text, "close code of 1 byte");
         let violation = all(&mut Decoder::new(false, false), hex("880303e8ff")).unwrap_err();
         assert_eq!(violation.text, "invalid utf8 payload in close frame");
     }
@@ -513,6 +536,7 @@ mod tests {
             let frame = DataFrame {
                 first: true,
                 last: true,
+                text: false,
                 compressed: false,
                 len,
             };
@@ -521,6 +545,7 @@ mod tests {
         let frame = DataFrame {
             first: true,
             last: false,
+            text: false,
             compressed: true,
             len: 4096,
         };
@@ -531,6 +556,7 @@ mod tests {
         let frame = DataFrame {
             first: false,
             last: true,
+            text: false,
             compressed: true,
             len: 1,
         };

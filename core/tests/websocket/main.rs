@@ -15,6 +15,7 @@ use ginnel_core::time::Time;
 use ginnel_core::wire::deflate::Pool;
 use ginnel_core::wire::websocket::{Decoder, Item};
 
+mod conformance;
 mod endings;
 mod heartbeat;
 mod messages;
@@ -203,7 +204,7 @@ fn meaning(wire: &[u8], masked: bool) -> (Vec<u8>, Vec<Item>) {
     let (mut data, mut controls) = (Vec::new(), Vec::new());
     while let Some(item) = decoder.next(&mut wire).unwrap() {
         match item {
-            Item::Begin { compressed } => inflater = compressed.then(|| pool.inflater()),
+            Item::Begin { compressed, .. } => inflater = compressed.then(|| pool.inflater()),
             Item::Data(piece) => match &mut inflater {
                 Some(inflater) => inflater.feed(piece),
                 None => data.extend_from_slice(&piece),

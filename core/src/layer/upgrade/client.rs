@@ -8,13 +8,14 @@ use bytes::{Buf, BytesMut};
 use tungstenite::handshake::derive_accept_key;
 
 use super::{
-    Agreed, DEFLATE, HALF_CLOSE, canonical, got, head_limits, offers_half_close, one_line,
+    Agreed, HALF_CLOSE, canonical, deflate, got, head_limits, offers_half_close, one_line,
     printable,
 };
 use crate::error::{Cause, Fail};
 use crate::limits::Limits;
 use crate::plan::WsClient;
-use crate::wire::http1::{Fields, HeadSearch, Response};
+use crate::wire::deflate::Deflate;
+use crate::wire::http1::{HeadSearch, Response};
 use crate::wire::looks_like;
 
 /// gost's, which is Go's.
@@ -25,21 +26,28 @@ const USER_AGENT: &str = "Go-http-client/1.1";
 pub struct Client {
     key: String,
     offered_half_close: bool,
+    offered_deflate: Option<Deflate>,
     search: HeadSearch,
 }
 
 impl Client {
     /// `nonce` becomes the key. `offer_half_close`: the connection will carry smux.
-    pub fn new(nonce: [u8; 16], offer_half_close: bool) -> Self {
+    pub fn new(nonce: [u8; 16], offer_half_close: bool, deflate: Option<Deflate>) -> Self {
         Self {
             key: STANDARD.encode(nonce),
             offered_half_close: offer_half_close,
+            offered_deflate: deflate,
             search: HeadSearch::default(),
         }
     }
 
     /// The request. An error if a configured header cannot be sent; gost fails such dials as well.
     pub fn request(&self, plan: &WsClient) -> Result<Vec<u8>, Fail> {
+        self.request_for(&escape(&plan.path), plan)
+    }
+
+    /// The same for a target that is sent as it is: a path with its escapes and its query.
+    pub fn request_for(&self, target: &str, plan: &WsClient) -> Result<Vec<u8>, Fail> {
         let mut host = one_line(&plan.host);
         let mut agent = USER_AGENT.to_owned();
         let mut fields = vec![
@@ -48,8 +56,9 @@ impl Client {
             ("Sec-WebSocket-Version".to_owned(), "13".to_owned()),
             ("Upgrade".to_owned(), "websocket".to_owned()),
         ];
-        if plan.compression {
-            fields.push(("Sec-WebSocket-Extensions".to_owned(), DEFLATE.to_owned()));
+        if let Some(wish) = self.offered_deflate {
+            let offer = deflate::offer(wish);
+            fields.push(("Sec-WebSocket-Extensions".to_owned(), offer));
         }
         if self.offered_half_close {
             fields.push((HALF_CLOSE.to_owned(), "1".to_owned()));
@@ -81,7 +90,7 @@ impl Client {
         }
         fields.insert(0, ("Host".to_owned(), host));
 
-        let mut text = format!("GET {} HTTP/1.1\r\n", escape(&plan.path));
+        let mut text = format!("GET {target} HTTP/1.1\r\n");
         for (name, value) in fields {
             let _ = write!(text, "{name}: {value}\r\n");
         }
@@ -134,48 +143,10 @@ impl Client {
             )));
         }
         Ok(Agreed {
-            compression: compression(fields)?,
+            deflate: deflate::check(self.offered_deflate, fields)?,
             half_close: self.offered_half_close && offers_half_close(fields),
         })
     }
-}
-
-/// Like gost, takes an answer that was not asked for, but none that would need other parameters.
-fn compression(fields: &Fields) -> Result<bool, Fail> {
-    let answer = fields
-        .all("Sec-WebSocket-Extensions")
-        .flat_map(|value| value.split(|byte| *byte == b','))
-        .find(|extension| {
-            names(extension)
-                .next()
-                .is_some_and(is("permessage-deflate"))
-        });
-    let Some(answer) = answer else {
-        return Ok(false);
-    };
-    let has = |name| names(answer).any(is(name));
-    if has("server_no_context_takeover")
-        && has("client_no_context_takeover")
-        && !has("client_max_window_bits")
-    {
-        return Ok(true);
-    }
-    Err(Fail::protocol(format!(
-        "invalid compression negotiation: `{}`, expected `{DEFLATE}`",
-        printable(answer)
-    )))
-}
-
-/// An extension's name, then the names of its parameters.
-fn names(extension: &[u8]) -> impl Iterator<Item = &[u8]> {
-    extension.split(|byte| *byte == b';').map(|parameter| {
-        let end = memchr::memchr(b'=', parameter).unwrap_or(parameter.len());
-        parameter[..end].trim_ascii()
-    })
-}
-
-fn is(name: &'static str) -> impl Fn(&[u8]) -> bool {
-    move |found| found.eq_ignore_ascii_case(name.as_bytes())
 }
 
 fn refused(response: &Response) -> Fail {
@@ -237,7 +208,7 @@ mod tests {
     }
 
     fn request(plan: &WsClient, half_close: bool) -> Result<String, Fail> {
-        Client::new(KEY, half_close)
+        Client::new(KEY, half_close, plan.compression.then(Deflate::default))
             .request(plan)
             .map(|bytes| String::from_utf8(bytes).unwrap())
     }
@@ -354,7 +325,7 @@ mod tests {
     }
 
     fn response(text: &str) -> Result<Option<Agreed>, Fail> {
-        let mut client = Client::new(KEY, true);
+        let mut client = Client::new(KEY, true, Some(Deflate::default()));
         let accept = derive_accept_key(client.key.as_bytes());
         let mut rx = BytesMut::from(text.replace("ACCEPT", &accept).as_str());
         let agreed = client.recv(&mut rx, &Limits::default());
@@ -374,13 +345,13 @@ mod tests {
             Some(Agreed::default())
         );
         let text = format!(
-            "{OK}X-Mux-Half-Close: 1\r\nSec-WebSocket-Extensions: foo, permessage-deflate; \
+            "{OK}X-Mux-Half-Close: 1\r\nSec-WebSocket-Extensions: permessage-deflate; \
              client_no_context_takeover; server_no_context_takeover\r\n\r\nrest"
         );
         assert_eq!(
             response(&text).unwrap(),
             Some(Agreed {
-                compression: true,
+                deflate: Some(Deflate::default()),
                 half_close: true
             })
         );
@@ -412,7 +383,7 @@ mod tests {
             (
                 &format!("{OK}Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"),
                 "invalid compression negotiation: `permessage-deflate`, expected \
-                 `permessage-deflate; server_no_context_takeover; client_no_context_takeover`",
+                 `server_no_context_takeover`",
             ),
             ("SSH-2.0-x\r\n", "`SSH-2.0-x`, expected an HTTP/1 response"),
             (

@@ -8,17 +8,19 @@ use bytes::BytesMut;
 use tungstenite::handshake::derive_accept_key;
 
 use super::{
-    Agreed, DEFLATE, HALF_CLOSE, canonical, head_limits, offers_half_close, one_line, printable,
+    Agreed, HALF_CLOSE, canonical, deflate, head_limits, offers_half_close, one_line, printable,
 };
 use crate::error::{Cause, Fail};
 use crate::limits::Limits;
 use crate::plan::WsServer;
+use crate::wire::deflate::Deflate;
 use crate::wire::http1::{Fields, HeadSearch, Request, reason};
 use crate::wire::looks_like;
 
 /// Waits for a request that is an upgrade, and answers those that are not.
 #[derive(Debug, Default)]
 pub struct Server {
+    deflate: Option<Deflate>,
     search: HeadSearch,
     /// The first request that was answered, and how, until it is told.
     refused: Option<Fail>,
@@ -32,6 +34,14 @@ struct Refusal {
 }
 
 impl Server {
+    /// `deflate`: what it would agree to.
+    pub fn new(deflate: Option<Deflate>) -> Self {
+        Self {
+            deflate,
+            ..Self::default()
+        }
+    }
+
     /// Takes request heads off `rx` until one is an upgrade; what follows it is websocket data.
     /// `mux`: a half-close may be agreed on. `None`: more bytes are needed. The answers, that of an
     /// error too, are in `out`.
@@ -72,7 +82,7 @@ impl Server {
                 return Err(Fail::protocol(format!("HTTP request: {detail}")));
             }
             let Err(refusal) = judge(plan, &request) else {
-                return Ok(Some(accept(plan, mux, &request, out)));
+                return Ok(Some(accept(plan, self.deflate, mux, &request, out)));
             };
             let text = format!(
                 "{} {} answered with {}, {}",
@@ -145,10 +155,17 @@ fn judge(plan: &WsServer, request: &Request) -> Result<(), Refusal> {
 }
 
 /// The 101, with the field order of gost.
-fn accept(plan: &WsServer, mux: bool, request: &Request, out: &mut Vec<u8>) -> Agreed {
+fn accept(
+    plan: &WsServer,
+    wish: Option<Deflate>,
+    mux: bool,
+    request: &Request,
+    out: &mut Vec<u8>,
+) -> Agreed {
     let fields = &request.fields;
+    let (deflate, extension) = wish.and_then(|wish| deflate::accept(wish, fields)).unzip();
     let agreed = Agreed {
-        compression: plan.compression && offers_deflate(fields),
+        deflate,
         half_close: mux && offers_half_close(fields),
     };
     let key = fields.get("Sec-WebSocket-Key").unwrap_or_default();
@@ -172,8 +189,8 @@ fn accept(plan: &WsServer, mux: bool, request: &Request, out: &mut Vec<u8>) -> A
     {
         add(name, value);
     }
-    if agreed.compression {
-        add("Sec-WebSocket-Extensions", DEFLATE);
+    if let Some(extension) = extension {
+        add("Sec-WebSocket-Extensions", &extension);
     }
     if agreed.half_close {
         add(HALF_CLOSE, "1");
@@ -194,18 +211,6 @@ fn accept(plan: &WsServer, mux: bool, request: &Request, out: &mut Vec<u8>) -> A
     head.push_str("\r\n");
     out.extend_from_slice(head.as_bytes());
     agreed
-}
-
-/// Any parameters will do: the fixed answer binds both sides to something that each can read.
-fn offers_deflate(fields: &Fields) -> bool {
-    fields
-        .all("Sec-WebSocket-Extensions")
-        .flat_map(|value| value.split(|byte| *byte == b','))
-        .filter_map(|extension| extension.split(|byte| *byte == b';').next())
-        .any(|name| {
-            name.trim_ascii()
-                .eq_ignore_ascii_case(b"permessage-deflate")
-        })
 }
 
 /// An answer after which the connection may carry another request, if `keep`.
@@ -347,7 +352,8 @@ mod tests {
     fn serve(plan: &WsServer, text: &str) -> (Result<Option<Agreed>, Fail>, String, BytesMut) {
         let mut rx = BytesMut::from(text);
         let mut out = Vec::new();
-        let result = Server::default().recv(plan, true, &mut rx, &Limits::default(), &mut out);
+        let mut server = Server::new(plan.compression.then(Deflate::default));
+        let result = server.recv(plan, true, &mut rx, &Limits::default(), &mut out);
         (result, String::from_utf8(out).unwrap(), rx)
     }
 
@@ -524,7 +530,7 @@ mod tests {
         assert_eq!(
             result.unwrap(),
             Some(Agreed {
-                compression: true,
+                deflate: Some(Deflate::default()),
                 half_close: true
             })
         );

@@ -1,40 +1,182 @@
 //! Messages on their way out: header before payload, payload where it lies.
 
-use super::Ws;
+use super::gate::Gate;
 use crate::buffer::{Rope, Seg};
 use crate::layer::Cx;
+use crate::wire::deflate::{Deflater, Window};
 use crate::wire::websocket::{DataFrame, mask};
 
-/// Messages sent plainly after one that compression did not make smaller.
-const PLAIN_RUN: u8 = 16;
-
-/// Messages below this are always compressed when it was agreed on; gost compresses all.
+/// Messages below this are compressed even if that makes them no smaller; gost compresses all.
 const WORTH: usize = 1024;
 
-impl Ws {
-    /// One message of the first `len` bytes of `data`, in frames of at most `max_frame`.
-    pub(super) fn message(
-        &mut self,
-        cx: &mut Cx,
-        data: &mut Rope,
-        len: usize,
-        compressed: bool,
-        down: &mut Rope,
-    ) {
-        let max_frame = self.max_frame().unwrap_or(len);
-        let mut left = len;
-        while left > 0 {
+/// The sending half of an open connection.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    masked: bool,
+    max_frame: Option<usize>,
+    /// Agreed on for what we compress.
+    window: Option<Window>,
+    /// With takeover, from the first compressed message on, or for the time of one that comes in parts.
+    deflater: Option<Box<Deflater>>,
+    gate: Gate,
+    /// The message that comes in parts, and whether its first frame was sent.
+    open: Option<Open>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    text: bool,
+    compressed: bool,
+    begun: bool,
+    plain: usize,
+    packed: usize,
+}
+
+impl Outgoing {
+    /// `masked`: we are the client.
+    pub(crate) fn new(masked: bool, window: Option<Window>, max_frame: Option<usize>) -> Self {
+        Self {
+            masked,
+            max_frame: max_frame.map(|bytes| bytes.max(1)),
+            window,
+            deflater: None,
+            gate: Gate::default(),
+            open: None,
+        }
+    }
+
+    pub(crate) fn max_frame(&self) -> Option<usize> {
+        self.max_frame
+    }
+
+    /// One binary message of the first `len` bytes of `data`. It is compressed if that was agreed on and
+    /// gains something.
+    pub(crate) fn message(&mut self, cx: &mut Cx, data: &mut Rope, len: usize, down: &mut Rope) {
+        let mut frame = DataFrame {
+            first: true,
+            last: true,
+            text: false,
+            compressed: false,
+            len,
+        };
+        if self.window.is_none() || !self.gate.is_open() {
+            self.gate.pass(len);
+            return self.frames(cx, data, frame, down);
+        }
+        let mut plain = Rope::default();
+        while plain.len() < len
+            && let Some(seg) = data.pop(len - plain.len())
+        {
+            plain.push(seg);
+        }
+        let mut deflater = self.deflater(cx);
+        let parts = plain.segs().flat_map(Seg::parts);
+        let packed = cx.deflate.deflate(&mut deflater, parts, true);
+        self.gate.report(len, packed.len());
+        let fits = packed.len() < len || len < WORTH;
+        // What the peer did not get it cannot be referred to: without the message, a new window.
+        self.put_back(cx, deflater, fits);
+        if !fits {
+            return self.frames(cx, &mut plain, frame, down);
+        }
+        (frame.compressed, frame.len) = (true, packed.len());
+        let mut rope = Rope::default();
+        rope.push(Seg::new(packed));
+        self.frames(cx, &mut rope, frame, down);
+    }
+
+    /// Begins a message whose parts are still to come.
+    pub(crate) fn begin(&mut self, text: bool) {
+        self.open = Some(Open {
+            text,
+            compressed: self.window.is_some() && self.gate.is_open(),
+            begun: false,
+            plain: 0,
+            packed: 0,
+        });
+    }
+
+    /// Sends all of `data` as a part of the message that was begun, the last one with `last`.
+    pub(crate) fn part(&mut self, cx: &mut Cx, data: &mut Rope, last: bool, down: &mut Rope) {
+        let Some(mut open) = self.open.take() else {
+            return data.clear();
+        };
+        let len = data.len();
+        if open.compressed {
+            let mut deflater = self.deflater(cx);
+            let parts = data.segs().flat_map(Seg::parts);
+            let packed = cx.deflate.deflate(&mut deflater, parts, last);
+            open.plain += len;
+            open.packed += packed.len();
+            data.clear();
+            data.push(Seg::new(packed));
+            if last {
+                self.gate.report(open.plain, open.packed);
+                self.put_back(cx, deflater, self.gate.is_open());
+            } else {
+                self.deflater = Some(deflater);
+            }
+        } else {
+            self.gate.pass(len);
+        }
+        let frame = DataFrame {
+            first: !open.begun,
+            last,
+            text: open.text,
+            compressed: open.compressed,
+            len: data.len(),
+        };
+        if last || frame.len > 0 {
+            open.begun = true;
+            self.frames(cx, data, frame, down);
+        }
+        self.open = (!last).then_some(open);
+    }
+
+    /// The connection is over: gives back what the pool lent.
+    pub(crate) fn recycle(&mut self, cx: &mut Cx) {
+        if let Some(deflater) = self.deflater.take() {
+            cx.deflate.recycle_deflater(*deflater);
+        }
+    }
+
+    fn deflater(&mut self, cx: &mut Cx) -> Box<Deflater> {
+        let bits = self
+            .window
+            .map_or(crate::wire::deflate::BITS, |window| window.bits);
+        self.deflater
+            .take()
+            .unwrap_or_else(|| Box::new(cx.deflate.deflater(bits)))
+    }
+
+    /// Between messages. `keep`: its window is the peer's, and will be used.
+    fn put_back(&mut self, cx: &mut Cx, deflater: Box<Deflater>, keep: bool) {
+        if keep && self.window.is_some_and(|window| window.takeover) {
+            self.deflater = Some(deflater);
+        } else {
+            cx.deflate.recycle_deflater(*deflater);
+        }
+    }
+
+    /// What `whole` says, of the first `whole.len` bytes of `data`, in frames of at most `max_frame`.
+    fn frames(&self, cx: &mut Cx, data: &mut Rope, whole: DataFrame, down: &mut Rope) {
+        let max_frame = self.max_frame.unwrap_or(whole.len);
+        let mut left = whole.len;
+        loop {
+            let len = left.min(max_frame);
             let frame = DataFrame {
-                first: left == len,
-                last: left <= max_frame,
-                compressed,
-                len: left.min(max_frame),
+                first: whole.first && left == whole.len,
+                last: whole.last && left == len,
+                len,
+                ..whole
             };
-            let mut key = self.key(cx);
+            let mut key = self.masked.then(|| cx.entropy.mask_key());
             let head = frame.head(key);
             let mut head = Some(head.as_ref());
-            let mut missing = frame.len;
-            while let Some(mut seg) = data.pop(missing) {
+            let mut missing = len;
+            while missing > 0
+                && let Some(mut seg) = data.pop(missing)
+            {
                 missing -= seg.len();
                 if let Some(key) = &mut key {
                     *key = mask(seg.head_mut(), *key);
@@ -44,41 +186,15 @@ impl Ws {
                     seg.push_front(head);
                 }
                 down.push(seg);
-                if missing == 0 {
-                    break;
-                }
             }
-            left -= frame.len;
+            if let Some(head) = head {
+                // An empty frame.
+                down.push_slice(head);
+            }
+            left -= len;
+            if left == 0 {
+                return;
+            }
         }
-    }
-
-    /// Like [`Self::message`], compressed, unless that gains nothing: then most of the next messages
-    /// will not shrink either (they are ciphertext), and trying costs many times the whole tunnel.
-    pub(super) fn compressed_message(
-        &mut self,
-        cx: &mut Cx,
-        data: &mut Rope,
-        len: usize,
-        down: &mut Rope,
-    ) {
-        if self.plain_run > 0 && len >= WORTH {
-            self.plain_run -= 1;
-            return self.message(cx, data, len, false, down);
-        }
-        let mut plain = Rope::default();
-        while plain.len() < len
-            && let Some(seg) = data.pop(len - plain.len())
-        {
-            plain.push(seg);
-        }
-        let packed = cx.deflate.deflate(plain.segs().flat_map(Seg::parts));
-        if packed.len() >= len && len >= WORTH {
-            self.plain_run = PLAIN_RUN;
-            return self.message(cx, &mut plain, len, false, down);
-        }
-        let len = packed.len();
-        let mut packed_rope = Rope::default();
-        packed_rope.push(Seg::new(packed));
-        self.message(cx, &mut packed_rope, len, true, down);
     }
 }
