@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ginnel_core::limits::Limits;
-use ginnel_core::plan::{Channel, Dialer, Listener, Mux, TlsClient, WsClient, WsServer};
+use ginnel_core::plan::{Channel, Dialer, Edge, Listener, Mux, TlsClient, WsClient, WsServer};
 use rustls::pki_types::ServerName;
 use serde_json::Value;
 
@@ -72,6 +72,7 @@ pub(super) fn listener(
             Some(mux) => Some(mux?),
             None => None,
         },
+        edge: Edge::default(),
     })
 }
 
@@ -148,6 +149,7 @@ pub(super) fn dialer(
         tls,
         ws,
         mux,
+        proxy_protocol: None,
         handshake_timeout: handshake.unwrap_or(Limits::default().handshake),
     })
 }
@@ -231,6 +233,7 @@ fn ws_server(to: &mut Lowering<'_>, options: &Options<'_>, at: &str) -> Option<W
         ping: ping(options, None),
         max_frame: size(options, "writeBufferSize"),
         read: size(options, "readBufferSize"),
+        trusted: Arc::default(),
     })
 }
 

@@ -6,6 +6,7 @@ pub mod keys;
 pub mod load;
 pub mod lower;
 mod lower_channel;
+mod lower_edge;
 mod lower_node;
 mod lower_users;
 pub mod model;

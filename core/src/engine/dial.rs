@@ -237,6 +237,7 @@ impl Engine {
         dial.stage = "TLS and websocket handshake";
         dial.stage_until = Some(self.now + node.dialer.handshake_timeout);
         self.dial_timer(id);
+        self.send_proxy_header(id, link, &node.dialer);
         if let Err(fail) = self.push_client_layers(link, &node.dialer) {
             return self.link_failed(link, fail);
         }
@@ -499,6 +500,10 @@ impl Engine {
     pub(super) fn dial_route(&self, id: DialId) -> Option<(usize, Route)> {
         let dial = self.dials.get(id)?;
         Some((dial.service, dial.route.clone()))
+    }
+
+    pub(super) fn dial_purpose(&self, id: DialId) -> Option<&Purpose> {
+        self.dials.get(id).map(|dial| &dial.purpose)
     }
 
     pub(super) fn take_mux_dial(&mut self, id: DialId) -> Option<(HubKey, Arc<Node>, BytesMut)> {

@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, SessionId};
 use crate::buffer::Rope;
 use crate::error::{Cause, Eof, Fail};
+use crate::layer::proxied::Proxied;
 use crate::layer::tls::Tls;
 use crate::layer::ws::Ws;
 use crate::layer::{AnyLayer, Cx, Info, Io, Layer, Up};
@@ -111,6 +112,10 @@ impl Engine {
         if base == Base::Socket
             && let Some(service) = plan.services.get(service)
         {
+            if service.listener.edge.expects_header(meta.remote.ip()) {
+                let layer = AnyLayer::Proxied(Proxied::default());
+                self.links[id].layers.push(layer);
+            }
             if let Err(fail) = self.push_server_layers(id, &service.listener) {
                 self.link_failed(id, fail);
                 return id;
@@ -190,8 +195,12 @@ impl Engine {
             }
         };
         self.sink(id, level, &mut down);
+        let mut above = level + 1;
         for up in ups.drain(..) {
-            self.rise(id, level + 1, up);
+            match up {
+                Up::Ready(info) => above = self.ready(id, level, info),
+                up => self.rise(id, above, up),
+            }
         }
         self.ups.push(ups);
         if let Err(fail) = result {

@@ -247,7 +247,14 @@ impl Engine {
             self.send(client, &mut rope(out));
         }
         match result {
-            Ok((_, rest, _)) => self.start_relay(id, rest),
+            Ok((upstream, rest, _)) => {
+                if let Some(version) = service.handler.proxy_protocol
+                    && let Some(meta) = self.links.get(client).map(|link| link.meta)
+                {
+                    self.send_header(upstream, version, meta);
+                }
+                self.start_relay(id, rest);
+            }
             Err(fail) => self.end_session(id, Some(fail)),
         }
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::addr::Target;
 use crate::limits::Limits;
 use crate::plan::{
-    Chain, Channel, Connector, ConnectorKind, Dialer, Forward, ForwardNode, Handler, HandlerKind,
-    Hop, Listener, Mux, Node, Plan, Selector, Service, Users, WsClient, WsServer,
+    Chain, Channel, Connector, ConnectorKind, Dialer, Edge, Forward, ForwardNode, Handler,
+    HandlerKind, Hop, Listener, Mux, Node, Plan, Selector, Service, Users, WsClient, WsServer,
 };
 
 const CHANNELS: [Channel; 3] = [Channel::Tcp, Channel::Ws, Channel::Mws];
@@ -135,6 +135,7 @@ impl Choice {
             ping: self.ping.then_some(Duration::from_secs(15)),
             max_frame: self.max_frame.then_some(50),
             read: None,
+            trusted: Arc::default(),
         };
         let target = ForwardNode {
             name: "target".to_owned(),
@@ -150,6 +151,7 @@ impl Choice {
                 tls: None,
                 ws: channel.has_ws().then(|| Arc::new(ws)),
                 mux: channel.has_mux().then(|| self.mux()),
+                edge: Edge::default(),
             },
             handler: Arc::new(Handler {
                 users: self.users.then_some(Users(users)),
@@ -176,6 +178,7 @@ impl Choice {
                     tls: None,
                     ws: channel.has_ws().then(|| Arc::new(self.ws_client())),
                     mux: channel.has_mux().then(|| self.mux()),
+                    proxy_protocol: None,
                     handshake_timeout: Duration::from_secs(10),
                 },
                 connector: Connector {

@@ -1,5 +1,7 @@
 //! The HTTP upgrade that opens a websocket (RFC 6455, 4), byte for byte as gost speaks it.
 
+use std::net::SocketAddr;
+
 use crate::error::Fail;
 use crate::limits::Limits;
 use crate::wire::http1::{Fields, HeadLimits};
@@ -23,6 +25,8 @@ pub struct Agreed {
     pub compression: bool,
     /// Both ends take a smux FIN for a half-close.
     pub half_close: bool,
+    /// The client that the request names, for a request of a proxy that may name one.
+    pub client: Option<SocketAddr>,
 }
 
 fn head_limits(limits: &Limits) -> HeadLimits {

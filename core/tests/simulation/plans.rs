@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use ginnel_core::addr::Target;
 use ginnel_core::plan::{
-    Chain, Channel, Connector, ConnectorKind, Dialer, Forward, ForwardNode, Handler, HandlerKind,
-    Hop, Listener as ListenerPlan, Mux, Node, Plan, Selector, Service, TlsClient, WsClient,
-    WsServer,
+    Chain, Channel, Connector, ConnectorKind, Dialer, Edge, Forward, ForwardNode, Handler,
+    HandlerKind, Hop, Listener as ListenerPlan, Mux, Node, Plan, Selector, Service, TlsClient,
+    WsClient, WsServer,
 };
+use ginnel_core::wire::proxy_protocol::Version;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
@@ -36,6 +37,8 @@ pub struct Setting {
     compression: bool,
     max_frame: Option<usize>,
     nodelay: bool,
+    /// A PROXY header goes in front of each hop.
+    proxied: Option<Version>,
     /// The target speaks first, this many bytes.
     pub speaker: Option<usize>,
     pub cuts: bool,
@@ -83,6 +86,7 @@ impl Setting {
             compression: random.chance(4),
             max_frame: random.chance(4).then(|| 50 + random.below(3000)),
             nodelay: random.chance(2),
+            proxied: [None, None, Some(Version::V1), Some(Version::V2)][random.below(4)],
             speaker: None,
             cuts: false,
         }
@@ -101,14 +105,14 @@ impl Setting {
         };
         let has_chain = !chain.hops.is_empty();
         let client = Plan {
-            services: vec![self.service(self.entry, Channel::Tcp, has_chain.then_some(0))],
+            services: vec![self.service(self.entry, Channel::Tcp, has_chain.then_some(0), false)],
             chains: vec![chain],
             ..Plan::default()
         };
         let services = self
             .hops
             .iter()
-            .map(|(channel, _, handler)| self.service(*handler, *channel, None));
+            .map(|(channel, _, handler)| self.service(*handler, *channel, None, true));
         let server = Plan {
             services: services.collect(),
             ..Plan::default()
@@ -138,7 +142,13 @@ impl Setting {
         );
     }
 
-    fn service(&self, kind: HandlerKind, channel: Channel, chain: Option<usize>) -> Service {
+    fn service(
+        &self,
+        kind: HandlerKind,
+        channel: Channel,
+        chain: Option<usize>,
+        is_hop: bool,
+    ) -> Service {
         let target = ForwardNode {
             name: "target-0".to_owned(),
             addr: Target::parse("target.test:80").unwrap(),
@@ -160,9 +170,14 @@ impl Setting {
                         ping: Some(Duration::from_secs(15)),
                         max_frame: self.max_frame,
                         read: None,
+                        trusted: Arc::default(),
                     })
                 }),
                 mux: channel.has_mux().then(|| self.mux.clone()),
+                edge: Edge {
+                    proxy_protocol: is_hop && self.proxied.is_some(),
+                    ..Edge::default()
+                },
             },
             handler: Arc::new(Handler::new(kind)),
             chain,
@@ -184,6 +199,7 @@ impl Setting {
             addr: server(index).into(),
             dialer: Dialer {
                 channel,
+                proxy_protocol: self.proxied,
                 tls: channel.has_tls().then(|| TlsClient {
                     config: tls().1.clone(),
                     name: ServerName::try_from("server.test").unwrap(),

@@ -150,6 +150,7 @@ fn server_plan() -> WsServer {
         ping: None,
         max_frame: None,
         read: None,
+        trusted: Arc::default(),
     }
 }
 

@@ -136,6 +136,7 @@ impl Client {
         Ok(Agreed {
             compression: compression(fields)?,
             half_close: self.offered_half_close && offers_half_close(fields),
+            client: None,
         })
     }
 }
@@ -381,7 +382,8 @@ mod tests {
             response(&text).unwrap(),
             Some(Agreed {
                 compression: true,
-                half_close: true
+                half_close: true,
+                client: None,
             })
         );
     }

@@ -1,6 +1,7 @@
 //! The accepting side of an upgrade (RFC 6455, 4.2).
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +14,7 @@ use super::{
 use crate::error::{Cause, Fail};
 use crate::limits::Limits;
 use crate::plan::WsServer;
+use crate::route::client;
 use crate::wire::http1::{Fields, HeadSearch, Request, reason};
 use crate::wire::looks_like;
 
@@ -145,6 +147,7 @@ fn accept(plan: &WsServer, mux: bool, request: &Request, out: &mut Vec<u8>) -> A
     let agreed = Agreed {
         compression: plan.compression && offers_deflate(fields),
         half_close: mux && offers_half_close(fields),
+        client: named_client(plan, fields),
     };
     let key = fields.get("Sec-WebSocket-Key").unwrap_or_default();
     let mut head = format!(
@@ -189,6 +192,13 @@ fn accept(plan: &WsServer, mux: bool, request: &Request, out: &mut Vec<u8>) -> A
     head.push_str("\r\n");
     out.extend_from_slice(head.as_bytes());
     agreed
+}
+
+fn named_client(plan: &WsServer, fields: &Fields) -> Option<SocketAddr> {
+    match plan.trusted.is_empty() {
+        true => None,
+        false => client::forwarded(fields, &plan.trusted),
+    }
 }
 
 /// Any parameters will do: the fixed answer binds both sides to something that each can read.
@@ -323,6 +333,8 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn plan() -> WsServer {
@@ -335,6 +347,7 @@ mod tests {
             ping: None,
             max_frame: None,
             read: None,
+            trusted: Arc::default(),
         }
     }
 
@@ -518,7 +531,8 @@ mod tests {
             result.unwrap(),
             Some(Agreed {
                 compression: true,
-                half_close: true
+                half_close: true,
+                client: None
             })
         );
         assert_eq!(
