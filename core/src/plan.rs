@@ -4,6 +4,7 @@
 //! references and builds the TLS configurations before a plan exists.
 
 mod edge;
+mod site;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::route::Net;
 use crate::wire::proxy_protocol;
 
 pub use edge::Edge;
+pub use site::{Backend, Content, Document, Files, Found as FoundFile, Probe, Site};
 
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -234,6 +236,8 @@ pub struct Handler {
     /// `None` lets everybody in; an empty list lets nobody in.
     pub users: Option<Users>,
     pub http: Http,
+    /// `probeResist`: what those see who do not authenticate.
+    pub probe: Option<Arc<Probe>>,
     /// Forwarding: a PROXY header for the target goes in front of the client's bytes.
     pub proxy_protocol: Option<proxy_protocol::Version>,
     /// For TLS inside SOCKS5 (methods 0x80 and 0x82); `None` is `notls`.
@@ -252,6 +256,7 @@ impl Handler {
             kind,
             users: None,
             http: Http::default(),
+            probe: None,
             proxy_protocol: None,
             socks_tls: None,
             read_timeout: Duration::from_secs(15),

@@ -12,6 +12,7 @@ use super::check::word;
 use super::lower_channel as channel;
 use super::lower_edge as edge;
 use super::lower_node as node;
+use super::lower_site as site;
 use super::model::{self, Config};
 use super::options::{Options, Place};
 use crate::duration::Span;
@@ -234,6 +235,13 @@ impl Lowering<'_> {
             realm: options.text("authBasicRealm").unwrap_or(defaults.realm),
             agent: options.text("http.proxyAgent").unwrap_or(defaults.agent),
         };
+        handler.probe = site::probe(
+            self,
+            &options,
+            handler.users.is_some(),
+            &handler.http.headers,
+            at,
+        );
         let speaks_socks = matches!(kind, HandlerKind::Auto | HandlerKind::Socks5);
         if speaks_socks && !options.flag("notls") {
             match self.tls.server(model.tls.as_ref()) {

@@ -203,7 +203,7 @@ pub(super) fn tls_client(
 }
 
 /// `host` of `host:port`, without brackets.
-fn host_part(addr: &str) -> &str {
+pub(super) fn host_part(addr: &str) -> &str {
     let host = match addr.rsplit_once(':') {
         Some((host, port))
             if !port.ends_with(']') && (!host.contains(':') || host.ends_with(']')) =>

@@ -7,6 +7,7 @@ use ginnel_core::route::Net;
 use ginnel_core::wire::proxy_protocol::Version;
 
 use super::lower::Lowering;
+use super::lower_site as site;
 use super::options::Options;
 use super::value;
 
@@ -25,6 +26,7 @@ pub(super) fn apply(
     listener.edge = Edge {
         trusted: trusted.unwrap_or_default().into(),
         proxy_protocol: is_expected(to, service, at),
+        fallback: site::fallback(to, options, at),
     };
     if let Some(ws) = &mut listener.ws {
         Arc::make_mut(ws).trusted = listener.edge.trusted.clone();

@@ -8,6 +8,7 @@ pub mod lower;
 mod lower_channel;
 mod lower_edge;
 mod lower_node;
+mod lower_site;
 mod lower_users;
 pub mod model;
 pub mod normal;

@@ -26,7 +26,7 @@ use crate::error::{Cause, Fail};
 use crate::event::Event;
 use crate::layer::tls::Tls;
 use crate::layer::{Info, Up};
-use crate::plan::{ConnectorKind, Node};
+use crate::plan::{ConnectorKind, Node, TlsClient};
 use crate::time::Time;
 
 /// A relay node with `nodelay` may hold its response back for ever: go on without it after this long.
@@ -61,6 +61,8 @@ pub(super) struct Dial {
     failed: Vec<(usize, usize)>,
     /// On a stream of this session, opened before this dial began: if it dies now, a new one is tried.
     reused: Option<MuxId>,
+    /// With the target itself.
+    tls: Option<TlsClient>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +90,7 @@ impl Dial {
             retries: 0,
             failed: Vec::new(),
             reused: None,
+            tls: None,
         }
     }
 }
@@ -101,6 +104,21 @@ impl Engine {
         let dial = self.dials.insert(Dial { retries, ..dial });
         self.sessions[session].dial = Some(dial);
         self.attempt(dial);
+    }
+
+    /// Without a chain, and only once.
+    pub(super) fn start_direct_dial(
+        &mut self,
+        session: SessionId,
+        target: Target,
+        tls: Option<TlsClient>,
+    ) {
+        let service = self.sessions[session].service;
+        let until = self.now + self.plan.limits.dial;
+        let dial = Dial::new(Purpose::Session(session), service, target, until);
+        let dial = self.dials.insert(Dial { tls, ..dial });
+        self.sessions[session].dial = Some(dial);
+        self.enter(dial);
     }
 
     /// A dial for the mux session at the end of `route`.
@@ -232,6 +250,10 @@ impl Engine {
         let dial = &mut self.dials[id];
         let Some(node) = dial.route.nodes.get(dial.at).cloned() else {
             dial.stage_until = None;
+            if let Some(tls) = dial.tls.take() {
+                dial.stage = "TLS handshake";
+                return self.push_tls(link, Tls::client(&tls));
+            }
             return self.rise(link, level, Up::Ready(Info::default()));
         };
         dial.stage = "TLS and websocket handshake";

@@ -3,14 +3,17 @@
 
 use std::net::SocketAddr;
 
+use super::dial::Purpose;
 use super::link::{Link, Top};
-use super::{ConnMeta, DialId, Engine, LinkId};
+use super::session::Stage;
+use super::{ConnMeta, DialId, Engine, LinkId, SessionId};
+use crate::addr::Target;
 use crate::buffer::Rope;
-use crate::layer::{Found, Info, Up};
+use crate::handler::http;
+use crate::layer::ws::Ws;
+use crate::layer::{AnyLayer, Found, Info, Up};
 use crate::plan::Dialer;
 use crate::wire::proxy_protocol::{self, Header};
-
-use super::dial::Purpose;
 
 impl Engine {
     /// Layer `level` is ready. Returns the level to which its input goes from now on.
@@ -37,6 +40,14 @@ impl Engine {
                 link.layers.remove(level);
                 self.rise(id, level, Up::Ready(Info::default()));
             }
+            Found::Upgrade => {
+                link.layers.remove(level);
+                self.rise(id, level, Up::Ready(Info::default()));
+            }
+            Found::Stranger => {
+                link.layers.truncate(level);
+                self.open_site(id);
+            }
         }
         level
     }
@@ -54,6 +65,65 @@ impl Engine {
         if edge.trusts(link.meta.remote.ip()) {
             link.meta.remote = client;
         }
+    }
+
+    /// A stranger is shown the site.
+    fn open_site(&mut self, id: LinkId) {
+        let plan = self.plan.clone();
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        let Top::Incoming(service) = link.top else {
+            return;
+        };
+        link.deadline = None;
+        let listener = &plan.services[service].listener;
+        if let (Some(site), Some(ws)) = (&listener.edge.fallback, &listener.ws) {
+            let proxy = http::Proxy::site(site.clone(), ws.clone());
+            let session = self.new_session(id, service);
+            self.sessions[session].stage = Stage::Http(Box::new(proxy));
+        }
+    }
+
+    /// Who was shown the site knows the way in: the connection begins anew with this request.
+    pub(super) fn leave_site(&mut self, id: SessionId) {
+        let plan = self.plan.clone();
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        let (client, service) = (session.client, session.service);
+        let request = std::mem::take(&mut session.rx);
+        // The session ends without its client.
+        session.client = LinkId::default();
+        self.end_session(id, None);
+        let Some(link) = self.links.get_mut(client) else {
+            return;
+        };
+        link.top = Top::Incoming(service);
+        link.paused = false;
+        link.deadline = Some(self.now + plan.limits.handshake);
+        let listener = &plan.services[service].listener;
+        if let Some(ws) = &listener.ws {
+            let level = link.layers.len();
+            let layer = Ws::server(ws.clone(), listener.mux.is_some());
+            link.layers.push(AnyLayer::Ws(Box::new(layer)));
+            self.rise(client, level, Up::Ready(Info::default()));
+            self.rise(client, level, Up::Data(request));
+        }
+        self.link_timer(client);
+    }
+
+    /// A connection to the server of a site.
+    pub(super) fn reach(&mut self, id: SessionId, target: Target) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.target = Some(target.to_string());
+        let tls = match &session.stage {
+            Stage::Http(proxy) => proxy.backend().and_then(|backend| backend.tls.clone()),
+            _ => None,
+        };
+        self.start_direct_dial(id, target, tls);
     }
 
     /// The PROXY header that the node expects in front of everything else.

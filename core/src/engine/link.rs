@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, SessionId};
 use crate::buffer::Rope;
 use crate::error::{Cause, Eof, Fail};
+use crate::layer::gate::Gate;
 use crate::layer::proxied::Proxied;
 use crate::layer::tls::Tls;
 use crate::layer::ws::Ws;
@@ -138,6 +139,10 @@ impl Engine {
         }
         if let Some(ws) = &listener.ws {
             link.read_size = ws.read.unwrap_or(link.read_size);
+            if listener.edge.fallback.is_some() {
+                let gate = Gate::new(ws.clone());
+                link.layers.push(AnyLayer::Gate(Box::new(gate)));
+            }
             let layer = Ws::server(ws.clone(), listener.mux.is_some());
             link.layers.push(AnyLayer::Ws(Box::new(layer)));
         }

@@ -1,5 +1,6 @@
 //! Layers between a transport and what it carries: TLS and websocket, both roles, one interface.
 
+pub mod gate;
 pub mod proxied;
 pub mod tls;
 pub mod upgrade;
@@ -57,6 +58,10 @@ pub struct Info {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     Proxied(proxy_protocol::Header),
+    /// The right upgrade.
+    Upgrade,
+    /// Anything else.
+    Stranger,
 }
 
 /// A layer in either role. A violation is an error with its goodbye already in `down`; nothing is
@@ -80,6 +85,7 @@ pub trait Layer {
 /// The layers there are: one byte of tag instead of a pointer to functions.
 pub enum AnyLayer {
     Proxied(proxied::Proxied),
+    Gate(Box<gate::Gate>),
     Tls(tls::Tls),
     Ws(Box<ws::Ws>),
 }
@@ -88,6 +94,7 @@ impl Layer for AnyLayer {
     fn start(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
         match self {
             Self::Proxied(layer) => layer.start(cx, io),
+            Self::Gate(layer) => layer.start(cx, io),
             Self::Tls(layer) => layer.start(cx, io),
             Self::Ws(layer) => layer.start(cx, io),
         }
@@ -96,6 +103,7 @@ impl Layer for AnyLayer {
     fn recv(&mut self, cx: &mut Cx, wire: BytesMut, io: &mut Io) -> Result<(), Fail> {
         match self {
             Self::Proxied(layer) => layer.recv(cx, wire, io),
+            Self::Gate(layer) => layer.recv(cx, wire, io),
             Self::Tls(layer) => layer.recv(cx, wire, io),
             Self::Ws(layer) => layer.recv(cx, wire, io),
         }
@@ -104,6 +112,7 @@ impl Layer for AnyLayer {
     fn lower_end(&mut self, cx: &mut Cx, how: Eof, io: &mut Io) -> Result<(), Fail> {
         match self {
             Self::Proxied(layer) => layer.lower_end(cx, how, io),
+            Self::Gate(layer) => layer.lower_end(cx, how, io),
             Self::Tls(layer) => layer.lower_end(cx, how, io),
             Self::Ws(layer) => layer.lower_end(cx, how, io),
         }
@@ -112,6 +121,7 @@ impl Layer for AnyLayer {
     fn send(&mut self, cx: &mut Cx, data: &mut Rope, down: &mut Rope) -> Result<(), Fail> {
         match self {
             Self::Proxied(layer) => layer.send(cx, data, down),
+            Self::Gate(layer) => layer.send(cx, data, down),
             Self::Tls(layer) => layer.send(cx, data, down),
             Self::Ws(layer) => layer.send(cx, data, down),
         }
@@ -120,6 +130,7 @@ impl Layer for AnyLayer {
     fn finish(&mut self, cx: &mut Cx, down: &mut Rope) -> bool {
         match self {
             Self::Proxied(layer) => layer.finish(cx, down),
+            Self::Gate(layer) => layer.finish(cx, down),
             Self::Tls(layer) => layer.finish(cx, down),
             Self::Ws(layer) => layer.finish(cx, down),
         }
@@ -128,6 +139,7 @@ impl Layer for AnyLayer {
     fn abort(&mut self, cx: &mut Cx, why: &Fail, down: &mut Rope) {
         match self {
             Self::Proxied(layer) => layer.abort(cx, why, down),
+            Self::Gate(layer) => layer.abort(cx, why, down),
             Self::Tls(layer) => layer.abort(cx, why, down),
             Self::Ws(layer) => layer.abort(cx, why, down),
         }
@@ -136,6 +148,7 @@ impl Layer for AnyLayer {
     fn timeout(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
         match self {
             Self::Proxied(layer) => layer.timeout(cx, io),
+            Self::Gate(layer) => layer.timeout(cx, io),
             Self::Tls(layer) => layer.timeout(cx, io),
             Self::Ws(layer) => layer.timeout(cx, io),
         }
@@ -144,6 +157,7 @@ impl Layer for AnyLayer {
     fn next_timeout(&self) -> Option<Time> {
         match self {
             Self::Proxied(layer) => layer.next_timeout(),
+            Self::Gate(layer) => layer.next_timeout(),
             Self::Tls(layer) => layer.next_timeout(),
             Self::Ws(layer) => layer.next_timeout(),
         }

@@ -11,6 +11,7 @@ mod server;
 
 pub use client::Client;
 pub use server::Server;
+pub(crate) use server::is_upgrade;
 
 /// Offered and answered, parameters included: no context survives a message (RFC 7692, 7.1.1).
 const DEFLATE: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
@@ -29,7 +30,7 @@ pub struct Agreed {
     pub client: Option<SocketAddr>,
 }
 
-fn head_limits(limits: &Limits) -> HeadLimits {
+pub(super) fn head_limits(limits: &Limits) -> HeadLimits {
     HeadLimits {
         bytes: limits.head,
         fields: limits.fields,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::Site;
 use crate::route::Net;
 
 /// The outermost side of a listener.
@@ -12,6 +13,8 @@ pub struct Edge {
     pub trusted: Arc<[Net]>,
     /// Connections begin with a PROXY header: all of them, or with `trusted` those of the trusted.
     pub proxy_protocol: bool,
+    /// Websocket: whatever is not the right upgrade is for this site.
+    pub fallback: Option<Arc<Site>>,
 }
 
 impl Edge {

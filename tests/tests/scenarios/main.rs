@@ -7,5 +7,6 @@ mod http;
 mod options;
 mod process;
 mod reload;
+mod site;
 mod targets;
 mod upgrade;

@@ -102,6 +102,13 @@ impl Server {
     }
 }
 
+/// Whether a listener with this plan would switch.
+pub(crate) fn is_upgrade(plan: &WsServer, request: &Request) -> bool {
+    let hosts = request.fields.all("Host").count();
+    let hosts_fit = hosts == 1 || (hosts == 0 && request.minor == 0);
+    hosts_fit && judge(plan, request).is_ok()
+}
+
 /// gost's checks in gost's order, and the host.
 fn judge(plan: &WsServer, request: &Request) -> Result<(), Refusal> {
     let fields = &request.fields;
