@@ -62,7 +62,7 @@ pub(super) struct Dial {
     /// On a stream of this session, opened before this dial began: if it dies now, a new one is tried.
     reused: Option<MuxId>,
     /// With the target itself.
-    tls: Option<TlsClient>,
+    pub(super) tls: Option<TlsClient>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub(super) enum Purpose {
 }
 
 impl Dial {
-    fn new(purpose: Purpose, service: usize, target: Target, until: Time) -> Self {
+    pub(super) fn new(purpose: Purpose, service: usize, target: Target, until: Time) -> Self {
         Self {
             purpose,
             service,
@@ -106,21 +106,6 @@ impl Engine {
         self.attempt(dial);
     }
 
-    /// Without a chain, and only once.
-    pub(super) fn start_direct_dial(
-        &mut self,
-        session: SessionId,
-        target: Target,
-        tls: Option<TlsClient>,
-    ) {
-        let service = self.sessions[session].service;
-        let until = self.now + self.plan.limits.dial;
-        let dial = Dial::new(Purpose::Session(session), service, target, until);
-        let dial = self.dials.insert(Dial { tls, ..dial });
-        self.sessions[session].dial = Some(dial);
-        self.enter(dial);
-    }
-
     /// A dial for the mux session at the end of `route`.
     pub(super) fn start_mux_dial(&mut self, service: usize, key: HubKey, route: Route) -> DialId {
         let target = route.nodes[route.nodes.len() - 1].addr.clone();
@@ -149,7 +134,7 @@ impl Engine {
     }
 
     /// Begins a route: at a mux session where there is one, else with a socket.
-    fn enter(&mut self, id: DialId) {
+    pub(super) fn enter(&mut self, id: DialId) {
         let dial = &self.dials[id];
         // A dial for a mux session may itself begin on a stream of an earlier one.
         let before = match dial.purpose {

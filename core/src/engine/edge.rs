@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use super::dial::Purpose;
+use super::dial::{Dial, Purpose};
 use super::link::{Link, Top};
 use super::session::Stage;
 use super::{ConnMeta, DialId, Engine, LinkId, SessionId};
@@ -12,7 +12,7 @@ use crate::buffer::Rope;
 use crate::handler::http;
 use crate::layer::ws::Ws;
 use crate::layer::{AnyLayer, Found, Info, Up};
-use crate::plan::Dialer;
+use crate::plan::{Dialer, TlsClient};
 use crate::wire::proxy_protocol::{self, Header};
 
 impl Engine {
@@ -124,6 +124,17 @@ impl Engine {
             _ => None,
         };
         self.start_direct_dial(id, target, tls);
+    }
+
+    /// Without a chain, and only once.
+    fn start_direct_dial(&mut self, session: SessionId, target: Target, tls: Option<TlsClient>) {
+        let service = self.sessions[session].service;
+        let until = self.now + self.plan.limits.dial;
+        let mut dial = Dial::new(Purpose::Session(session), service, target, until);
+        dial.tls = tls;
+        let dial = self.dials.insert(dial);
+        self.sessions[session].dial = Some(dial);
+        self.enter(dial);
     }
 
     /// The PROXY header that the node expects in front of everything else.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use ginnel_core::addr::Target;
 use ginnel_core::plan::{
-    Chain, Channel, Connector, ConnectorKind, Dialer, Edge, Forward, ForwardNode, Handler,
-    HandlerKind, Hop, Listener as ListenerPlan, Mux, Node, Plan, Selector, Service, TlsClient,
-    WsClient, WsServer,
+    Chain, Channel, Connector, ConnectorKind, Content, Dialer, Edge, Forward, ForwardNode, Handler,
+    HandlerKind, Hop, Listener as ListenerPlan, Mux, Node, Plan, Selector, Service, Site,
+    TlsClient, WsClient, WsServer,
 };
 use ginnel_core::wire::proxy_protocol::Version;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -38,7 +38,9 @@ pub struct Setting {
     max_frame: Option<usize>,
     nodelay: bool,
     /// A PROXY header goes in front of each hop.
-    proxied: Option<Version>,
+    pub proxied: Option<Version>,
+    /// The hops look like a web site.
+    hidden: bool,
     /// The target speaks first, this many bytes.
     pub speaker: Option<usize>,
     pub cuts: bool,
@@ -87,6 +89,7 @@ impl Setting {
             max_frame: random.chance(4).then(|| 50 + random.below(3000)),
             nodelay: random.chance(2),
             proxied: [None, None, Some(Version::V1), Some(Version::V2)][random.below(4)],
+            hidden: random.chance(3),
             speaker: None,
             cuts: false,
         }
@@ -176,6 +179,13 @@ impl Setting {
                 mux: channel.has_mux().then(|| self.mux.clone()),
                 edge: Edge {
                     proxy_protocol: is_hop && self.proxied.is_some(),
+                    fallback: self.hidden.then(|| {
+                        Arc::new(Site {
+                            content: Content::Status(404),
+                            headers: Vec::new(),
+                            epoch: None,
+                        })
+                    }),
                     ..Edge::default()
                 },
             },

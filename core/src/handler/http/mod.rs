@@ -14,31 +14,26 @@
 mod body;
 mod exchange;
 mod fields;
+mod front;
 mod reply;
 mod request;
 mod response;
 mod site;
 
-use std::sync::Arc;
-
 use bytes::BytesMut;
 
 use self::body::Body;
 use self::exchange::{Begun, Exchange, Stage};
+use self::front::Front;
 use self::request::Order;
 use self::site::{Serving, Turn};
 use crate::addr::Target;
 use crate::buffer::Rope;
 use crate::error::{Cause, Fail};
 use crate::handler::Cx;
-use crate::layer::upgrade::is_upgrade;
 use crate::limits::Limits;
-use crate::plan::{Backend, Site, WsServer};
 use crate::time::Time;
 use crate::wire::http1::{HeadLimits, HeadSearch, Request};
-
-/// Bytes of our own answers that are produced at once.
-const SERVED: usize = 64 * 1024;
 
 /// Where the proxy puts what it has to say.
 pub struct Io<'a> {
@@ -95,39 +90,9 @@ pub struct Proxy {
     must_reset: bool,
 }
 
-#[derive(Debug)]
-struct Front {
-    site: Arc<Site>,
-    ws: Arc<WsServer>,
-    /// When a connection without a request is closed.
-    idle_by: Option<Time>,
-}
-
 impl Proxy {
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// No proxy at all: a site, until a request is the upgrade that `ws` waits for.
-    pub fn site(site: Arc<Site>, ws: Arc<WsServer>) -> Self {
-        Self {
-            front: Some(Box::new(Front {
-                site,
-                ws,
-                idle_by: None,
-            })),
-            ..Self::default()
-        }
-    }
-
-    /// The server of the site that the request at hand is for.
-    pub fn backend(&self) -> Option<&Backend> {
-        self.exchange.as_deref()?.site.as_ref()?.backend()
-    }
-
-    /// More is to come as soon as the client's queue has room: call [`client`](Self::client) then.
-    pub fn wants_room(&self) -> bool {
-        self.stalled
     }
 
     /// Takes what it can use of the client's bytes.
@@ -296,16 +261,6 @@ impl Proxy {
         Err(self.bad_gateway(cx, fail, io))
     }
 
-    fn idle_by(&self) -> Option<Time> {
-        self.front.as_deref()?.idle_by
-    }
-
-    fn idle(&mut self, by: Option<Time>) {
-        if let Some(front) = &mut self.front {
-            front.idle_by = by;
-        }
-    }
-
     /// Method and target of the request at hand.
     pub fn request(&self) -> Option<(&str, &Target)> {
         self.exchange
@@ -416,47 +371,6 @@ impl Proxy {
         }
         self.upstream = None;
         Ok(Some(exchange.ask()))
-    }
-
-    /// What a request wants of us, or of the site that hides us.
-    fn order(&self, cx: &Cx, request: &Request) -> Result<Order, Fail> {
-        let for_site = |site: &Arc<Site>| {
-            let turn = site::turn(site, cx, request);
-            Ok(Order::Site(site.clone(), turn))
-        };
-        if let Some(front) = &self.front {
-            return match is_upgrade(&front.ws, request) {
-                true => Ok(Order::Upgrade),
-                false => for_site(&front.site),
-            };
-        }
-        match (request::read(cx, request), &cx.plan.probe) {
-            (Err(fail), Some(probe))
-                if fail.cause == Cause::Auth && !request::knocks(probe, request) =>
-            {
-                for_site(&probe.site)
-            }
-            (order, _) => order,
-        }
-    }
-
-    /// Goes on with an answer of ours. `None`: there is none, and the next request may come.
-    fn serve(&mut self, io: &mut Io) -> Option<Ask> {
-        self.stalled = false;
-        while let Some(serving) = &mut self.serving {
-            if io.to_client.len() >= SERVED {
-                self.stalled = true;
-                return Some(Ask::More);
-            }
-            if serving.pass(io.to_client) {
-                let keep = serving.keep;
-                self.serving = None;
-                if !keep {
-                    return Some(self.close());
-                }
-            }
-        }
-        None
     }
 
     /// Passes the request body on; once it is complete, the wait for the response begins.
@@ -581,43 +495,10 @@ impl Proxy {
         Ask::Close
     }
 
-    fn refuse(&mut self, cx: &Cx, fail: Fail, request: Option<&Request>, io: &mut Io) -> Fail {
-        let to_head = request.is_some_and(|request| request.method == "HEAD");
-        let site = match (&self.front, &cx.plan.probe) {
-            (Some(front), _) => Some(&front.site),
-            // Who sends no request has not authenticated either.
-            (None, Some(probe)) if request.is_none() => Some(&probe.site),
-            _ => None,
-        };
-        match site {
-            Some(site) => {
-                let status = reply::refusal_status(fail.cause);
-                site::last_words(site, cx.now, status, to_head, io.to_client);
-            }
-            None => reply::refuse(cx, &fail, request, io.to_client),
-        }
-        self.close();
-        fail
-    }
-
     fn bad_gateway(&mut self, cx: &Cx, fail: Fail, io: &mut Io) -> Fail {
         self.answer_bad_gateway(cx, fail.cause, io);
         self.close();
         fail
-    }
-
-    fn answer_bad_gateway(&mut self, cx: &Cx, cause: Cause, io: &mut Io) {
-        let Some(exchange) = self.exchange.as_deref() else {
-            return;
-        };
-        let to_head = exchange.asked.to_head;
-        match &exchange.site {
-            Some(site) => {
-                let status = reply::upstream_status(cause);
-                site::last_words(site, cx.now, status, to_head, io.to_client);
-            }
-            None => reply::bad_gateway(cx, &exchange.target, cause, to_head, io.to_client),
-        }
     }
 
     /// The response cannot be completed.
