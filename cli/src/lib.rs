@@ -15,6 +15,7 @@ pub mod reload;
 pub mod report;
 pub mod run;
 pub mod secrets;
+pub mod site;
 pub mod tls;
 pub mod url;
 pub mod workers;

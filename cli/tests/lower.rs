@@ -460,8 +460,12 @@ fn what_would_be_unsafe_to_ignore_is_refused() {
         (&["-L", "ws://:1?climiter=5"], "climiter"),
         (&["-L", "ws://:1?interface=eth0"], "interface"),
         (
-            &["-L", ":1", "-F", "ws://h:1?proxyProtocol=1"],
-            "proxyProtocol",
+            &["-L", ":1", "-F", "ws://h:1?proxyProtocol=3"],
+            "proxyProtocol: expected 1 or 2",
+        ),
+        (
+            &["-L", "ws://:1?trustedProxies=10.0.0.0/8,me"],
+            "expected networks such as 10.0.0.0/8, got \"me\"",
         ),
         (&["-L", "ss://:1"], "\"ss\" is gost's, but not supported"),
         (&["-L", "kcp://:1"], "\"kcp\" is gost's, but not supported"),

@@ -1,5 +1,8 @@
 //! TLS configurations against each other, in memory, and what is said about unusable files.
 
+#[path = "tls/names.rs"]
+mod names;
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -169,7 +169,7 @@
 //! };
 //! let service = Service {
 //!     name: "service-0".into(),
-//!     listener: Listener { channel: Channel::Tcp, tls: None, ws: None, mux: None },
+//!     listener: Listener { channel: Channel::Tcp, tls: None, ws: None, mux: None, edge: Edge::default() },
 //!     handler: Arc::new(Handler::new(HandlerKind::Forward)),
 //!     chain: None,
 //!     forward: Some(Forward { nodes: vec![node], selector: Selector::default() }),

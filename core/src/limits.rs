@@ -33,6 +33,8 @@ pub struct Limits {
     pub fin_hold: Duration,
     /// Time for the last bytes of a closing connection to leave.
     pub linger: Duration,
+    /// A connection to the site in front of a listener, between two requests.
+    pub http_keep: Duration,
     /// An HTTP upstream connection kept for the next request of the same client.
     pub http_idle: Duration,
 }
@@ -54,6 +56,7 @@ impl Default for Limits {
             half_close: Duration::from_secs(60),
             fin_hold: Duration::from_secs(10),
             linger: Duration::from_secs(5),
+            http_keep: Duration::from_secs(65),
             http_idle: Duration::from_secs(30),
         }
     }

@@ -394,5 +394,6 @@ fn any_path() -> WsServer {
         ping: None,
         max_frame: None,
         read: None,
+        trusted: std::sync::Arc::default(),
     }
 }

@@ -3,7 +3,9 @@
 //! Nothing here is text that still has to be understood: the command line reads files, checks
 //! references and builds the TLS configurations before a plan exists.
 
+mod edge;
 mod ping;
+mod site;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +17,11 @@ use subtle::ConstantTimeEq;
 
 use crate::addr::Target;
 use crate::limits::Limits;
+use crate::route::Net;
+use crate::wire::proxy_protocol;
+
+pub use edge::Edge;
+pub use site::{Backend, Content, Document, Files, Found as FoundFile, Probe, Site};
 
 pub use ping::Ping;
 
@@ -113,6 +120,7 @@ pub struct Listener {
     pub tls: Option<Arc<ServerConfig>>,
     pub ws: Option<Arc<WsServer>>,
     pub mux: Option<Mux>,
+    pub edge: Edge,
 }
 
 /// The dialing side of a channel.
@@ -122,6 +130,8 @@ pub struct Dialer {
     pub tls: Option<TlsClient>,
     pub ws: Option<Arc<WsClient>>,
     pub mux: Option<Mux>,
+    /// A PROXY header goes in front of everything else.
+    pub proxy_protocol: Option<proxy_protocol::Version>,
     /// TLS and upgrade together; the whole dial has its own limit.
     pub handshake_timeout: Duration,
 }
@@ -153,6 +163,8 @@ pub struct WsServer {
     pub max_frame: Option<usize>,
     /// Bytes of one read from the socket; `None`: as the engine's limits say.
     pub read: Option<usize>,
+    /// Proxies whose requests may name the client.
+    pub trusted: Arc<[Net]>,
 }
 
 /// Options of a dialing websocket layer.
@@ -230,6 +242,10 @@ pub struct Handler {
     /// `None` lets everybody in; an empty list lets nobody in.
     pub users: Option<Users>,
     pub http: Http,
+    /// `probeResist`: what those see who do not authenticate.
+    pub probe: Option<Arc<Probe>>,
+    /// Forwarding: a PROXY header for the target goes in front of the client's bytes.
+    pub proxy_protocol: Option<proxy_protocol::Version>,
     /// For TLS inside SOCKS5 (methods 0x80 and 0x82); `None` is `notls`.
     pub socks_tls: Option<Arc<ServerConfig>>,
     /// Limit for the negotiation with the client.
@@ -246,6 +262,8 @@ impl Handler {
             kind,
             users: None,
             http: Http::default(),
+            probe: None,
+            proxy_protocol: None,
             socks_tls: None,
             read_timeout: Duration::from_secs(15),
             response_timeout: Some(Duration::from_secs(15)),

@@ -1,12 +1,16 @@
 //! Interoperation with the real gost, in both directions. What gost itself cannot do is not asked of
 //! it: half-close inside a mux or behind SOCKS5 and relay, and the banners of `hears_a_banner`.
 
+#[path = "gost/proxy_header.rs"]
+mod proxy_header;
+
 use ginnel_tests::check::{self, KIB, MIB, Targets};
 use ginnel_tests::client::{Dest, Proxy, Refused, Speak};
 use ginnel_tests::config::{self, Node, Service};
 use ginnel_tests::gost::{self, NEWEST, STABLE};
 use ginnel_tests::pair::{Inside, Link, Pair, every_heartbeat, every_nodelay, every_option};
 use ginnel_tests::{Program, Runtime};
+use proxy_header::proxy_header;
 use serde_json::json;
 
 const CHANNELS: [&str; 4] = ["ws", "wss", "mws", "mwss"];
@@ -308,7 +312,8 @@ fn mixed_chain(case: &Case) {
 macro_rules! cases {
     ($($module:ident: $version:ident $gost:ident $runtime:ident;)*) => {
         $(cases!(@module $module $version $gost $runtime
-            every_protocol credentials no_target options other_path heartbeat liveness nodelay mixed_chain);)*
+            every_protocol credentials no_target options other_path heartbeat liveness nodelay mixed_chain
+            proxy_header);)*
     };
     (@module $module:ident $version:ident $gost:ident $runtime:ident $($check:ident)*) => {
         mod $module {

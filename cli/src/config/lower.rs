@@ -10,7 +10,9 @@ use ginnel_core::plan::{
 
 use super::check::word;
 use super::lower_channel as channel;
+use super::lower_edge as edge;
 use super::lower_node as node;
+use super::lower_site as site;
 use super::model::{self, Config};
 use super::options::{Options, Place};
 use crate::duration::Span;
@@ -181,7 +183,13 @@ impl Lowering<'_> {
                 .iter()
                 .position(|one| one.name == handler_model.chain),
         };
-        let (listener, handler) = (listener?, handler?);
+        let (mut listener, handler) = (listener?, handler?);
+        let listener_options = Options {
+            place: Place::Listener,
+            word: word(&listener_model.r#type, Place::Listener),
+            map: &listener_model.metadata,
+        };
+        edge::apply(self, &mut listener, &options, &listener_options, at);
         match (handler.kind, &forward) {
             (HandlerKind::Forward, None)
                 if service.forwarder.is_none() && !passes_on(chain, chains) =>
@@ -224,12 +232,20 @@ impl Lowering<'_> {
             handler.response_timeout = wait;
         }
         handler.idle_timeout = options.time("idleTimeout");
+        handler.proxy_protocol = edge::version(self, &[&options], at);
         let defaults = Http::default();
         handler.http = Http {
             headers: channel::headers(self, &options, "http.header", at),
             realm: options.text("authBasicRealm").unwrap_or(defaults.realm),
             agent: options.text("http.proxyAgent").unwrap_or(defaults.agent),
         };
+        handler.probe = site::probe(
+            self,
+            &options,
+            handler.users.is_some(),
+            &handler.http.headers,
+            at,
+        );
         let speaks_socks = matches!(kind, HandlerKind::Auto | HandlerKind::Socks5);
         if speaks_socks && !options.flag("notls") {
             match self.tls.server(model.tls.as_ref()) {
@@ -277,6 +293,13 @@ impl Lowering<'_> {
             if !matches!(node.network.as_str(), "" | "tcp" | "tcp4" | "tcp6") {
                 let text = format_args!("{}: network {} is not supported", node.name, node.network);
                 self.findings.error(at, text);
+            }
+            if options.get("proxyProtocol").is_some() {
+                let text = format_args!(
+                    "{}: proxyProtocol has no effect on a target: set it for the handler",
+                    node.name
+                );
+                self.findings.warn(at, text);
             }
             Some(ForwardNode {
                 name: node.name.clone(),

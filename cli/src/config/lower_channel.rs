@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ginnel_core::limits::Limits;
-use ginnel_core::plan::{Channel, Dialer, Listener, Mux, Ping, TlsClient, WsClient, WsServer};
+use ginnel_core::plan::{
+    Channel, Dialer, Edge, Listener, Mux, Ping, TlsClient, WsClient, WsServer,
+};
 use rustls::pki_types::ServerName;
 
 use super::check::word;
@@ -68,6 +70,7 @@ pub(super) fn listener(
             Some(mux) => Some(mux?),
             None => None,
         },
+        edge: Edge::default(),
     })
 }
 
@@ -144,6 +147,7 @@ pub(super) fn dialer(
         tls,
         ws,
         mux,
+        proxy_protocol: None,
         handshake_timeout: handshake.unwrap_or(Limits::default().handshake),
     })
 }
@@ -197,7 +201,7 @@ pub(super) fn tls_client(
 }
 
 /// `host` of `host:port`, without brackets.
-fn host_part(addr: &str) -> &str {
+pub(super) fn host_part(addr: &str) -> &str {
     let host = match addr.rsplit_once(':') {
         Some((host, port))
             if !port.ends_with(']') && (!host.contains(':') || host.ends_with(']')) =>
@@ -227,6 +231,7 @@ fn ws_server(to: &mut Lowering<'_>, options: &Options<'_>, at: &str) -> Option<W
         ping: ping(options),
         max_frame: size(options, "writeBufferSize"),
         read: size(options, "readBufferSize"),
+        trusted: Arc::default(),
     })
 }
 

@@ -8,6 +8,7 @@ use ginnel_core::plan::{Connector, ConnectorKind, Dialer, Hop, Node};
 use super::check::word;
 use super::lower::{Lowering, weight};
 use super::lower_channel as channel;
+use super::lower_edge as edge;
 use super::lower_users::user_lines;
 use super::model;
 use super::options::{Options, Place};
@@ -23,8 +24,13 @@ pub(super) fn hop(to: &mut Lowering<'_>, model: &model::Hop) -> Option<Hop> {
     let at = &model.origin;
     let selector = to.selector(model.selector.as_ref(), at);
     let nodes = model.nodes.iter().flatten();
+    let hop_options = Options {
+        place: Place::Hop,
+        word: "",
+        map: &model.metadata,
+    };
     let nodes = nodes
-        .filter_map(|one| node(to, one, at).map(Arc::new))
+        .filter_map(|one| node(to, one, &hop_options, at).map(Arc::new))
         .collect();
     Some(Hop {
         name: model.name.clone(),
@@ -33,7 +39,7 @@ pub(super) fn hop(to: &mut Lowering<'_>, model: &model::Hop) -> Option<Hop> {
     })
 }
 
-fn node(to: &mut Lowering<'_>, model: &model::Node, at: &str) -> Option<Node> {
+fn node(to: &mut Lowering<'_>, model: &model::Node, hop: &Options<'_>, at: &str) -> Option<Node> {
     if !matches!(model.network.as_str(), "" | "tcp" | "tcp4" | "tcp6") {
         let text = format_args!("{}: network {} is not supported", model.name, model.network);
         to.findings.error(at, text);
@@ -49,13 +55,14 @@ fn node(to: &mut Lowering<'_>, model: &model::Node, at: &str) -> Option<Node> {
         (_, addr) => to.target(addr, &model.name, at),
     };
     let dialer = channel::dialer(to, &model.dialer.clone().unwrap_or_default(), model, at);
-    let dialer = dialer?;
+    let mut dialer = dialer?;
     let connector = connector(to, kind, &part, word, model, &dialer, at);
     let options = Options {
         place: Place::Node,
         word: "",
         map: &model.metadata,
     };
+    dialer.proxy_protocol = edge::version(to, &[&options, hop], at);
     Some(Node {
         name: model.name.clone(),
         addr: addr?,

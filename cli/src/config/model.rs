@@ -281,6 +281,20 @@ pub struct Tls {
     pub reject_unknown_sni: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub server_names: Vec<String>,
+    /// Not gost's: shown to clients that ask for their names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Certificate>,
+}
+
+/// One of several certificates of a listener.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Certificate {
+    pub cert_file: String,
+    pub key_file: String,
+    /// In place of the names in the certificate.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub server_names: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

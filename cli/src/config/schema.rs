@@ -253,6 +253,13 @@ static TLS: Schema = plain(&[
     ("organization", Text),
     ("rejectUnknownSNI", Bool),
     ("serverNames", Texts),
+    ("certificates", List(&CERTIFICATE)),
+]);
+
+static CERTIFICATE: Schema = plain(&[
+    ("certFile", Text),
+    ("keyFile", Text),
+    ("serverNames", Texts),
 ]);
 
 static TLS_OPTIONS: Schema = plain(&[

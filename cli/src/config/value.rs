@@ -101,6 +101,18 @@ pub fn to_text(value: &Value) -> Option<String> {
     }
 }
 
+/// A list, or text with commas; blanks around the words do not count.
+pub fn to_texts(value: &Value) -> Vec<String> {
+    let list = match value {
+        Value::Array(list) => list.iter().filter_map(to_text).collect(),
+        one => to_text(one).map_or_else(Vec::new, |text| {
+            text.split(',').map(str::to_owned).collect::<Vec<_>>()
+        }),
+    };
+    let words = list.iter().map(|word| word.trim().to_owned());
+    words.filter(|word| !word.is_empty()).collect()
+}
+
 /// The value as a message shows it.
 pub fn describe(value: &Value) -> String {
     match value {

@@ -57,7 +57,7 @@ fn hop(key: &mut String, config: &Config, name: &str) {
     }
 }
 
-/// The contents of all files of users and CAs that the configuration names.
+/// The contents of all files of users, CAs and sites that the configuration names.
 pub fn contents(config: &Config) -> String {
     let mut key = String::new();
     add(&mut key, &config.services, Certificate::Watched);
@@ -92,6 +92,14 @@ fn files(key: &mut String, value: &Value, certificate: Certificate) {
                     ("file", _) => value.as_str().or_else(|| value.get("path")?.as_str()),
                     _ => None,
                 };
+                let site = ["fallback", "probeResist", "probe_resist"]
+                    .iter()
+                    .any(|one| one.eq_ignore_ascii_case(name));
+                if let Some(path) = value.as_str().and_then(|text| text.strip_prefix("file:"))
+                    && site
+                {
+                    key.push_str(&crate::site::listing(path));
+                }
                 match path {
                     Some(path) => key.push_str(&content(path)),
                     None => files(key, value, certificate),

@@ -45,7 +45,7 @@ pub struct Keeper {
     pub running: Running,
     /// As it is applied.
     pub config: Config,
-    /// What its files of users and CAs held, and what they hold now if that is yet to settle.
+    /// What its files of users, CAs and sites held, and what they hold now if that is yet to settle.
     pub contents: String,
     pub settling: Option<String>,
     /// Between looks at files.
@@ -188,10 +188,11 @@ impl Keeper {
         match self.apply(loaded) {
             Ok((counts, _)) => self
                 .logger
-                .info(&format!("files of users or CAs changed: {counts}")),
+                .info(&format!("files of users, CAs or sites changed: {counts}")),
             Err(error) => {
-                let text =
-                    format!("files of users or CAs changed: kept what was read before: {error}");
+                let text = format!(
+                    "files of users, CAs or sites changed: kept what was read before: {error}"
+                );
                 self.logger.log(Level::Error, &text, &[]);
             }
         }

@@ -1,6 +1,7 @@
 //! TLS configurations from `tls` sections: what may be wrong with the files is found here, at start.
 
 mod certificate;
+mod choice;
 mod files;
 mod live;
 mod verify;
@@ -9,8 +10,6 @@ use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
-use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use crate::config::model::{Tls, TlsOptions};
@@ -99,25 +98,44 @@ impl Maker {
         let builder = match ca.as_str() {
             "" => builder.with_no_client_auth(),
             path => builder.with_client_cert_verifier(
-                WebPkiClientVerifier::builder_with_provider(
-                    Arc::new(files::roots(path)?),
+                verify::TrustedClient::new(
+                    files::certificates("caFile", path)?,
+                    files::roots(path)?,
                     provider,
                 )
-                .build()
                 .map_err(|error| format!("caFile {path}: {error}"))?,
             ),
         };
-        if !self.shown.iter().any(|one| Arc::ptr_eq(one, &key)) {
-            self.shown.push(key.clone());
+        self.show(&key);
+        let mut others = Vec::new();
+        for (index, other) in tls.certificates.iter().enumerate() {
+            let section = Tls {
+                cert_file: other.cert_file.clone(),
+                key_file: other.key_file.clone(),
+                ..Tls::default()
+            };
+            let key = self.certificates.files(&section);
+            let key = key.map_err(|error| format!("certificates[{index}]: {error}"))?;
+            self.show(&key);
+            let names = other.server_names.clone();
+            others.push(choice::Other { key, names });
         }
-        let names = tls.server_names.clone();
-        let reject = tls.reject_unknown_sni;
-        let mut config =
-            builder.with_cert_resolver(Arc::new(OneCertificate { key, reject, names }));
+        let mut config = builder.with_cert_resolver(Arc::new(choice::Choice {
+            key,
+            others,
+            reject: tls.reject_unknown_sni,
+            names: tls.server_names.clone(),
+        }));
         config.alpn_protocols = alpn(&options);
         config.enable_secret_extraction = true;
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| error.to_string())?;
         Ok(Arc::new(config))
+    }
+
+    fn show(&mut self, key: &Arc<Live>) {
+        if !self.shown.iter().any(|one| Arc::ptr_eq(one, key)) {
+            self.shown.push(key.clone());
+        }
     }
 
     fn make_client(&self, tls: &Tls) -> Result<Arc<ClientConfig>, String> {
@@ -302,24 +320,4 @@ fn system_roots() -> Result<(Vec<CertificateDer<'static>>, RootCertStore), Strin
         ));
     }
     Ok((found.certs, roots))
-}
-
-#[derive(Debug)]
-struct OneCertificate {
-    key: Arc<Live>,
-    /// `rejectUnknownSNI`: a client must ask for one of `names`, or for any name if there are none.
-    reject: bool,
-    names: Vec<String>,
-}
-
-impl ResolvesServerCert for OneCertificate {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let known = match hello.server_name() {
-            None => false,
-            Some(name) => {
-                self.names.is_empty() || self.names.iter().any(|one| one.eq_ignore_ascii_case(name))
-            }
-        };
-        (!self.reject || known).then(|| self.key.current())
-    }
 }

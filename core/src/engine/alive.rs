@@ -27,7 +27,7 @@ impl Engine {
         let ws = self.links.get_mut(id).and_then(|link| {
             link.layers.iter_mut().find_map(|layer| match layer {
                 AnyLayer::Ws(ws) => Some(ws),
-                AnyLayer::Tls(_) => None,
+                _ => None,
             })
         });
         if let Some(ws) = ws {
@@ -71,7 +71,7 @@ impl Engine {
     pub(super) fn ws(&self, id: LinkId) -> Option<&Ws> {
         match self.links.get(id)?.layers.last()? {
             AnyLayer::Ws(ws) => Some(ws),
-            AnyLayer::Tls(_) => None,
+            _ => None,
         }
     }
 

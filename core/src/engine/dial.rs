@@ -26,7 +26,7 @@ use crate::error::{Cause, Fail};
 use crate::event::{ConnectionNo, Traced};
 use crate::layer::tls::Tls;
 use crate::layer::{Info, Up};
-use crate::plan::{ConnectorKind, Node};
+use crate::plan::{ConnectorKind, Node, TlsClient};
 use crate::time::Time;
 
 /// A relay node with `nodelay` may hold its response back for ever: go on without it after this long.
@@ -65,6 +65,8 @@ pub(super) struct Dial {
     pub(super) lost: u32,
     /// When to begin again.
     pub(super) retry_at: Option<Time>,
+    /// With the target itself.
+    pub(super) tls: Option<TlsClient>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +80,7 @@ impl Dial {
         matches!(self.purpose, Purpose::Mux(_))
     }
 
-    fn new(purpose: Purpose, service: usize, target: Target, until: Time) -> Self {
+    pub(super) fn new(purpose: Purpose, service: usize, target: Target, until: Time) -> Self {
         Self {
             purpose,
             service,
@@ -98,6 +100,7 @@ impl Dial {
             mux: None,
             lost: 0,
             retry_at: None,
+            tls: None,
         }
     }
 }
@@ -247,11 +250,16 @@ impl Engine {
         let dial = &mut self.dials[id];
         let Some(node) = dial.route.nodes.get(dial.at).cloned() else {
             dial.stage_until = None;
+            if let Some(tls) = dial.tls.take() {
+                dial.stage = "TLS handshake";
+                return self.push_tls(link, Tls::client(&tls));
+            }
             return self.rise(link, level, Up::Ready(Info::default()));
         };
         dial.stage = "TLS and websocket handshake";
         dial.stage_until = Some(self.now + node.dialer.handshake_timeout);
         self.dial_timer(id);
+        self.send_proxy_header(id, link, &node.dialer);
         if let Err(fail) = self.push_client_layers(link, &node.dialer) {
             return self.link_failed(link, fail);
         }
@@ -454,6 +462,10 @@ impl Engine {
     pub(super) fn dial_route(&self, id: DialId) -> Option<(usize, Route)> {
         let dial = self.dials.get(id)?;
         Some((dial.service, dial.route.clone()))
+    }
+
+    pub(super) fn dial_purpose(&self, id: DialId) -> Option<&Purpose> {
+        self.dials.get(id).map(|dial| &dial.purpose)
     }
 
     pub(super) fn take_mux_dial(&mut self, id: DialId) -> Option<(HubKey, Arc<Node>, BytesMut)> {

@@ -83,6 +83,11 @@ impl Engine {
                     self.http_drop_upstream(id);
                     return self.dial_target(id, target);
                 }
+                Ok(Ask::Reach(target)) => {
+                    self.http_drop_upstream(id);
+                    return self.reach(id, target);
+                }
+                Ok(Ask::Upgrade) => return self.leave_site(id),
                 Ok(Ask::DropUpstream) => self.http_drop_upstream(id),
                 Ok(Ask::Tunnel) => return self.start_relay(id, BytesMut::new()),
                 Ok(Ask::Close) => return self.end_session(id, why),
@@ -94,6 +99,8 @@ impl Engine {
     /// One call of the machine; its output goes to the links.
     fn http_step(&mut self, id: SessionId, news: News) -> Option<Result<Ask, Fail>> {
         let plan = self.plan.clone();
+        let client = self.sessions.get(id)?.client;
+        let encrypted = self.links.get(client).is_some_and(|link| link.encrypted);
         let session = self.sessions.get_mut(id)?;
         let Session {
             stage: Stage::Http(proxy),
@@ -110,7 +117,8 @@ impl Engine {
         let cx = handler::Cx {
             plan: &service.handler,
             remote: *remote,
-            encrypted: false,
+            now: self.now,
+            encrypted,
             forwards: false,
         };
         let mut to_client = Rope::default();

@@ -85,6 +85,10 @@ impl Hub {
         self.entries.get_mut(key)
     }
 
+    pub(super) fn first_waiting(&self, key: &HubKey) -> Option<DialId> {
+        self.entries.get(key)?.waiting.first().copied()
+    }
+
     /// A dial does not wait any more.
     pub(super) fn forget(&mut self, dial: DialId) {
         for entry in self.entries.values_mut() {

@@ -8,6 +8,8 @@ use bytes::BytesMut;
 use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, SessionId};
 use crate::buffer::Rope;
 use crate::error::{Cause, Eof, Fail};
+use crate::layer::gate::Gate;
+use crate::layer::proxied::Proxied;
 use crate::layer::tls::Tls;
 use crate::layer::ws::Ws;
 use crate::layer::{AnyLayer, Cx, Info, Io, Layer, Up};
@@ -114,6 +116,10 @@ impl Engine {
         if base == Base::Socket
             && let Some(service) = plan.services.get(service)
         {
+            if service.listener.edge.expects_header(meta.remote.ip()) {
+                let layer = AnyLayer::Proxied(Proxied::default());
+                self.links[id].layers.push(layer);
+            }
             if let Err(fail) = self.push_server_layers(id, &service.listener) {
                 self.link_failed(id, fail);
                 return id;
@@ -136,6 +142,10 @@ impl Engine {
         }
         if let Some(ws) = &listener.ws {
             link.read_size = ws.read.unwrap_or(link.read_size);
+            if listener.edge.fallback.is_some() {
+                let gate = Gate::new(ws.clone());
+                link.layers.push(AnyLayer::Gate(Box::new(gate)));
+            }
             let layer = Ws::server(ws.clone(), listener.mux.is_some());
             link.layers.push(AnyLayer::Ws(Box::new(layer)));
         }
@@ -197,11 +207,15 @@ impl Engine {
             }
         };
         self.sink(id, level, &mut down);
+        let mut above = level + 1;
         for up in ups.drain(..) {
-            if let Up::Ready(_) = up {
-                self.trace_ready(id, level);
+            match up {
+                Up::Ready(info) => {
+                    self.trace_ready(id, level);
+                    above = self.ready(id, level, info);
+                }
+                up => self.rise(id, above, up),
             }
-            self.rise(id, level + 1, up);
         }
         self.ups.push(ups);
         if let Err(fail) = result {

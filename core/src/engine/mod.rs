@@ -8,6 +8,7 @@ mod alive;
 mod check;
 mod closing;
 mod dial;
+mod edge;
 mod flow;
 mod http;
 mod hub;
@@ -57,7 +58,9 @@ new_key_type! {
 type LinkId = SocketId;
 type DialId = QueryId;
 
-/// The two ends of a socket.
+/// The two ends of a client's connection: those of its socket, until a trusted proxy in front says for whom
+/// it speaks and where that one connected to. Then `remote` is the client, for everything: the log, limits,
+/// the choice of nodes, and what we tell others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnMeta {
     pub remote: SocketAddr,

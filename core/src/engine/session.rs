@@ -62,8 +62,18 @@ pub(super) enum Stage {
 
 impl Engine {
     pub(super) fn open_session(&mut self, client: LinkId, service: usize) {
-        let plan = self.plan.clone();
-        let planned = &plan.services[service];
+        let kind = self.plan.services[service].handler.kind;
+        let id = self.new_session(client, service);
+        if kind == HandlerKind::Forward {
+            self.sessions[id].stage = Stage::Dialing(None);
+            return self.dial_goal(id, Goal::Forward);
+        }
+        if kind != HandlerKind::Auto {
+            self.sessions[id].stage = stage(kind);
+        }
+    }
+
+    pub(super) fn new_session(&mut self, client: LinkId, service: usize) -> SessionId {
         let meta = self.links[client].meta;
         let no = self.next_no;
         self.next_no += 1;
@@ -73,7 +83,6 @@ impl Engine {
             remote: meta.remote,
             local: meta.local,
         });
-        let kind = planned.handler.kind;
         let session = Session {
             no,
             service,
@@ -100,13 +109,7 @@ impl Engine {
         };
         let id = self.sessions.insert(session);
         self.links[client].top = super::Top::Client(id);
-        if kind == HandlerKind::Forward {
-            self.sessions[id].stage = Stage::Dialing(None);
-            return self.dial_goal(id, Goal::Forward);
-        }
-        if kind != HandlerKind::Auto {
-            self.sessions[id].stage = stage(kind);
-        }
+        id
     }
 
     /// Bytes of a client, at any stage.
@@ -149,6 +152,7 @@ impl Engine {
         let cx = handler::Cx {
             plan: &service.handler,
             remote: session.remote,
+            now: self.now,
             encrypted: link.encrypted,
             forwards: service.forward.is_some(),
         };
@@ -239,6 +243,7 @@ impl Engine {
             let cx = handler::Cx {
                 plan: &service.handler,
                 remote: session.remote,
+                now: self.now,
                 encrypted: self.links.get(client).is_some_and(|link| link.encrypted),
                 forwards: service.forward.is_some(),
             };
@@ -247,7 +252,14 @@ impl Engine {
             self.send(client, &mut rope(out));
         }
         match result {
-            Ok((_, rest, _)) => self.start_relay(id, rest),
+            Ok((upstream, rest, _)) => {
+                if let Some(version) = service.handler.proxy_protocol
+                    && let Some(meta) = self.links.get(client).map(|link| link.meta)
+                {
+                    self.send_header(upstream, version, meta);
+                }
+                self.start_relay(id, rest);
+            }
             Err(fail) => self.end_session(id, Some(fail)),
         }
     }
@@ -362,6 +374,13 @@ impl Engine {
             && self.links.get(source).is_some_and(|link| link.paused)
         {
             self.pause(source, false);
+        }
+        if let Some(session) = self.sessions.get(id)
+            && link == session.client
+            && let Stage::Http(proxy) = &session.stage
+            && proxy.wants_room()
+        {
+            self.http_client(id);
         }
     }
 

@@ -49,7 +49,8 @@ impl Engine {
         let name = match layer {
             Some(AnyLayer::Tls(_)) => "TLS",
             Some(AnyLayer::Ws(_)) => "websocket",
-            None => return,
+            Some(AnyLayer::Proxied(_)) => "PROXY header",
+            Some(AnyLayer::Gate(_)) | None => return,
         };
         self.trace(id, || Traced::Ready { layer: name });
     }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::addr::Target;
 use crate::limits::Limits;
 use crate::plan::{
-    Chain, Channel, Connector, ConnectorKind, Dialer, Forward, ForwardNode, Handler, HandlerKind,
-    Hop, Listener, Mux, Node, Ping, Plan, Selector, Service, Users, WsClient, WsServer,
+    Chain, Channel, Connector, ConnectorKind, Dialer, Edge, Forward, ForwardNode, Handler,
+    HandlerKind, Hop, Listener, Mux, Node, Ping, Plan, Selector, Service, Users, WsClient,
+    WsServer,
 };
 
 const CHANNELS: [Channel; 3] = [Channel::Tcp, Channel::Ws, Channel::Mws];
@@ -136,6 +137,7 @@ impl Choice {
             ping: self.ping.then(Ping::default),
             max_frame: self.max_frame.then_some(50),
             read: None,
+            trusted: Arc::default(),
         };
         let target = ForwardNode {
             name: "target".to_owned(),
@@ -151,6 +153,7 @@ impl Choice {
                 tls: None,
                 ws: channel.has_ws().then(|| Arc::new(ws)),
                 mux: channel.has_mux().then(|| self.mux()),
+                edge: Edge::default(),
             },
             handler: Arc::new(Handler {
                 users: self.users.then_some(Users(users)),
@@ -177,6 +180,7 @@ impl Choice {
                     tls: None,
                     ws: channel.has_ws().then(|| Arc::new(self.ws_client())),
                     mux: channel.has_mux().then(|| self.mux()),
+                    proxy_protocol: None,
                     handshake_timeout: Duration::from_secs(10),
                 },
                 connector: Connector {

@@ -109,6 +109,7 @@ impl End {
                     ping: None,
                     max_frame: options.max_frame,
                     read: None,
+                    trusted: Arc::default(),
                 }),
                 options.mux,
             ),

@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};
 use crate::plan;
+use crate::time::Time;
 
 pub mod auto;
 pub mod http;
@@ -20,6 +21,7 @@ pub struct Cx<'a> {
     pub remote: SocketAddr,
     /// The channel is encrypted already (TLS below).
     pub encrypted: bool,
+    pub now: Time,
     /// The service has targets of its own (`forward` and relay's forward mode).
     pub forwards: bool,
 }

@@ -1,8 +1,12 @@
 //! Layers between a transport and what it carries: TLS and websocket, both roles, one interface.
 
+pub mod gate;
+pub mod proxied;
 pub mod tls;
 pub mod upgrade;
 pub mod ws;
+
+use std::net::SocketAddr;
 
 use bytes::BytesMut;
 
@@ -12,6 +16,7 @@ use crate::error::{Eof, Fail};
 use crate::limits::Limits;
 use crate::time::Time;
 use crate::wire::deflate::Pool;
+use crate::wire::proxy_protocol;
 
 /// What a layer may ask of its surroundings.
 pub struct Cx<'a> {
@@ -45,6 +50,20 @@ pub enum Up {
 pub struct Info {
     /// The peer takes a smux FIN for a half-close.
     pub half_close: bool,
+    /// Who the client is, by the fields of its request. Whether the peer may say so, the engine knows.
+    pub client: Option<SocketAddr>,
+    /// Of a layer that only looks at the beginning of a connection, and is taken away then.
+    pub found: Option<Found>,
+}
+
+/// What such a layer found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    Proxied(proxy_protocol::Header),
+    /// The right upgrade.
+    Upgrade,
+    /// Anything else.
+    Stranger,
 }
 
 /// A layer in either role. A violation is an error with its goodbye already in `down`; nothing is
@@ -67,6 +86,8 @@ pub trait Layer {
 
 /// The layers there are: one byte of tag instead of a pointer to functions.
 pub enum AnyLayer {
+    Proxied(proxied::Proxied),
+    Gate(Box<gate::Gate>),
     Tls(tls::Tls),
     Ws(Box<ws::Ws>),
 }
@@ -74,6 +95,8 @@ pub enum AnyLayer {
 impl Layer for AnyLayer {
     fn start(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
         match self {
+            Self::Proxied(layer) => layer.start(cx, io),
+            Self::Gate(layer) => layer.start(cx, io),
             Self::Tls(layer) => layer.start(cx, io),
             Self::Ws(layer) => layer.start(cx, io),
         }
@@ -81,6 +104,8 @@ impl Layer for AnyLayer {
 
     fn recv(&mut self, cx: &mut Cx, wire: BytesMut, io: &mut Io) -> Result<(), Fail> {
         match self {
+            Self::Proxied(layer) => layer.recv(cx, wire, io),
+            Self::Gate(layer) => layer.recv(cx, wire, io),
             Self::Tls(layer) => layer.recv(cx, wire, io),
             Self::Ws(layer) => layer.recv(cx, wire, io),
         }
@@ -88,6 +113,8 @@ impl Layer for AnyLayer {
 
     fn lower_end(&mut self, cx: &mut Cx, how: Eof, io: &mut Io) -> Result<(), Fail> {
         match self {
+            Self::Proxied(layer) => layer.lower_end(cx, how, io),
+            Self::Gate(layer) => layer.lower_end(cx, how, io),
             Self::Tls(layer) => layer.lower_end(cx, how, io),
             Self::Ws(layer) => layer.lower_end(cx, how, io),
         }
@@ -95,6 +122,8 @@ impl Layer for AnyLayer {
 
     fn send(&mut self, cx: &mut Cx, data: &mut Rope, down: &mut Rope) -> Result<(), Fail> {
         match self {
+            Self::Proxied(layer) => layer.send(cx, data, down),
+            Self::Gate(layer) => layer.send(cx, data, down),
             Self::Tls(layer) => layer.send(cx, data, down),
             Self::Ws(layer) => layer.send(cx, data, down),
         }
@@ -102,6 +131,8 @@ impl Layer for AnyLayer {
 
     fn finish(&mut self, cx: &mut Cx, down: &mut Rope) -> bool {
         match self {
+            Self::Proxied(layer) => layer.finish(cx, down),
+            Self::Gate(layer) => layer.finish(cx, down),
             Self::Tls(layer) => layer.finish(cx, down),
             Self::Ws(layer) => layer.finish(cx, down),
         }
@@ -109,6 +140,8 @@ impl Layer for AnyLayer {
 
     fn abort(&mut self, cx: &mut Cx, why: &Fail, down: &mut Rope) {
         match self {
+            Self::Proxied(layer) => layer.abort(cx, why, down),
+            Self::Gate(layer) => layer.abort(cx, why, down),
             Self::Tls(layer) => layer.abort(cx, why, down),
             Self::Ws(layer) => layer.abort(cx, why, down),
         }
@@ -116,6 +149,8 @@ impl Layer for AnyLayer {
 
     fn timeout(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
         match self {
+            Self::Proxied(layer) => layer.timeout(cx, io),
+            Self::Gate(layer) => layer.timeout(cx, io),
             Self::Tls(layer) => layer.timeout(cx, io),
             Self::Ws(layer) => layer.timeout(cx, io),
         }
@@ -123,6 +158,8 @@ impl Layer for AnyLayer {
 
     fn next_timeout(&self) -> Option<Time> {
         match self {
+            Self::Proxied(layer) => layer.next_timeout(),
+            Self::Gate(layer) => layer.next_timeout(),
             Self::Tls(layer) => layer.next_timeout(),
             Self::Ws(layer) => layer.next_timeout(),
         }

@@ -1,5 +1,7 @@
 //! The HTTP upgrade that opens a websocket (RFC 6455, 4), byte for byte as gost speaks it.
 
+use std::net::SocketAddr;
+
 use crate::error::Fail;
 use crate::limits::Limits;
 use crate::wire::deflate::Deflate;
@@ -11,6 +13,7 @@ mod server;
 
 pub use client::Client;
 pub use server::Server;
+pub(crate) use server::is_upgrade;
 
 /// Said by both ends if both take a smux FIN for a half-close. gost, and whatever else stands
 /// between, ignores it.
@@ -23,9 +26,11 @@ pub struct Agreed {
     pub deflate: Option<Deflate>,
     /// Both ends take a smux FIN for a half-close.
     pub half_close: bool,
+    /// The client that the request names, for a request of a proxy that may name one.
+    pub client: Option<SocketAddr>,
 }
 
-fn head_limits(limits: &Limits) -> HeadLimits {
+pub(super) fn head_limits(limits: &Limits) -> HeadLimits {
     HeadLimits {
         bytes: limits.head,
         fields: limits.fields,

@@ -165,6 +165,8 @@ impl Ws {
         self.open(agreed, cx);
         io.up.push(Up::Ready(Info {
             half_close: agreed.half_close,
+            client: agreed.client,
+            ..Info::default()
         }));
         self.decode(cx, io)
     }

@@ -4,6 +4,8 @@
 pub mod deflate;
 pub mod http1;
 pub mod http1_body;
+pub mod http_date;
+pub mod proxy_protocol;
 pub mod relay;
 pub mod smux;
 pub mod socks4;

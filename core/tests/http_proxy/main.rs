@@ -5,3 +5,4 @@ mod cuts;
 mod forward;
 mod lifetime;
 mod rig;
+mod site;

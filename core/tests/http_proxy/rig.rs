@@ -153,13 +153,24 @@ impl Rig {
             match step {
                 Ok(Ask::More) => {}
                 Ok(Ask::Dial(target)) => {
-                    self.dial(&target);
+                    self.dial("dial", &target);
                     if !self.slow_dial {
                         let result = self.dials.pop_front().unwrap_or(Ok(()));
                         step = Ok(self.dialed(result));
                         from_client = false;
                         continue;
                     }
+                }
+                Ok(Ask::Reach(target)) => {
+                    self.dial("reach", &target);
+                    let result = self.dials.pop_front().unwrap_or(Ok(()));
+                    step = Ok(self.dialed(result));
+                    from_client = false;
+                    continue;
+                }
+                Ok(Ask::Upgrade) => {
+                    self.news.push("upgrade".into());
+                    self.over = true;
                 }
                 Ok(Ask::DropUpstream) => {
                     self.news.push("drop".into());
@@ -191,8 +202,8 @@ impl Rig {
         panic!("the proxy does not come to rest");
     }
 
-    fn dial(&mut self, target: &Target) {
-        self.news.push(format!("dial {target}"));
+    fn dial(&mut self, how: &str, target: &Target) {
+        self.news.push(format!("{how} {target}"));
         self.upstream_rx.clear();
         self.to_upstream.clear();
     }
@@ -225,6 +236,7 @@ impl Rig {
             plan: &self.handler,
             remote: ([192, 0, 2, 1], 5000).into(),
             encrypted: false,
+            now: self.now,
             forwards: false,
         };
         let mut io = Io {

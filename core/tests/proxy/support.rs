@@ -68,6 +68,7 @@ impl Service {
 
     pub(crate) fn cx(&self) -> handler::Cx<'_> {
         handler::Cx {
+            now: ginnel_core::time::Time::ZERO,
             plan: &self.plan,
             remote: "192.0.2.99:40000".parse().unwrap(),
             encrypted: self.encrypted,

@@ -92,6 +92,15 @@ fn undisturbed_run(world: &mut World, setting: &Setting) {
     world.run(Duration::from_secs(75));
     world.all_done(setting);
     assert_eq!(world.resets, 0);
+    if setting.proxied.is_some() {
+        for local in world.opened_at() {
+            assert_eq!(
+                local,
+                plans::entry(),
+                "{setting:?}: not the client of the entry"
+            );
+        }
+    }
     for (engine, expected) in world.engines.iter().zip(setting.lasting_sessions()) {
         let left = engine.sessions();
         assert!(

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use ginnel_core::addr::Target;
 use ginnel_core::plan::{
-    Chain, Channel, Connector, ConnectorKind, Dialer, Forward, ForwardNode, Handler, HandlerKind,
-    Hop, Listener as ListenerPlan, Mux, Node, Ping, Plan, Selector, Service, TlsClient, WsClient,
-    WsServer,
+    Chain, Channel, Connector, ConnectorKind, Content, Dialer, Edge, Forward, ForwardNode, Handler,
+    HandlerKind, Hop, Listener as ListenerPlan, Mux, Node, Ping, Plan, Selector, Service, Site,
+    TlsClient, WsClient, WsServer,
 };
+use ginnel_core::wire::proxy_protocol::Version;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
@@ -41,6 +42,10 @@ pub struct Setting {
     compression: bool,
     max_frame: Option<usize>,
     nodelay: bool,
+    /// A PROXY header goes in front of each hop.
+    pub proxied: Option<Version>,
+    /// The hops look like a web site.
+    hidden: bool,
     /// The target speaks first, this many bytes.
     pub speaker: Option<usize>,
     pub cuts: bool,
@@ -88,6 +93,8 @@ impl Setting {
             compression: random.chance(4),
             max_frame: random.chance(4).then(|| 50 + random.below(3000)),
             nodelay: random.chance(2),
+            proxied: [None, None, Some(Version::V1), Some(Version::V2)][random.below(4)],
+            hidden: random.chance(3),
             speaker: None,
             cuts: false,
         }
@@ -106,14 +113,14 @@ impl Setting {
         };
         let has_chain = !chain.hops.is_empty();
         let client = Plan {
-            services: vec![self.service(self.entry, Channel::Tcp, has_chain.then_some(0))],
+            services: vec![self.service(self.entry, Channel::Tcp, has_chain.then_some(0), false)],
             chains: vec![chain],
             ..Plan::default()
         };
         let services = self
             .hops
             .iter()
-            .map(|(channel, _, handler)| self.service(*handler, *channel, None));
+            .map(|(channel, _, handler)| self.service(*handler, *channel, None, true));
         let server = Plan {
             services: services.collect(),
             ..Plan::default()
@@ -179,7 +186,13 @@ impl Setting {
         hop.nodes.push(Arc::new(node));
     }
 
-    fn service(&self, kind: HandlerKind, channel: Channel, chain: Option<usize>) -> Service {
+    fn service(
+        &self,
+        kind: HandlerKind,
+        channel: Channel,
+        chain: Option<usize>,
+        is_hop: bool,
+    ) -> Service {
         let target = ForwardNode {
             name: "target-0".to_owned(),
             addr: Target::parse("target.test:80").unwrap(),
@@ -201,9 +214,21 @@ impl Setting {
                         ping: Some(Ping::default()),
                         max_frame: self.max_frame,
                         read: None,
+                        trusted: Arc::default(),
                     })
                 }),
                 mux: channel.has_mux().then(|| self.mux.clone()),
+                edge: Edge {
+                    proxy_protocol: is_hop && self.proxied.is_some(),
+                    fallback: self.hidden.then(|| {
+                        Arc::new(Site {
+                            content: Content::Status(404),
+                            headers: Vec::new(),
+                            epoch: None,
+                        })
+                    }),
+                    ..Edge::default()
+                },
             },
             handler: Arc::new(Handler::new(kind)),
             chain,
@@ -225,6 +250,7 @@ impl Setting {
             addr: server(index).into(),
             dialer: Dialer {
                 channel,
+                proxy_protocol: self.proxied,
                 tls: channel.has_tls().then(|| TlsClient {
                     config: tls().1.clone(),
                     name: ServerName::try_from("server.test").unwrap(),

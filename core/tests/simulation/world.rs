@@ -439,6 +439,14 @@ impl World {
         }
     }
 
+    /// Where the clients of all engines connected to, as these know it.
+    pub fn opened_at(&self) -> impl Iterator<Item = SocketAddr> {
+        self.events.iter().filter_map(|event| match event {
+            ginnel_core::event::Event::Opened { local, .. } => Some(*local),
+            _ => None,
+        })
+    }
+
     /// Connections between engines that are alive.
     pub fn tunnels(&self) -> usize {
         self.connections.iter().filter(|c| c.is_between()).count()

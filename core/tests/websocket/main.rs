@@ -154,6 +154,7 @@ fn server_plan() -> WsServer {
         ping: None,
         max_frame: None,
         read: None,
+        trusted: Arc::default(),
     }
 }
 

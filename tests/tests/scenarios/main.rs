@@ -1,11 +1,13 @@
 //! What the product promises, on real sockets and on both runtimes: each scenario is written once.
 
 mod channels;
+mod client_address;
 mod credentials;
 mod http;
 mod liveness;
 mod options;
 mod process;
 mod reload;
+mod site;
 mod targets;
 mod upgrade;

@@ -1,12 +1,15 @@
 //! One request with its response.
 
-use super::Io;
+use std::sync::Arc;
+
 use super::body::Body;
 use super::request;
 use super::response::{self, Asked};
+use super::{Ask, Io};
 use crate::addr::Target;
 use crate::error::Fail;
 use crate::limits::Limits;
+use crate::plan::Site;
 use crate::wire::http1::{HeadSearch, Request, Response};
 
 #[derive(Debug)]
@@ -14,6 +17,8 @@ pub(super) struct Exchange {
     pub(super) method: String,
     pub(super) target: Target,
     pub(super) connect: bool,
+    /// The site that the request is for, in place of what it asks.
+    pub(super) site: Option<Arc<Site>>,
     /// The request head while it has to be sent, perhaps for a second time.
     pub(super) head: Vec<u8>,
     /// A kept connection may turn out to be dead: then the request goes out once more.
@@ -50,6 +55,7 @@ impl Exchange {
             method: request.method,
             target,
             connect: true,
+            site: None,
             head: Vec::new(),
             repeatable: false,
             body: None,
@@ -68,11 +74,20 @@ impl Exchange {
             method: request.method,
             target: forward.target,
             connect: false,
+            site: None,
             head: forward.head,
             repeatable: forward.repeatable,
             body: Body::new(forward.framing, limits.head),
             upgrade: forward.upgrade,
             stage: Stage::Dialing,
+        }
+    }
+
+    /// The connection that it needs.
+    pub(super) fn ask(&self) -> Ask {
+        match self.site {
+            Some(_) => Ask::Reach(self.target.clone()),
+            None => Ask::Dial(self.target.clone()),
         }
     }
 

@@ -14,15 +14,19 @@
 mod body;
 mod exchange;
 mod fields;
+mod front;
 mod reply;
 mod request;
 mod response;
+mod site;
 
 use bytes::BytesMut;
 
 use self::body::Body;
 use self::exchange::{Begun, Exchange, Stage};
+use self::front::Front;
 use self::request::Order;
+use self::site::{Serving, Turn};
 use crate::addr::Target;
 use crate::buffer::Rope;
 use crate::error::{Cause, Fail};
@@ -45,6 +49,10 @@ pub enum Ask {
     /// A connection to this target; an earlier upstream, and what still waits for it, is dropped
     /// first. Then [`Proxy::dialed`].
     Dial(Target),
+    /// The same for the server of a site: directly, and with the TLS of [`Proxy::backend`].
+    Reach(Target),
+    /// The upgrade of the listener came: the connection is a new one, whose first bytes are in `rx`.
+    Upgrade,
     /// The upstream connection is of no more use.
     DropUpstream,
     /// From now on raw bytes both ways; what is left in either `rx` belongs to them.
@@ -66,6 +74,14 @@ pub struct Proxy {
     /// When a response head must be complete or, between requests, the kept upstream is dropped.
     upstream_by: Option<Time>,
     upstream: Option<Box<Target>>,
+    /// It is the server of a site.
+    upstream_is_site: bool,
+    /// In front of a listener: what is not its upgrade is for this site.
+    front: Option<Box<Front>>,
+    /// Our own answer, on its way.
+    serving: Option<Box<Serving>>,
+    /// The client's queue is to drain before more is answered.
+    stalled: bool,
     exchange: Option<Box<Exchange>>,
     /// Bytes of the client wait in its `rx` for the end of the exchange.
     waiting: bool,
@@ -115,8 +131,7 @@ impl Proxy {
             return Ask::DropUpstream;
         };
         if let Err(fail) = result {
-            let (target, to_head) = (&exchange.target, exchange.asked.to_head);
-            reply::bad_gateway(cx, target, fail.cause, to_head, io.to_client);
+            self.answer_bad_gateway(cx, fail.cause, io);
             return self.close();
         }
         if exchange.connect {
@@ -128,6 +143,7 @@ impl Proxy {
         io.to_upstream
             .push_slice(&std::mem::take(&mut exchange.head));
         self.upstream = Some(Box::new(exchange.target.clone()));
+        self.upstream_is_site = exchange.site.is_some();
         Ask::More
     }
 
@@ -193,7 +209,7 @@ impl Proxy {
             Stage::Dialing => Ok(Ask::More),
             Stage::Awaiting(_) if exchange.repeatable => {
                 exchange.stage = Stage::Dialing;
-                Ok(Ask::Dial(exchange.target.clone()))
+                Ok(exchange.ask())
             }
             Stage::Awaiting(_) => {
                 let fail = fail("connection ended before the response");
@@ -219,12 +235,18 @@ impl Proxy {
     }
 
     pub fn next_timeout(&self) -> Option<Time> {
-        [self.head_by, self.upstream_by].into_iter().flatten().min()
+        let all = [self.head_by, self.upstream_by, self.idle_by()];
+        all.into_iter().flatten().min()
     }
 
     /// A deadline passed. A call that is too early does nothing.
     pub fn timeout(&mut self, cx: &Cx, now: Time, io: &mut Io) -> Result<Ask, Fail> {
         let passed = |by: &mut Option<Time>| by.take_if(|by| *by <= now).is_some();
+        if let Some(front) = &mut self.front
+            && (passed(&mut front.idle_by) || passed(&mut self.head_by))
+        {
+            return Ok(self.close());
+        }
         if passed(&mut self.head_by) {
             let fail = Fail::new(Cause::TimedOut, "no complete request head in time");
             return Err(self.refuse(cx, fail, None, io));
@@ -264,14 +286,20 @@ impl Proxy {
             rx.clear();
             return Ok(Ask::Close);
         }
-        if self.exchange.is_none() {
+        while self.exchange.is_none() {
+            if let Some(ask) = self.serve(io) {
+                return Ok(ask);
+            }
             let request = match request::take(&mut self.search, rx, head_limits(limits)) {
                 Ok(Some(request)) => request,
                 Ok(None) if self.client_ended => return Ok(self.close()),
                 Ok(None) => {
                     if rx.is_empty() {
                         self.head_by = None;
+                        let by = self.idle_by().unwrap_or(now + limits.http_keep);
+                        self.idle(Some(by));
                     } else {
+                        self.idle(None);
                         self.head_by.get_or_insert(now + cx.plan.read_timeout);
                     }
                     return Ok(Ask::More);
@@ -279,28 +307,48 @@ impl Proxy {
                 Err(fail) => return Err(self.refuse(cx, fail, None, io)),
             };
             self.head_by = None;
-            if let Some(ask) = self.begin(cx, limits, request, io)? {
+            self.idle(None);
+            if let Some(ask) = self.begin(cx, limits, request, rx, io)? {
                 return Ok(ask);
             }
         }
         self.pump(cx, now, rx, io)
     }
 
-    /// `None`: the request is on its way over the kept upstream.
+    /// `None`: the request is on its way over the kept upstream, or answered.
     fn begin(
         &mut self,
         cx: &Cx,
         limits: &Limits,
         request: Request,
+        rx: &mut BytesMut,
         io: &mut Io,
     ) -> Result<Option<Ask>, Fail> {
-        let order = match request::read(cx, &request) {
+        let order = match self.order(cx, &request) {
             Ok(order) => order,
             Err(fail) => return Err(self.refuse(cx, fail, Some(&request), io)),
         };
         let exchange = match order {
             Order::Connect(target) => Exchange::connect(request, target),
             Order::Forward(forward) => Exchange::forward(request, forward, limits),
+            Order::Site(_, Turn::Here(answer)) => {
+                io.to_client.push_slice(&answer.head);
+                self.serving = Some(Box::new(answer.serving));
+                return Ok(None);
+            }
+            Order::Site(site, Turn::There(forward)) => {
+                let mut exchange = Exchange::forward(request, forward, limits);
+                exchange.site = Some(site);
+                exchange
+            }
+            Order::Upgrade if self.client_ended => return Ok(Some(self.close())),
+            Order::Upgrade => {
+                let mut bytes = Vec::new();
+                request.write(&mut bytes);
+                bytes.extend_from_slice(rx);
+                *rx = BytesMut::from(&bytes[..]);
+                return Ok(Some(Ask::Upgrade));
+            }
             Order::Options => {
                 reply::options(cx, io.to_client);
                 return Ok(Some(self.close()));
@@ -309,7 +357,11 @@ impl Proxy {
         self.upstream_by = None;
         let exchange = self.exchange.insert(Box::new(exchange));
         let kept = self.upstream.as_deref();
-        if !exchange.connect && kept.is_some_and(|kept| same_authority(kept, &exchange.target)) {
+        let same_kind = self.upstream_is_site == exchange.site.is_some();
+        if !exchange.connect
+            && same_kind
+            && kept.is_some_and(|kept| same_authority(kept, &exchange.target))
+        {
             io.to_upstream.push_slice(&exchange.head);
             if !exchange.repeatable {
                 exchange.head = Vec::new();
@@ -318,7 +370,7 @@ impl Proxy {
             return Ok(None);
         }
         self.upstream = None;
-        Ok(Some(Ask::Dial(exchange.target.clone())))
+        Ok(Some(exchange.ask()))
     }
 
     /// Passes the request body on; once it is complete, the wait for the response begins.
@@ -438,21 +490,13 @@ impl Proxy {
     fn close(&mut self) -> Ask {
         self.closing = true;
         self.head_by = None;
+        self.idle(None);
         self.upstream_by = None;
         Ask::Close
     }
 
-    fn refuse(&mut self, cx: &Cx, fail: Fail, request: Option<&Request>, io: &mut Io) -> Fail {
-        reply::refuse(cx, &fail, request, io.to_client);
-        self.close();
-        fail
-    }
-
     fn bad_gateway(&mut self, cx: &Cx, fail: Fail, io: &mut Io) -> Fail {
-        if let Some(exchange) = self.exchange.as_deref() {
-            let (target, to_head) = (&exchange.target, exchange.asked.to_head);
-            reply::bad_gateway(cx, target, fail.cause, to_head, io.to_client);
-        }
+        self.answer_bad_gateway(cx, fail.cause, io);
         self.close();
         fail
     }

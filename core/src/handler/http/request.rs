@@ -1,15 +1,18 @@
 //! A client's request: who asks, for what, and what the origin gets to see of it.
 
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf, BytesMut};
 
 use super::fields::{Hop, write_field};
+use super::site::Turn;
 use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};
 use crate::handler::Cx;
+use crate::plan::{Probe, Site};
 use crate::wire::http1::{Fields, HeadLimits, HeadSearch, Request};
 use crate::wire::http1_body::{Framing, is_token};
 
@@ -20,6 +23,10 @@ pub(super) enum Order {
     Forward(Forward),
     /// `Max-Forwards` is used up: we are the one to answer (RFC 9110, 7.6.2).
     Options,
+    /// An answer of the site that hides us, or a request for the server that has it.
+    Site(Arc<Site>, Turn),
+    /// The upgrade that the listener waits for.
+    Upgrade,
 }
 
 /// A request on its way to an origin.
@@ -91,6 +98,19 @@ pub(super) fn read(cx: &Cx, request: &Request) -> Result<Order, Fail> {
         };
     }
     forward(request, framing).map(Order::Forward)
+}
+
+/// Whether the request names one of the hosts for which a proxy shows itself.
+pub(super) fn knocks(probe: &Probe, request: &Request) -> bool {
+    let authority = match request.target.split_once("://") {
+        Some((_, rest)) => rest.split(['/', '?']).next().unwrap_or_default(),
+        None if request.method == "CONNECT" => request.target.as_str(),
+        None => return false,
+    };
+    let place = authority.rsplit('@').next().unwrap_or_default();
+    let host = split_authority(place).map_or("", |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    probe.knock.iter().any(|one| one.eq_ignore_ascii_case(host))
 }
 
 fn authenticate(cx: &Cx, fields: &Fields) -> Result<(), Fail> {
@@ -198,7 +218,7 @@ fn forward(request: &Request, framing: Framing) -> Result<Forward, Fail> {
     })
 }
 
-fn write_framing(head: &mut Vec<u8>, name: &str, framing: Framing) {
+pub(super) fn write_framing(head: &mut Vec<u8>, name: &str, framing: Framing) {
     match framing {
         Framing::Length(length) => write_field(head, name, length.to_string().as_bytes()),
         Framing::Chunked => write_field(head, name, b"chunked"),

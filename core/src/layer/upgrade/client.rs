@@ -145,6 +145,7 @@ impl Client {
         Ok(Agreed {
             deflate: deflate::check(self.offered_deflate, fields)?,
             half_close: self.offered_half_close && offers_half_close(fields),
+            client: None,
         })
     }
 }
@@ -352,7 +353,8 @@ mod tests {
             response(&text).unwrap(),
             Some(Agreed {
                 deflate: Some(Deflate::default()),
-                half_close: true
+                half_close: true,
+                client: None,
             })
         );
     }

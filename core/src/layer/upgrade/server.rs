@@ -1,6 +1,7 @@
 //! The accepting side of an upgrade (RFC 6455, 4.2).
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +14,7 @@ use super::{
 use crate::error::{Cause, Fail};
 use crate::limits::Limits;
 use crate::plan::WsServer;
+use crate::route::client;
 use crate::wire::deflate::Deflate;
 use crate::wire::http1::{Fields, HeadSearch, Request, reason};
 use crate::wire::looks_like;
@@ -115,6 +117,13 @@ impl Server {
     }
 }
 
+/// Whether a listener with this plan would switch.
+pub(crate) fn is_upgrade(plan: &WsServer, request: &Request) -> bool {
+    let hosts = request.fields.all("Host").count();
+    let hosts_fit = hosts == 1 || (hosts == 0 && request.minor == 0);
+    hosts_fit && judge(plan, request).is_ok()
+}
+
 /// gost's checks in gost's order, and the host.
 fn judge(plan: &WsServer, request: &Request) -> Result<(), Refusal> {
     let fields = &request.fields;
@@ -167,6 +176,7 @@ fn accept(
     let agreed = Agreed {
         deflate,
         half_close: mux && offers_half_close(fields),
+        client: named_client(plan, fields),
     };
     let key = fields.get("Sec-WebSocket-Key").unwrap_or_default();
     let mut head = format!(
@@ -211,6 +221,13 @@ fn accept(
     head.push_str("\r\n");
     out.extend_from_slice(head.as_bytes());
     agreed
+}
+
+fn named_client(plan: &WsServer, fields: &Fields) -> Option<SocketAddr> {
+    match plan.trusted.is_empty() {
+        true => None,
+        false => client::forwarded(fields, &plan.trusted),
+    }
 }
 
 /// An answer after which the connection may carry another request, if `keep`.
@@ -333,6 +350,8 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn plan() -> WsServer {
@@ -345,6 +364,7 @@ mod tests {
             ping: None,
             max_frame: None,
             read: None,
+            trusted: Arc::default(),
         }
     }
 
@@ -531,7 +551,8 @@ mod tests {
             result.unwrap(),
             Some(Agreed {
                 deflate: Some(Deflate::default()),
-                half_close: true
+                half_close: true,
+                client: None
             })
         );
         assert_eq!(
