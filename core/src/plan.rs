@@ -3,6 +3,7 @@
 //! Nothing here is text that still has to be understood: the command line reads files, checks
 //! references and builds the TLS configurations before a plan exists.
 
+mod caps;
 mod ping;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use subtle::ConstantTimeEq;
 use crate::addr::Target;
 use crate::limits::Limits;
 
+pub use caps::{Caps, Counted, Refusal};
 pub use ping::Ping;
 
 #[derive(Clone, Debug, Default)]
@@ -113,6 +115,10 @@ pub struct Listener {
     pub tls: Option<Arc<ServerConfig>>,
     pub ws: Option<Arc<WsServer>>,
     pub mux: Option<Mux>,
+    /// TLS and upgrade together.
+    pub handshake_timeout: Duration,
+    /// `None` takes any number of connections.
+    pub caps: Option<Arc<Caps>>,
 }
 
 /// The dialing side of a channel.
@@ -185,6 +191,8 @@ pub struct Mux {
     pub max_receive: usize,
     /// Version 2: the window announced for each stream.
     pub max_stream: usize,
+    /// Streams at once.
+    pub max_streams: usize,
 }
 
 impl Default for Mux {
@@ -196,6 +204,7 @@ impl Default for Mux {
             max_frame: 32768,
             max_receive: 4_194_304,
             max_stream: 65536,
+            max_streams: 4096,
         }
     }
 }

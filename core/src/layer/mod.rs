@@ -45,6 +45,8 @@ pub enum Up {
 pub struct Info {
     /// The peer takes a smux FIN for a half-close.
     pub half_close: bool,
+    /// The peer knows the smux commands RST and AWAY.
+    pub signals: bool,
 }
 
 /// A layer in either role. A violation is an error with its goodbye already in `down`; nothing is

@@ -17,12 +17,17 @@ const DEFLATE: &str = "permessage-deflate; server_no_context_takeover; client_no
 /// between, ignores it.
 const HALF_CLOSE: &str = "X-Mux-Half-Close";
 
+/// Said by both ends if both know the smux commands RST and AWAY.
+const SIGNALS: &str = "X-Mux-Signals";
+
 /// What the two ends agreed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Agreed {
     pub compression: bool,
     /// Both ends take a smux FIN for a half-close.
     pub half_close: bool,
+    /// Both ends know RST and AWAY.
+    pub signals: bool,
 }
 
 fn head_limits(limits: &Limits) -> HeadLimits {
@@ -34,6 +39,10 @@ fn head_limits(limits: &Limits) -> HeadLimits {
 
 fn offers_half_close(fields: &Fields) -> bool {
     fields.has_token(HALF_CLOSE, "1")
+}
+
+fn offers_signals(fields: &Fields) -> bool {
+    fields.has_token(SIGNALS, "1")
 }
 
 /// Go's spelling of a field name, and gorilla's of the websocket names: `X-Forwarded-For`.

@@ -204,6 +204,8 @@ impl Setting {
                     })
                 }),
                 mux: channel.has_mux().then(|| self.mux.clone()),
+                handshake_timeout: Duration::from_secs(10),
+                caps: None,
             },
             handler: Arc::new(Handler::new(kind)),
             chain,

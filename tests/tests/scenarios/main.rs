@@ -2,8 +2,12 @@
 
 mod channels;
 mod credentials;
+mod descriptors;
+mod drain;
+mod endings;
 mod http;
 mod liveness;
+mod loris;
 mod options;
 mod process;
 mod reload;

@@ -8,8 +8,8 @@ use bytes::{Buf, BytesMut};
 use tungstenite::handshake::derive_accept_key;
 
 use super::{
-    Agreed, DEFLATE, HALF_CLOSE, canonical, got, head_limits, offers_half_close, one_line,
-    printable,
+    Agreed, DEFLATE, HALF_CLOSE, SIGNALS, canonical, got, head_limits, offers_half_close,
+    offers_signals, one_line, printable,
 };
 use crate::error::{Cause, Fail};
 use crate::limits::Limits;
@@ -24,16 +24,16 @@ const USER_AGENT: &str = "Go-http-client/1.1";
 #[derive(Debug)]
 pub struct Client {
     key: String,
-    offered_half_close: bool,
+    offers_mux: bool,
     search: HeadSearch,
 }
 
 impl Client {
-    /// `nonce` becomes the key. `offer_half_close`: the connection will carry smux.
-    pub fn new(nonce: [u8; 16], offer_half_close: bool) -> Self {
+    /// `nonce` becomes the key. `mux`: the connection will carry smux.
+    pub fn new(nonce: [u8; 16], mux: bool) -> Self {
         Self {
             key: STANDARD.encode(nonce),
-            offered_half_close: offer_half_close,
+            offers_mux: mux,
             search: HeadSearch::default(),
         }
     }
@@ -51,8 +51,9 @@ impl Client {
         if plan.compression {
             fields.push(("Sec-WebSocket-Extensions".to_owned(), DEFLATE.to_owned()));
         }
-        if self.offered_half_close {
+        if self.offers_mux {
             fields.push((HALF_CLOSE.to_owned(), "1".to_owned()));
+            fields.push((SIGNALS.to_owned(), "1".to_owned()));
         }
         for (name, value) in &plan.headers {
             let name = canonical(name)?;
@@ -70,7 +71,7 @@ impl Client {
                         "duplicate header not allowed: {name}"
                     )));
                 }
-                "Content-Length" | "Transfer-Encoding" | "Trailer" | HALF_CLOSE => {}
+                "Content-Length" | "Transfer-Encoding" | "Trailer" | HALF_CLOSE | SIGNALS => {}
                 _ => fields.push((name, value)),
             }
         }
@@ -135,7 +136,8 @@ impl Client {
         }
         Ok(Agreed {
             compression: compression(fields)?,
-            half_close: self.offered_half_close && offers_half_close(fields),
+            half_close: self.offers_mux && offers_half_close(fields),
+            signals: self.offers_mux && offers_signals(fields),
         })
     }
 }
@@ -300,6 +302,7 @@ mod tests {
                 "Upgrade: websocket",
                 "X-B: 2",
                 "X-Mux-Half-Close: 1",
+                "X-Mux-Signals: 1",
                 "",
                 "",
             ]
@@ -381,7 +384,8 @@ mod tests {
             response(&text).unwrap(),
             Some(Agreed {
                 compression: true,
-                half_close: true
+                half_close: true,
+                signals: false,
             })
         );
     }

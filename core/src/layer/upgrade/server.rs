@@ -8,7 +8,8 @@ use bytes::BytesMut;
 use tungstenite::handshake::derive_accept_key;
 
 use super::{
-    Agreed, DEFLATE, HALF_CLOSE, canonical, head_limits, offers_half_close, one_line, printable,
+    Agreed, DEFLATE, HALF_CLOSE, SIGNALS, canonical, head_limits, offers_half_close,
+    offers_signals, one_line, printable,
 };
 use crate::error::{Cause, Fail};
 use crate::limits::Limits;
@@ -150,6 +151,7 @@ fn accept(plan: &WsServer, mux: bool, request: &Request, out: &mut Vec<u8>) -> A
     let agreed = Agreed {
         compression: plan.compression && offers_deflate(fields),
         half_close: mux && offers_half_close(fields),
+        signals: mux && offers_signals(fields),
     };
     let key = fields.get("Sec-WebSocket-Key").unwrap_or_default();
     let mut head = format!(
@@ -178,6 +180,9 @@ fn accept(plan: &WsServer, mux: bool, request: &Request, out: &mut Vec<u8>) -> A
     if agreed.half_close {
         add(HALF_CLOSE, "1");
     }
+    if agreed.signals {
+        add(SIGNALS, "1");
+    }
     for (name, value) in &custom {
         match name.as_str() {
             "Upgrade"
@@ -187,7 +192,8 @@ fn accept(plan: &WsServer, mux: bool, request: &Request, out: &mut Vec<u8>) -> A
             | "Sec-WebSocket-Extensions"
             | "Content-Length"
             | "Transfer-Encoding"
-            | HALF_CLOSE => {}
+            | HALF_CLOSE
+            | SIGNALS => {}
             _ => add(name, value),
         }
     }
@@ -525,7 +531,8 @@ mod tests {
             result.unwrap(),
             Some(Agreed {
                 compression: true,
-                half_close: true
+                half_close: true,
+                signals: false,
             })
         );
         assert_eq!(
