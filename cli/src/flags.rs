@@ -42,6 +42,7 @@ pub struct Flags {
     pub api: Option<String>,
     pub metrics: Option<String>,
     pub reload: Span,
+    pub drain_timeout: Option<Span>,
     pub version: bool,
     pub help: bool,
     pub strict: bool,
@@ -81,7 +82,7 @@ const fn flag(name: &'static str, argument: &'static str, help: &'static str) ->
 }
 
 #[rustfmt::skip]
-pub const FLAGS: [FlagHelp; 16] = [
+pub const FLAGS: [FlagHelp; 17] = [
     flag("L", "URL", "a service to run; may be repeated (help URL)"),
     flag("F", "URL", "the next hop of the chain; may be repeated (help URL)"),
     flag("C", "SOURCE", "configuration, YAML or JSON: a file, -, {JSON} or http(s) URL; may be repeated"),
@@ -92,6 +93,7 @@ pub const FLAGS: [FlagHelp; 16] = [
     flag("metrics", "ADDRESS", "accepted, not supported yet"),
     flag("R", "TIME", "load the configuration again at this interval, as on SIGHUP"),
     flag("strict", "", "unknown keys and options are errors"),
+    flag("drainTimeout", "TIME", "how long connections may go on after SIGTERM or SIGINT; 8s otherwise"),
     flag("threads", "N", "number of threads; one for each core otherwise"),
     flag("runtime", "smol|mio", "event loop; smol otherwise"),
     flag("json", "", "explain: for machines"),
@@ -175,6 +177,10 @@ impl Flags {
             },
             "R" => match Span::parse(&value) {
                 Some(span) => self.reload = span,
+                None => return invalid("a duration such as 30s", &value),
+            },
+            "drainTimeout" => match Span::parse(&value) {
+                Some(span) => self.drain_timeout = Some(span),
                 None => return invalid("a duration such as 30s", &value),
             },
             "threads" => match value.parse() {

@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod config;
+mod descriptors;
 pub mod duration;
 pub mod explain;
 pub mod flags;
@@ -15,6 +16,7 @@ pub mod reload;
 pub mod report;
 pub mod run;
 pub mod secrets;
+pub mod signals;
 pub mod site;
 pub mod tls;
 pub mod url;

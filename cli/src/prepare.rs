@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::check;
 use crate::config::load::{Loaded, Loader};
@@ -13,6 +14,9 @@ use crate::listen;
 use crate::report::Findings;
 use crate::tls::Certificates;
 
+/// Shorter, with the last second, than the ten seconds that `docker stop` waits.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
+
 pub struct Prepared {
     pub config: Config,
     pub findings: Findings,
@@ -22,6 +26,7 @@ pub struct Prepared {
     /// With where it was chosen.
     pub runtime: (Runtime, &'static str),
     pub threads: Option<usize>,
+    pub drain_timeout: Duration,
 }
 
 /// Reads, checks and lowers the configuration; opens nothing but the files it names.
@@ -56,6 +61,10 @@ pub fn finish(
         }
     };
     let runtime = runtime(flags, var, &mut findings);
+    let drain_timeout = match flags.drain_timeout.or(config.drain_timeout) {
+        Some(span) => span.positive().unwrap_or_default(),
+        None => DRAIN_TIMEOUT,
+    };
     Prepared {
         config,
         findings,
@@ -63,6 +72,7 @@ pub fn finish(
         lowered,
         runtime,
         threads: flags.threads,
+        drain_timeout,
     }
 }
 

@@ -1,26 +1,25 @@
 //! Starting: bind everything, then hand it to a runtime until a signal ends it.
 
-use std::io::{self, Read};
-use std::os::unix::net::UnixStream;
+use std::io;
+use std::process;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use ginnel_core::driver::{self, Controller};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag;
-use signal_hook::low_level::pipe;
+use ginnel_core::driver;
 
 use crate::config::lower::Lowered;
+use crate::descriptors;
 use crate::duration::Span;
 use crate::flags::{Flags, Runtime};
 use crate::listen;
 use crate::log::{Journal, Logger};
 use crate::prepare::Prepared;
-use crate::reload::{self, Keeper, Order, Running};
+use crate::reload::{self, Keeper, Running};
 use crate::report::Severity;
+use crate::signals::{Ending, Signals};
 use crate::tls::Certificates;
 
 /// Between looks at the files of certificates; `GINNEL_WATCH` in the environment sets another time.
@@ -34,7 +33,7 @@ pub struct Sources {
     pub certificates: Arc<Certificates>,
 }
 
-/// Serves until SIGINT or SIGTERM; SIGHUP loads the configuration again. There is no partial start: an
+/// Serves until SIGINT or SIGTERM, and then until connections have ended or their time is over; SIGHUP loads the configuration again. There is no partial start: an
 /// address that cannot be bound ends it.
 pub fn run(
     prepared: Prepared,
@@ -43,6 +42,7 @@ pub fn run(
     sources: Sources,
 ) -> io::Result<()> {
     let signals = Signals::new()?;
+    descriptors::raise_limit();
     let mut listeners = Vec::new();
     for listen in &lowered.listens {
         let bound = listen::bind(&listen.addr, listen.backlog);
@@ -90,62 +90,33 @@ pub fn run(
     thread::Builder::new()
         .name("reload".to_owned())
         .spawn(move || keeper.run(&orders))?;
+    let status = Arc::new(AtomicI32::new(0));
+    let ending = Ending {
+        controller,
+        keeper: sender,
+        logger: logger.clone(),
+        timeout: prepared.drain_timeout,
+        status: status.clone(),
+    };
     thread::Builder::new()
         .name("signals".to_owned())
-        .spawn(move || signals.obey(&controller, &sender))?;
+        .spawn(move || signals.obey(&ending))?;
 
-    let sink: ginnel_smol::Sink = Arc::new(move |event| journal.record(&event));
+    let recorder = journal.clone();
+    let sink: ginnel_smol::Sink = Arc::new(move |event| recorder.record(&event));
     let serve = match prepared.runtime.0 {
         Runtime::Smol => ginnel_smol::run,
         Runtime::Mio => ginnel_mio::run,
     };
-    serve(plan, listeners, controls, sink)
-}
-
-struct Signals {
-    /// A byte for each signal.
-    any: UnixStream,
-    stop: Arc<AtomicBool>,
-    reload: Arc<AtomicBool>,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        let (any, notify) = UnixStream::pair()?;
-        let signals = Self {
-            any,
-            stop: Arc::default(),
-            reload: Arc::default(),
-        };
-        for (signal, mark) in [
-            (SIGINT, &signals.stop),
-            (SIGTERM, &signals.stop),
-            (SIGHUP, &signals.reload),
-        ] {
-            // In this order: who is woken finds the mark.
-            flag::register(signal, mark.clone())?;
-            pipe::register(signal, notify.try_clone()?)?;
-        }
-        Ok(signals)
+    serve(plan, listeners, controls, sink)?;
+    match status.load(Ordering::SeqCst) {
+        0 => {}
+        status => process::exit(status),
     }
-
-    fn obey(mut self, controller: &Controller, keeper: &Sender<Order>) {
-        let mut bytes = [0; 64];
-        loop {
-            match self.any.read(&mut bytes) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            }
-            if self.stop.load(Ordering::SeqCst) {
-                // Its share of the listeners first, or clients would still get connected.
-                let _ = keeper.send(Order::Stop);
-                controller.stop();
-                return;
-            }
-            if self.reload.swap(false, Ordering::SeqCst) {
-                let _ = keeper.send(Order::Reload);
-            }
-        }
-    }
+    logger.info(&match journal.cut() {
+        0 => "ended: all connections were finished".to_owned(),
+        1 => "ended: 1 connection was cut".to_owned(),
+        cut => format!("ended: {cut} connections were cut"),
+    });
+    Ok(())
 }

@@ -12,12 +12,22 @@ use rustix::process::{self, Pid, Signal, WaitId, WaitIdOptions};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
+use crate::signals;
+
 /// After one has failed: how long it may take until the next one has ended.
 const GRACE: Duration = Duration::from_secs(10);
 
 enum Event {
     Signal(Signal),
     Ended(usize),
+}
+
+/// Set for each worker; gost's name.
+const INDEX: &str = "_GOST_ID";
+
+/// Whether a parent starts and ends this process.
+pub fn is_worker() -> bool {
+    env::var_os(INDEX).is_some()
 }
 
 /// Runs one worker for each group until all have ended. The first that fails ends the others, and
@@ -47,6 +57,12 @@ pub fn run(groups: &[Vec<String>]) -> io::Result<u8> {
         };
         match event {
             Ok(Event::Signal(signal)) => {
+                if signal != Signal::HUP && asked.iter().any(|one| *one != SIGHUP) {
+                    // The second one: nobody waits for connections any more.
+                    failed = u8::try_from(signals::status(signal.as_raw())).ok();
+                    workers.signal(Signal::QUIT);
+                    continue;
+                }
                 if !asked.contains(&signal.as_raw()) {
                     asked.push(signal.as_raw());
                 }
@@ -77,7 +93,7 @@ impl Workers {
     fn start(&mut self, index: usize, group: &[String], sender: &Sender<Event>) -> io::Result<()> {
         let child = Command::new(env::current_exe()?)
             .args(group)
-            .env("_GOST_ID", index.to_string())
+            .env(INDEX, index.to_string())
             .stdin(Stdio::null())
             .spawn()?;
         let pid = Pid::from_child(&child);

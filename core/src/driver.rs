@@ -3,16 +3,20 @@
 
 mod reach;
 
+mod gate;
+
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
 
 use crate::error::{Cause, Fail};
 use crate::plan::Plan;
 
+pub use gate::Gate;
 pub use reach::reach;
 
 /// A listener with its service's index.
@@ -43,6 +47,12 @@ fn serves(plan: &Plan, service: usize, index: usize, threads: usize) -> bool {
 /// What a running thread is told.
 pub enum Command {
     Stop,
+    /// Accept no more, and stop when all connections are finished or this time is over.
+    Drain {
+        timeout: Duration,
+        /// Takes how many connections are left.
+        left: Sender<usize>,
+    },
     /// Serve another plan, one for [`Engine::handle_reload`](crate::engine::Engine::handle_reload).
     Reload {
         plan: Arc<Plan>,
@@ -85,6 +95,18 @@ impl Controller {
         for shard in &self.shards {
             tell(shard, Command::Stop);
         }
+    }
+
+    /// Waits until no thread accepts any more. Returns how many connections are left, for which the threads
+    /// take at most `timeout`.
+    pub fn drain(&self, timeout: Duration) -> usize {
+        let (left, counts) = mpsc::channel();
+        for shard in &self.shards {
+            let left = left.clone();
+            tell(shard, Command::Drain { timeout, left });
+        }
+        drop(left);
+        counts.iter().sum()
     }
 
     /// Waits until every thread serves the new plan. An error means that none of them was told; what

@@ -57,10 +57,18 @@ impl Fail {
     }
 }
 
+/// With the cure: the reader of a log cannot do anything with "too many open files".
+pub const NO_DESCRIPTOR: &str =
+    "no descriptor is free: raise the limit of open files (LimitNOFILE=, ulimit -n)";
+
 impl From<&std::io::Error> for Fail {
     /// What an operating system's error means for those who wait for the connection.
     fn from(error: &std::io::Error) -> Self {
         use std::io::ErrorKind;
+        if let Some(23 | 24) = error.raw_os_error() {
+            // ENFILE, EMFILE.
+            return Self::new(Cause::Limit, NO_DESCRIPTOR);
+        }
         let cause = match error.kind() {
             ErrorKind::ConnectionRefused => Cause::Refused,
             ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {

@@ -69,6 +69,13 @@ pub enum Event {
         remote: Option<SocketAddr>,
         step: Traced,
     },
+    /// Nobody is accepted while there are no descriptors. Told with each attempt.
+    Exhausted,
+    /// A drain is over.
+    Drained {
+        /// Connections that were not finished in time.
+        cut: usize,
+    },
     /// One attempt to reach a node or target failed; another may follow.
     DialFailed {
         no: Option<ConnectionNo>,

@@ -16,7 +16,8 @@
 //!          ├─ it is connected    handle_connected ──────┤                                │
 //!          ├─ a name resolved    handle_resolved ───────┤                                │
 //!          ├─ the deadline came  handle_timeout ────────┤                                │
-//!          ├─ the process ends   handle_stop ───────────┤                                │
+//!          ├─ the process ends   handle_drain, then     │                                │
+//!          │                     handle_stop ───────────┤                                │
 //!          └─ a socket's turn                           │                                │
 //!               1. write: transmit, handle_sent  ───────┤   each of these may leave      │
 //!                  until refused or empty               │   actions behind: take all     │
@@ -29,8 +30,9 @@
 //!                                    Connect  start it ........... handle_connected      │
 //!                                    Resolve  start it ........... handle_resolved       │
 //!                                    Wake     the socket's turn, now or soon             │
-//!                                    Probe    ask the system ........... handle_reach
+//!                                    Probe    ask the system ... handle_reach            │
 //!                                    Close    close the socket, forget the id            │
+//!                                    Drained  stop                                       │
 //!                                  then poll_event() until it is nothing, for the log ───┘
 //! ```
 //!
@@ -54,10 +56,12 @@
 //!   The engine closes every socket itself, by `Close`. `Close { reset: true }` must reach the peer as a reset,
 //!   or it takes half a file for a whole one.
 //! - **Fairness.** A few reads a turn, then the next socket; a bounded number of accepts between. An accept
-//!   that fails for want of descriptors ([`driver::is_exhausted`]) waits a little.
+//!   that lacks descriptors ([`driver::Gate`]) waits a little.
 //! - **Silence.** A peer that does not answer may merely not read. [`driver::reach`] asks the system whether
 //!   anything is there at all; [`Reach::Unknown`](engine::Reach) is always a right answer.
 //! - **Threads.** One engine a thread, nothing shared; [`driver::deal`] tells which listeners are whose.
+//! - **The end.** Close the listeners, then `handle_drain`; at `Drained`, or at once, `handle_stop`, a moment for last
+//!   bytes, and a reset for each socket whose `interest` is not `fin` then: the system would end it in order.
 //! - **Another plan.** [`driver::control`] brings commands to the threads; after `handle_reload` the listeners
 //!   of services that are no longer served are closed, and their connections go on.
 //!
@@ -79,6 +83,7 @@
 //! use ginnel_core::bytes::BytesMut;
 //! use ginnel_core::engine::{Action, ConnMeta, Engine, Reach, SocketId};
 //! use ginnel_core::error::Eof;
+//! use ginnel_core::limits::Limits;
 //! use ginnel_core::plan::*;
 //! use ginnel_core::time::Time;
 //!
@@ -133,6 +138,7 @@
 //!                     self.engine.handle_reach(id, Reach::Unknown, self.now);
 //!                 }
 //!                 Action::Close { id, .. } => drop(self.sockets.remove(&id)),
+//!                 Action::Drained => {}
 //!             }
 //!         }
 //!         while let Some(event) = self.engine.poll_event() {
@@ -169,7 +175,15 @@
 //! };
 //! let service = Service {
 //!     name: "service-0".into(),
-//!     listener: Listener { channel: Channel::Tcp, tls: None, ws: None, mux: None, edge: Edge::default() },
+//!     listener: Listener {
+//!         channel: Channel::Tcp,
+//!         tls: None,
+//!         ws: None,
+//!         mux: None,
+//!         edge: Edge::default(),
+//!         handshake_timeout: Limits::default().handshake,
+//!         caps: None,
+//!     },
 //!     handler: Arc::new(Handler::new(HandlerKind::Forward)),
 //!     chain: None,
 //!     forward: Some(Forward { nodes: vec![node], selector: Selector::default() }),

@@ -20,8 +20,6 @@ pub struct Limits {
     pub read: usize,
     /// Payload of one websocket message that we send, in bytes.
     pub ws_payload: usize,
-    /// Streams of one mux session.
-    pub streams: usize,
     /// Each stage of an incoming handshake: TLS, upgrade, proxy negotiation.
     pub handshake: Duration,
     /// A whole dial through all hops.
@@ -50,7 +48,6 @@ impl Default for Limits {
             early: 64 * 1024,
             read: 256 * 1024,
             ws_payload: 64 * 1024,
-            streams: 4096,
             handshake: Duration::from_secs(10),
             dial: Duration::from_secs(15),
             half_close: Duration::from_secs(60),

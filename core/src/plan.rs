@@ -3,6 +3,7 @@
 //! Nothing here is text that still has to be understood: the command line reads files, checks
 //! references and builds the TLS configurations before a plan exists.
 
+mod caps;
 mod edge;
 mod ping;
 mod site;
@@ -23,6 +24,7 @@ use crate::wire::proxy_protocol;
 pub use edge::Edge;
 pub use site::{Backend, Content, Document, Files, Found as FoundFile, Probe, Site};
 
+pub use caps::{Caps, Counted, Refusal};
 pub use ping::Ping;
 
 #[derive(Clone, Debug, Default)]
@@ -121,6 +123,10 @@ pub struct Listener {
     pub ws: Option<Arc<WsServer>>,
     pub mux: Option<Mux>,
     pub edge: Edge,
+    /// TLS and upgrade together.
+    pub handshake_timeout: Duration,
+    /// `None` takes any number of connections.
+    pub caps: Option<Arc<Caps>>,
 }
 
 /// The dialing side of a channel.
@@ -197,6 +203,8 @@ pub struct Mux {
     pub max_receive: usize,
     /// Version 2: the window announced for each stream.
     pub max_stream: usize,
+    /// Streams at once.
+    pub max_streams: usize,
 }
 
 impl Default for Mux {
@@ -208,6 +216,7 @@ impl Default for Mux {
             max_frame: 32768,
             max_receive: 4_194_304,
             max_stream: 65536,
+            max_streams: 4096,
         }
     }
 }

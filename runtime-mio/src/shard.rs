@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ginnel_core::buffer::Receive;
-use ginnel_core::driver::{self, Command, Control, Listening, Serve};
+use ginnel_core::driver::{self, Command, Control, Gate, Listening, Serve};
 use ginnel_core::engine::{Action, Engine, SocketId};
 use ginnel_core::error::{Eof, Fail};
+use ginnel_core::event::Event;
 use ginnel_core::plan::Plan;
 use ginnel_core::time::Time;
 use mio::net::{TcpListener, TcpStream};
@@ -43,12 +44,16 @@ pub(crate) struct Shard {
     /// Services with connections to accept.
     accepting: Vec<usize>,
     accept_again: Option<Instant>,
+    gate: Gate,
     sockets: SecondaryMap<SocketId, Socket>,
     /// Sockets with work left, in turn.
     ready: VecDeque<SocketId>,
     resolver: Resolver,
     receive: Receive,
     control: Control,
+    draining: bool,
+    /// The engine has nothing left to finish.
+    drained: bool,
     stopping: Option<Instant>,
     start: Instant,
     sink: Sink,
@@ -79,11 +84,14 @@ impl Shard {
             listeners: polled,
             accepting: Vec::new(),
             accept_again: None,
+            gate: Gate::new()?,
             sockets: SecondaryMap::new(),
             ready: VecDeque::new(),
             resolver: Resolver::new(waker),
             receive: Receive::default(),
             control,
+            draining: false,
+            drained: false,
             stopping: None,
             start: Instant::now(),
             sink,
@@ -114,7 +122,11 @@ impl Shard {
                 }
             }
             self.accept();
+            if self.drained {
+                self.begin_stop();
+            }
             if self.is_done() {
+                self.reset_rest();
                 return Ok(());
             }
         }
@@ -208,7 +220,10 @@ impl Shard {
         while let Some(action) = self.engine.poll_action() {
             match action {
                 Action::Connect { id, addr } => {
-                    let result = TcpStream::connect(addr);
+                    let mut result = TcpStream::connect(addr);
+                    if result.as_ref().is_err_and(|error| self.gate.lend(error)) {
+                        result = TcpStream::connect(addr);
+                    }
                     match result.and_then(|stream| self.register(id, stream, true)) {
                         Ok(()) => {}
                         Err(error) => {
@@ -243,8 +258,11 @@ impl Shard {
                         if reset {
                             socket.reset();
                         }
+                        // A descriptor is free.
+                        self.accept_again = None;
                     }
                 }
+                Action::Drained => self.drained = true,
             }
         }
         while let Some(event) = self.engine.poll_event() {
@@ -290,7 +308,12 @@ impl Shard {
         self.list(id);
     }
 
+    #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
     fn accept(&mut self) {
+        if self.accept_again.is_some_and(|at| at > Instant::now()) {
+            return;
+        }
+        self.accept_again = None;
         for service in std::mem::take(&mut self.accepting) {
             for round in 0.. {
                 let Some(listener) = self.listeners.get(&service) else {
@@ -298,6 +321,10 @@ impl Shard {
                 };
                 if round == ACCEPTS {
                     self.accepting.push(service);
+                    break;
+                }
+                if !self.gate.may_accept() {
+                    self.pause_accept(service);
                     break;
                 }
                 match listener.accept() {
@@ -332,6 +359,7 @@ impl Shard {
     fn pause_accept(&mut self, service: usize) {
         self.accepting.push(service);
         self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
+        (self.sink)(Event::Exhausted);
     }
 
     fn resolved(&mut self) {
@@ -346,7 +374,14 @@ impl Shard {
         while let Some(command) = self.control.take() {
             match command {
                 Command::Stop => self.begin_stop(),
-                Command::Reload { .. } if self.stopping.is_some() => {}
+                Command::Drain { timeout, left } => {
+                    self.draining = true;
+                    self.close_listeners();
+                    let now = self.now();
+                    let _ = left.send(self.engine.handle_drain(now + timeout, now));
+                    self.act();
+                }
+                Command::Reload { .. } if self.draining || self.stopping.is_some() => {}
                 Command::Reload { plan, serve, done } => {
                     let now = self.now();
                     self.engine.handle_reload(plan, now);
@@ -370,10 +405,7 @@ impl Shard {
                 Some(listener) => new.push((service, listener)),
             }
         }
-        for mut listener in before.into_values() {
-            // Closing is not enough while others have the same socket.
-            let _ = self.poll.registry().deregister(&mut listener);
-        }
+        self.close_listeners_of(before);
         for (service, listener) in new {
             match listen(self.poll.registry(), service, listener) {
                 Ok(listener) => {
@@ -386,17 +418,40 @@ impl Shard {
         failed
     }
 
+    fn close_listeners(&mut self) {
+        self.accepting.clear();
+        let all = std::mem::take(&mut self.listeners);
+        self.close_listeners_of(all);
+    }
+
+    fn close_listeners_of(&self, listeners: BTreeMap<usize, TcpListener>) {
+        for mut listener in listeners.into_values() {
+            // Closing is not enough while others have the same socket.
+            let _ = self.poll.registry().deregister(&mut listener);
+        }
+    }
+
     #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
     fn begin_stop(&mut self) {
         if self.stopping.is_some() {
             return;
         }
-        self.stopping = Some(Instant::now() + GOODBYE);
-        self.listeners.clear();
-        self.accepting.clear();
+        let at_once = self.draining && !self.drained;
+        let goodbye = if at_once { Duration::ZERO } else { GOODBYE };
+        self.stopping = Some(Instant::now() + goodbye);
+        self.close_listeners();
         let now = self.now();
         self.engine.handle_stop(now);
         self.act();
+    }
+
+    /// Closed by the end of the process, they would seem to have said all.
+    fn reset_rest(&self) {
+        for (id, socket) in &self.sockets {
+            if !self.engine.interest(id).fin {
+                socket.reset();
+            }
+        }
     }
 
     #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
@@ -421,9 +476,6 @@ impl Shard {
             None if !self.accepting.is_empty() => Some(Duration::ZERO),
             None => None,
         };
-        if self.accept_again.is_some_and(|at| at <= now) {
-            self.accept_again = None;
-        }
         let stop = self.stopping.map(until);
         [engine, accept, stop].into_iter().flatten().min()
     }

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
 use ginnel_core::buffer::Receive;
-use ginnel_core::driver::{self, Command, Control, Listening, Serve};
+use ginnel_core::driver::{self, Command, Control, Gate, Listening, Serve};
 use ginnel_core::engine::{Action, Engine, QueryId, SocketId};
 use ginnel_core::error::{Eof, Fail};
+use ginnel_core::event::Event;
 use ginnel_core::plan::Plan;
 use ginnel_core::time::Time;
 use slotmap::SecondaryMap;
@@ -44,7 +45,10 @@ struct Shard {
     /// When the timer task will look at the engine's deadline.
     armed: Cell<Option<Time>>,
     timer: RefCell<Option<Waker>>,
-    /// Waits for the last socket when the process is to end.
+    gate: RefCell<Gate>,
+    /// The engine has nothing left to finish.
+    drained: Cell<bool>,
+    /// Waits for that, and then for the last socket.
     ending: RefCell<Option<Waker>>,
     start: Instant,
     sink: Sink,
@@ -67,6 +71,8 @@ pub(crate) fn run(
         running: Cell::new(None),
         armed: Cell::new(None),
         timer: RefCell::new(None),
+        gate: RefCell::new(Gate::new()?),
+        drained: Cell::new(false),
         ending: RefCell::new(None),
         start: Instant::now(),
         sink,
@@ -78,11 +84,27 @@ pub(crate) fn run(
     shard.executor.spawn(time(shard.clone())).detach();
     let control = Async::new(control)?;
     async_io::block_on(shard.executor.run(async {
-        'serving: loop {
-            control.readable().await?;
+        let mut draining = false;
+        'serving: while !shard.drained.get() {
+            let drained = async {
+                shard.until(|shard| shard.drained.get()).await;
+                Ok(())
+            };
+            control.readable().or(drained).await?;
             while let Some(command) = control.get_ref().take() {
                 match command {
                     Command::Stop => break 'serving,
+                    Command::Drain { timeout, left } => {
+                        draining = true;
+                        for task in std::mem::take(&mut accepting).into_values() {
+                            task.cancel().await;
+                        }
+                        let now = shard.now();
+                        let count = shard.engine.borrow_mut().handle_drain(now + timeout, now);
+                        let _ = left.send(count);
+                        shard.act();
+                    }
+                    Command::Reload { .. } if draining => {}
                     Command::Reload { plan, serve, done } => {
                         let now = shard.now();
                         shard.engine.borrow_mut().handle_reload(plan, now);
@@ -98,24 +120,34 @@ pub(crate) fn run(
             task.cancel().await;
         }
         let now = shard.now();
+        let at_once = draining && !shard.drained.get();
+        let goodbye = if at_once { Duration::ZERO } else { GOODBYE };
         shard.engine.borrow_mut().handle_stop(now);
         shard.act();
         shard
-            .last_socket()
+            .until(|shard| shard.sockets.borrow().is_empty())
             .or(async {
-                Timer::after(GOODBYE).await;
+                Timer::after(goodbye).await;
             })
             .await;
+        // Closed by the end of the process, they would seem to have said all.
+        for (id, socket) in &*shard.sockets.borrow() {
+            socket.close(!shard.engine.borrow().interest(id).fin);
+        }
         Ok(())
     }))
 }
 
 async fn accept(shard: Rc<Shard>, service: usize, listener: Async<TcpListener>) {
     loop {
+        if !shard.gate.borrow_mut().may_accept() {
+            shard.pause_accept().await;
+            continue;
+        }
         match listener.accept().await {
             Ok((stream, _)) => shard.accepted(service, stream),
             Err(error) if driver::is_exhausted(&error) => {
-                Timer::after(ACCEPT_PAUSE).await;
+                shard.pause_accept().await;
             }
             // The connection was gone before it was accepted.
             Err(_) => {}
@@ -124,7 +156,12 @@ async fn accept(shard: Rc<Shard>, service: usize, listener: Async<TcpListener>) 
 }
 
 async fn connect(shard: Rc<Shard>, id: SocketId, addr: SocketAddr) {
-    let result = Async::<TcpStream>::connect(addr).await.map(Socket::new);
+    let mut result = Async::<TcpStream>::connect(addr).await;
+    let lent = |error| shard.gate.borrow_mut().lend(error);
+    if result.as_ref().is_err_and(lent) {
+        result = Async::<TcpStream>::connect(addr).await;
+    }
+    let result = result.map(Socket::new);
     let result = result.and_then(|socket| socket.meta().map(|meta| (socket, meta)));
     let now = shard.now();
     if !shard.engine.borrow().knows(id) {
@@ -371,11 +408,11 @@ impl Shard {
                     if let Some(socket) = socket {
                         socket.close(reset);
                     }
-                    if self.sockets.borrow().is_empty()
-                        && let Some(waker) = self.ending.take()
-                    {
-                        waker.wake();
-                    }
+                    self.wake_ending();
+                }
+                Action::Drained => {
+                    self.drained.set(true);
+                    self.wake_ending();
                 }
             }
         }
@@ -406,9 +443,20 @@ impl Shard {
         }
     }
 
-    async fn last_socket(&self) {
+    async fn pause_accept(&self) {
+        (self.sink)(Event::Exhausted);
+        Timer::after(ACCEPT_PAUSE).await;
+    }
+
+    fn wake_ending(&self) {
+        if let Some(waker) = self.ending.take() {
+            waker.wake();
+        }
+    }
+
+    async fn until(&self, done: impl Fn(&Self) -> bool) {
         poll_fn(|cx| {
-            if self.sockets.borrow().is_empty() {
+            if done(self) {
                 return Poll::Ready(());
             }
             self.ending.replace(Some(cx.waker().clone()));

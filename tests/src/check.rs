@@ -204,6 +204,27 @@ pub fn target_ends(way: &Way, target: &Target, down: u64) {
     assert_end(&mut stream, &at);
 }
 
+/// The target ends, and the client goes on: all that it says behind that end arrives.
+pub fn upload_behind_the_end(way: &Way, target: &Target, down: u64, up: u64) {
+    let seed = seed();
+    let at = format!(
+        "{}: {up} up behind the target's end, seed {seed:#x}",
+        way.name
+    );
+    let mut stream = way.open(target);
+    stream
+        .write_all(&order(order::UPLOAD, up, down, seed))
+        .unwrap_or_else(|e| panic!("{at}: order: {e}"));
+    let hash = target::hash_of(&mut stream, down).unwrap_or_else(|e| panic!("{at}: down: {e}"));
+    assert_eq!(hash, Hash::of(&payload::bytes(seed, down as usize)), "{at}");
+    assert_end(&mut stream, &at);
+    target::send_payload(&mut stream, seed + 1, up)
+        .and_then(|()| stream.shutdown(Shutdown::Write))
+        .unwrap_or_else(|e| panic!("{at}: up: {e}"));
+    let sent = Hash::of(&payload::bytes(seed + 1, up as usize));
+    assert!(target.wait_for(sent), "{at}: it did not arrive");
+}
+
 /// A target that does not read for a while loses nothing, and others are not held up by it.
 pub fn stalled_target(way: &Way, target: &Target) {
     let stream = way.open(target);

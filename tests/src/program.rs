@@ -40,6 +40,8 @@ pub struct Program {
     runtime: Option<Runtime>,
     name: String,
     vars: Vec<(&'static str, &'static str)>,
+    /// Its limit of descriptors.
+    descriptors: Option<u32>,
 }
 
 impl Program {
@@ -56,6 +58,7 @@ impl Program {
             runtime: Some(runtime),
             name: format!("ginnel/{}", runtime.name()),
             vars: Vec::new(),
+            descriptors: None,
         }
     }
 
@@ -65,6 +68,7 @@ impl Program {
             runtime: None,
             name: name.to_owned(),
             vars: Vec::new(),
+            descriptors: None,
         }
     }
 
@@ -72,6 +76,13 @@ impl Program {
     pub fn var(&self, name: &'static str, value: &'static str) -> Self {
         let mut program = self.clone();
         program.vars.push((name, value));
+        program
+    }
+
+    /// The same with so many descriptors at most.
+    pub fn descriptors(&self, most: u32) -> Self {
+        let mut program = self.clone();
+        program.descriptors = Some(most);
         program
     }
 
@@ -101,7 +112,15 @@ impl Program {
         for (name, text) in files {
             std::fs::write(dir.path().join(name), text).expect("a file for the program");
         }
-        let mut command = Command::new(&self.path);
+        let mut command = match self.descriptors {
+            None => Command::new(&self.path),
+            Some(most) => {
+                let mut shell = Command::new("/bin/sh");
+                let script = format!("ulimit -n {most} && exec \"$0\" \"$@\"");
+                shell.args(["-c", &script]).arg(&self.path);
+                shell
+            }
+        };
         command
             .args(&args)
             .current_dir(dir.path())

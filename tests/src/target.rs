@@ -23,6 +23,8 @@ pub mod order {
     pub const AFTER_END: u8 = b'F';
     /// The bytes down, then the end, though the client goes on.
     pub const SOURCE: u8 = b'S';
+    /// As `SOURCE`; what the client says behind that end is heard by the test.
+    pub const UPLOAD: u8 = b'U';
     /// Reads nothing more until the test opens the gate; then as `TRANSFER`.
     pub const STALL: u8 = b'W';
 }
@@ -126,6 +128,18 @@ impl Target {
         self.accepted.load(Ordering::SeqCst)
     }
 
+    /// Waits for an `UPLOAD` that brought this.
+    pub fn wait_for(&self, hash: Hash) -> bool {
+        let heard = self.gate.heard.lock().expect("gate");
+        let missing = |heard: &mut Vec<Hash>| !heard.contains(&hash);
+        let (heard, _) = self
+            .gate
+            .opened
+            .wait_timeout_while(heard, crate::PATIENCE, missing)
+            .expect("gate");
+        heard.contains(&hash)
+    }
+
     /// Lets every `STALL` go on.
     pub fn open_gate(&self) {
         *self.gate.open.lock().expect("gate") = true;
@@ -171,6 +185,8 @@ pub fn free_addr() -> SocketAddr {
 struct Gate {
     open: Mutex<bool>,
     opened: Condvar,
+    /// What `UPLOAD`s have brought.
+    heard: Mutex<Vec<Hash>>,
 }
 
 impl Gate {
@@ -200,6 +216,14 @@ fn work(mut stream: TcpStream, gate: &Gate) -> io::Result<()> {
             stream.write_all(&hash.0.to_be_bytes())?;
             send_payload(&mut stream, seed, down)?;
             stream.shutdown(Shutdown::Write)
+        }
+        order::UPLOAD => {
+            send_payload(&mut stream, seed, down)?;
+            stream.shutdown(Shutdown::Write)?;
+            let hash = hash_to_end(&mut stream)?;
+            gate.heard.lock().expect("gate").push(hash);
+            gate.opened.notify_all();
+            Ok(())
         }
         order::SOURCE => {
             send_payload(&mut stream, seed, down)?;

@@ -224,7 +224,7 @@ fn nothing_is_unknown_and_nothing_is_gone() {
     assert!(gone.is_empty(), "not in the README any more: {gone:#?}");
     for (language, _) in fences() {
         assert!(
-            ["sh", "yaml", "nginx"].contains(&language.as_str()),
+            ["sh", "yaml", "nginx", "ini"].contains(&language.as_str()),
             "a block in {language:?}"
         );
     }

@@ -104,6 +104,7 @@ pub static KEYS: &[Key] = &[
     key(&["nodes"], Any, "", Used, FILE, &["services[].forwarder", "chains[].hops[]", "hops[]"], "targets of a forwarder, nodes of a hop"),
     key(&["network"], Text, "tcp", Used, FILE, &["services[].forwarder.nodes[]", NODE], "tcp; others are not supported"),
     key(&["metadata"], Any, "", Used, FILE, &["services[]", "services[].handler", "services[].listener", "chains[].hops[].nodes[].connector", "chains[].hops[].nodes[].dialer"], "options of the part"),
+    key(&["drainTimeout"], Duration, "8s", Used, FILE, &["the top level"], "how long connections may go on after SIGTERM or SIGINT, as with --drainTimeout; 0 ends them at once"),
     key(&["strict"], Bool, "false", Used, FILE, &["the top level"], "unknown keys and options are errors, as with --strict"),
     key(&["log.level"], Text, "info", Used, FILE, &["the top level"], "trace, debug, info, warn, error or fatal"),
     key(&["log.format"], Text, "json", Used, FILE, &["the top level"], "json or text"),

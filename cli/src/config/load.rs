@@ -275,6 +275,7 @@ impl Loaded {
         base.profiling = more.profiling.or(base.profiling.take());
         base.api = more.api.or(base.api.take());
         base.metrics = more.metrics.or(base.metrics.take());
+        base.drain_timeout = more.drain_timeout.or(base.drain_timeout);
         base.strict |= more.strict;
     }
 

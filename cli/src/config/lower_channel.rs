@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ginnel_core::limits::Limits;
 use ginnel_core::plan::{
-    Channel, Dialer, Edge, Listener, Mux, Ping, TlsClient, WsClient, WsServer,
+    Caps, Channel, Dialer, Edge, Listener, Mux, Ping, TlsClient, WsClient, WsServer,
 };
 use rustls::pki_types::ServerName;
 
@@ -59,9 +59,18 @@ pub(super) fn listener(
         .has_ws()
         .then(|| ws_server(to, &options, at).map(Arc::new));
     let mux = channel.has_mux().then(|| mux(to, &options, at));
+    let head = options.time("readHeaderTimeout").unwrap_or_default();
+    let handshake = Limits::default().handshake.max(head);
+    let caps = Caps::new(
+        size(&options, "maxConnections"),
+        size(&options, "maxPerClient"),
+    );
+    let capped = caps.connections.is_some() || caps.per_client.is_some();
     Some(Listener {
         channel,
         tls,
+        handshake_timeout: options.time("handshakeTimeout").unwrap_or(handshake),
+        caps: capped.then(|| Arc::new(caps)),
         ws: match ws {
             Some(ws) => Some(ws?),
             None => None,
@@ -359,6 +368,7 @@ fn mux(to: &mut Lowering<'_>, options: &Options<'_>, at: &str) -> Option<Mux> {
         max_frame,
         max_receive,
         max_stream,
+        max_streams: int("mux.maxStreams", defaults.max_streams),
     })
 }
 

@@ -63,6 +63,9 @@ pub struct Config {
     pub api: Option<Map>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Map>,
+    /// Not gost's: how long connections may go on after SIGTERM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain_timeout: Option<Span>,
     /// Not gost's: unknown keys are errors.
     #[serde(skip_serializing_if = "is_false")]
     pub strict: bool,

@@ -140,6 +140,7 @@ pub static OPTIONS: &[Opt] = &[
     opt(&["mux.maxFrameSize", "muxMaxFrameSize"], Int, "32768", Used, MUX_ENDS, "payload bytes of one frame"),
     opt(&["mux.maxReceiveBuffer", "muxMaxReceiveBuffer"], Int, "4194304", Used, MUX_ENDS, "unread bytes of a session"),
     opt(&["mux.maxStreamBuffer", "muxMaxStreamBuffer"], Int, "65536", Used, MUX_ENDS, "version 2: window of a stream"),
+    opt(&["mux.maxStreams"], Int, "4096", Used, MUX_ENDS, "streams of a session at once; more are refused"),
     opt(&["mux.maxStreamWindow"], Int, "262144", NotYet, MUX_ENDS, "yamux only"),
     // Sockets.
     opt(&["mptcp"], Bool, "false", NotYet, &[(Listener, SOCKETS)], "multipath TCP"),
@@ -151,9 +152,11 @@ pub static OPTIONS: &[Opt] = &[
     opt(&["tcp.keepalive"], Bool, "true", Quiet, &[(Dialer, WS)], "TCP keep-alive"),
     opt(&["tcp.keepalive.idle", "tcp.keepalive.interval"], Kind::Duration, "15s", NotYet, &[(Dialer, WS)], "TCP keep-alive"),
     opt(&["tcp.keepalive.count"], Int, "9", NotYet, &[(Dialer, WS)], "TCP keep-alive"),
-    opt(&["handshakeTimeout"], Kind::Duration, "10s", Used, &[(Dialer, &["tls"])], "for the TLS handshake"),
+    opt(&["handshakeTimeout"], Kind::Duration, "10s", Used, &[(Listener, &["tls"]), (Dialer, &["tls"])], "for the TLS handshake"),
+    opt(&["maxConnections"], Int, "none", Used, &[(Listener, SOCKETS)], "connections at once, of all clients; more are closed"),
+    opt(&["maxPerClient"], Int, "none", Used, &[(Listener, SOCKETS)], "connections at once of one IPv4 address or one IPv6 /64; more are closed"),
     // Handlers.
-    opt(&["readTimeout"], Kind::Duration, "15s", Used, &[(Handler, &["http", "auto", "socks4", "socks4a", "socks5", "socks", "relay", "forward", "tcp"])], "for the negotiation with the client; negative: no limit"),
+    opt(&["readTimeout"], Kind::Duration, "15s", Used, &[(Handler, &["http", "auto", "socks4", "socks4a", "socks5", "socks", "relay", "forward", "tcp"])], "for the negotiation with the client, from its connection and again from its first byte; negative: no limit"),
     opt(&["idleTimeout"], Kind::Duration, "none", Used, &[(Handler, &["http", "auto", "forward", "tcp"])], "tunnels silent for this long are closed"),
     opt(&["http.header", "header"], Kind::Map, "", Used, &[(Handler, HTTP)], "header fields added to the proxy's own responses"),
     opt(&["authBasicRealm"], Text, "gost", Used, &[(Handler, HTTP)], "realm of the challenge"),

@@ -70,6 +70,7 @@ pub static ROOT: Schema = plain(&[
     ("profiling", Object(&PROFILING)),
     ("api", Object(&API)),
     ("metrics", Object(&METRICS)),
+    ("drainTimeout", Duration),
     ("strict", Bool),
 ]);
 

@@ -2,21 +2,29 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
-use std::sync::{PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-use ginnel_core::error::{Cause, Fail};
+use ginnel_core::error::{Cause, Fail, NO_DESCRIPTOR};
 use ginnel_core::event::{Event, Traced};
 use ginnel_core::plan::Plan;
 use serde_json::Value;
 
 use super::{Level, Logger};
 
+/// For this long the same trouble is not said again.
+const SAID_ONCE: Duration = Duration::from_secs(60);
+
 /// Writes events; knows the names behind the service numbers.
 pub struct Journal {
     logger: Logger,
     /// Service, listener, handler.
     services: RwLock<Vec<[String; 3]>>,
+    /// When it was last said that there are no descriptors.
+    exhausted: Mutex<Option<Instant>>,
+    /// Connections that the end of the program cut.
+    cut: AtomicUsize,
 }
 
 impl Journal {
@@ -24,7 +32,13 @@ impl Journal {
         Self {
             logger,
             services: RwLock::new(names(plan)),
+            exhausted: Mutex::default(),
+            cut: AtomicUsize::new(0),
         }
+    }
+
+    pub fn cut(&self) -> usize {
+        self.cut.load(Ordering::SeqCst)
     }
 
     /// Call it before the first event of another plan.
@@ -141,7 +155,11 @@ impl Journal {
                 // To a node, or with a client of a service.
                 let way = if *dialed { "to" } else { "of" };
                 let (level, text) = match fail {
-                    Some(fail) if fail.cause == Cause::Local => {
+                    // We end it, or the peer does while nobody uses it.
+                    Some(fail)
+                        if fail.cause == Cause::Local
+                            || *streams == 0 && fail.cause == Cause::Closed =>
+                    {
                         (Level::Debug, format!("{place}: session down: {fail}"))
                     }
                     Some(fail) if fail.cause == Cause::TimedOut => {
@@ -161,6 +179,8 @@ impl Journal {
                 };
                 self.logger.log(Level::Trace, &text, &fields);
             }
+            Event::Exhausted => self.exhausted(),
+            Event::Drained { cut } => drop(self.cut.fetch_add(*cut, Ordering::SeqCst)),
             Event::DialFailed { no, place, fail } => {
                 let mut fields = vec![("kind", Value::from("node"))];
                 fields.extend(no.iter().map(|no| ("sid", self.logger.sid(*no).into())));
@@ -168,6 +188,21 @@ impl Journal {
                     .log(Level::Warn, &dial_text(place, fail), &fields);
             }
         }
+    }
+
+    /// Each thread says it with each attempt.
+    #[allow(clippy::disallowed_methods)] // The log has a clock.
+    fn exhausted(&self) {
+        let mut last = self
+            .exhausted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|last| last.elapsed() < SAID_ONCE) {
+            return;
+        }
+        *last = Some(Instant::now());
+        let text = format!("clients have to wait: {NO_DESCRIPTOR}");
+        self.logger.warn(&text);
     }
 
     /// What an operator should see even with `log.level: warn`. That one side left without a word is

@@ -62,7 +62,11 @@ impl Engine {
 
     /// Bytes came on a link, whatever they are.
     pub(super) fn heard(&mut self, id: LinkId) {
-        if let Some(Top::Mux(mux)) = self.links.get(id).map(|link| link.top) {
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        link.heard = true;
+        if let Top::Mux(mux) = link.top {
             self.mux_heard(mux);
         }
     }

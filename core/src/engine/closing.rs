@@ -72,17 +72,45 @@ impl Engine {
             .layers
             .iter()
             .any(|layer| matches!(layer, AnyLayer::Ws(_)));
-        let level = link.layers.len();
-        if level > 0
-            && !std::mem::replace(&mut link.said_end, true)
-            && let Some((link, mut cx)) = self.parts(id)
-        {
-            let mut goodbye = Rope::default();
-            link.layers[level - 1].abort(&mut cx, why, &mut goodbye);
-            self.sink(id, level - 1, &mut goodbye);
-        }
+        self.say_why(id, why);
         let how = if spoken { Closing::Fin } else { Closing::Reset };
         self.start_closing(id, how);
+    }
+
+    /// The highest layer says why both directions end, and those below it that nothing follows.
+    fn say_why(&mut self, id: LinkId, why: &Fail) {
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        let level = link.layers.len();
+        if level == 0 || std::mem::replace(&mut link.said_end, true) {
+            return;
+        }
+        let spoken = matches!(link.layers[level - 1], AnyLayer::Ws(_));
+        for at in (0..level).rev() {
+            let Some((link, mut cx)) = self.parts(id) else {
+                return;
+            };
+            let mut goodbye = Rope::default();
+            if at + 1 == level {
+                link.layers[at].abort(&mut cx, why, &mut goodbye);
+            } else if !spoken || !link.layers[at].finish(&mut cx, &mut goodbye) {
+                return;
+            }
+            self.sink(id, at, &mut goodbye);
+        }
+    }
+
+    /// Ends a link on which nothing is under way, because we go: a websocket peer is told so.
+    pub(super) fn go_away(&mut self, id: LinkId, why: &Fail) {
+        let spoken = self
+            .links
+            .get(id)
+            .is_some_and(|link| matches!(link.layers.last(), Some(AnyLayer::Ws(_))));
+        match spoken {
+            true => self.abort(id, why),
+            false => self.close(id),
+        }
     }
 
     fn start_closing(&mut self, id: LinkId, how: Closing) {
@@ -97,6 +125,11 @@ impl Engine {
         }
         link.top = Top::Closing;
         if how == Closing::Fin {
+            for layer in &mut link.layers {
+                if let AnyLayer::Ws(ws) = layer {
+                    ws.end_both();
+                }
+            }
             self.finish_layers(id);
             self.finish_transport(id);
         }
@@ -106,6 +139,7 @@ impl Engine {
         link.closing = Some(how);
         link.paused = false;
         link.deadline = Some(self.now + self.plan.limits.linger);
+        link.closing_by = Some(self.now + self.plan.limits.half_close);
         self.link_timer(id);
         self.try_close(id);
         // Whatever held input back before, it is read and discarded now.
@@ -142,7 +176,10 @@ impl Engine {
         match link.base {
             Base::Socket => self.actions.push_back(Action::Close { id, reset }),
             Base::Stream { mux, id: stream } => {
-                self.free_budget(mux, |smux| smux.release(stream));
+                self.free_budget(mux, |smux| match reset {
+                    true => smux.reset(stream),
+                    false => smux.release(stream),
+                });
             }
         }
     }
@@ -190,7 +227,13 @@ impl Engine {
             link.ended = true;
         }
         match fail.cause {
-            Cause::Protocol | Cause::Limit | Cause::Tls => self.start_closing(id, Closing::Fin),
+            // A layer that found it out has said so; what is above the layers has not.
+            Cause::Protocol | Cause::Limit | Cause::Tls => {
+                if let Top::Mux(_) = top {
+                    self.say_why(id, &fail);
+                }
+                self.start_closing(id, Closing::Fin);
+            }
             _ => self.abort(id, &fail),
         }
         match top {

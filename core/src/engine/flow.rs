@@ -11,7 +11,7 @@ use crate::mux::Smux;
 
 impl Engine {
     /// Output left: more frames, a paused source, or the end of the link.
-    pub(super) fn drained(&mut self, id: LinkId) {
+    pub(super) fn sent(&mut self, id: LinkId) {
         let Some(link) = self.links.get(id) else {
             return;
         };

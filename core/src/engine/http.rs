@@ -150,6 +150,9 @@ impl Engine {
     }
 
     fn http_settled(&mut self, id: SessionId) {
+        if self.is_draining() && self.is_idle(id) {
+            return self.end_session(id, Some(super::drain::going()));
+        }
         self.session_timer(id);
         let Some(session) = self.sessions.get(id) else {
             return;

@@ -206,7 +206,6 @@ impl Engine {
 
     fn new_mux(&mut self, link: LinkId, plan: &Mux, side: Side, info: Info) -> MuxId {
         let client = matches!(side, Side::Client { .. });
-        let streams = self.plan.limits.streams;
         let again = match &side {
             Side::Client { key, .. } => self.hub.entry(key).is_some_and(Entry::found_again),
             Side::Server(_) => false,
@@ -219,9 +218,10 @@ impl Engine {
         let mut plan = plan.clone();
         let nop = plan.keepalive;
         plan.keepalive = nop.map(|period| self.entropy.shortened(period));
+        let streams = plan.max_streams;
         let mux = self.muxes.insert(MuxSession {
             link,
-            smux: Smux::new(plan, client, streams, self.now),
+            smux: Smux::new(plan, client, streams, self.now).with_signals(info.signals),
             side,
             trust: Trust::default(),
             nop,
@@ -232,6 +232,9 @@ impl Engine {
         self.links[link].top = Top::Mux(mux);
         self.links[link].deadline = None;
         self.mux_timer(mux);
+        if self.is_draining() {
+            self.leave_mux(mux);
+        }
         mux
     }
 
@@ -296,6 +299,12 @@ impl Engine {
                     self.stream_fin(owner);
                 }
             }
+            mux::Event::Reset(stream) => {
+                if let Some(owner) = session.smux.owner(stream) {
+                    self.link_failed(owner, Fail::new(Cause::Reset, "reset by the mux peer"));
+                }
+            }
+            mux::Event::Away => self.mux_away(id),
         }
     }
 
@@ -346,7 +355,7 @@ impl Engine {
         }
         emptied.dedup();
         for link in emptied {
-            self.drained(link);
+            self.sent(link);
         }
         self.mux_timer(id);
         self.end_if_retired(id);

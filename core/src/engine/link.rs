@@ -8,12 +8,13 @@ use bytes::BytesMut;
 use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, SessionId};
 use crate::buffer::Rope;
 use crate::error::{Cause, Eof, Fail};
+use crate::event::Event;
 use crate::layer::gate::Gate;
 use crate::layer::proxied::Proxied;
 use crate::layer::tls::Tls;
 use crate::layer::ws::Ws;
 use crate::layer::{AnyLayer, Cx, Info, Io, Layer, Up};
-use crate::plan::{Dialer, Listener, Node};
+use crate::plan::{Counted, Dialer, Listener, Node, Refusal};
 use crate::time::Time;
 
 /// What carries the bytes of a link.
@@ -60,6 +61,8 @@ pub(super) struct Link {
     pub(super) said_end: bool,
     /// The transport is to say its end behind what is queued.
     pub(super) finished: bool,
+    /// Something was received.
+    pub(super) heard: bool,
     /// The transport has nothing more to read.
     pub(super) input_over: bool,
     /// The top was told that input has ended.
@@ -67,6 +70,8 @@ pub(super) struct Link {
     /// The other side of the session is over high water.
     pub(super) paused: bool,
     pub(super) closing: Option<Closing>,
+    /// However slowly the rest of the output leaves.
+    pub(super) closing_by: Option<Time>,
     /// A stream's input that waits for the top to take it.
     pub(super) inbox: VecDeque<BytesMut>,
     pub(super) inbox_fin: bool,
@@ -78,6 +83,8 @@ pub(super) struct Link {
     /// A request was refused, and that was told.
     pub(super) refused: bool,
     pub(super) waking: bool,
+    /// Under the caps of its service.
+    pub(super) counted: Option<Counted>,
     /// The nodes an upstream link goes through, for the log.
     pub(super) route: Vec<Arc<Node>>,
 }
@@ -93,10 +100,12 @@ impl Engine {
             out: Rope::default(),
             said_end: false,
             finished: false,
+            heard: false,
             input_over: false,
             ended: false,
             paused: false,
             closing: None,
+            closing_by: None,
             inbox: VecDeque::new(),
             inbox_fin: false,
             deadline: None,
@@ -105,6 +114,7 @@ impl Engine {
             encrypted: false,
             refused: false,
             waking: false,
+            counted: None,
             route: Vec::new(),
         })
     }
@@ -113,6 +123,26 @@ impl Engine {
     pub(super) fn accept(&mut self, base: Base, service: usize, meta: ConnMeta) -> LinkId {
         let id = self.new_link(base, meta, Top::Incoming(service));
         let plan = self.plan.clone();
+        if base == Base::Socket
+            && let Some(caps) = plan
+                .services
+                .get(service)
+                .and_then(|s| s.listener.caps.as_ref())
+        {
+            match caps.enter(meta.remote.ip()) {
+                Ok(counted) => self.links[id].counted = Some(counted),
+                Err(Refusal { fail, first }) => {
+                    let remote = meta.remote;
+                    self.events.extend(first.then_some(Event::Rejected {
+                        service,
+                        remote,
+                        fail,
+                    }));
+                    self.remove_link(id, true);
+                    return id;
+                }
+            }
+        }
         if base == Base::Socket
             && let Some(service) = plan.services.get(service)
         {
@@ -125,7 +155,7 @@ impl Engine {
                 return id;
             }
             if !self.links[id].layers.is_empty() {
-                self.links[id].deadline = Some(self.now + plan.limits.handshake);
+                self.links[id].deadline = Some(self.now + service.listener.handshake_timeout);
             }
         }
         self.rise(id, 0, Up::Ready(Info::default()));
@@ -363,11 +393,7 @@ impl Engine {
                 let reset = !link.out.is_empty() || link.closing == Some(Closing::Reset);
                 return self.remove_link(id, reset);
             }
-            let seconds = self.plan.limits.handshake.as_secs();
-            let fail = Fail::new(
-                Cause::TimedOut,
-                format!("handshake not finished after {seconds} s"),
-            );
+            let fail = Fail::new(Cause::TimedOut, "handshake not finished in time");
             return self.link_failed(id, fail);
         }
         for level in 0..link.layers.len() {

@@ -8,6 +8,7 @@ mod alive;
 mod check;
 mod closing;
 mod dial;
+mod drain;
 mod edge;
 mod flow;
 mod http;
@@ -17,6 +18,7 @@ mod pick;
 mod relay;
 mod retry;
 mod session;
+mod session_timer;
 mod timers;
 mod trace;
 mod trust;
@@ -31,7 +33,7 @@ use bytes::BytesMut;
 use slotmap::{SlotMap, new_key_type};
 
 use crate::entropy::Entropy;
-use crate::error::{Cause, Eof, Fail};
+use crate::error::{Eof, Fail};
 use crate::event::{ConnectionNo, Event, Traced};
 use crate::layer::{Info, Up};
 use crate::plan::Plan;
@@ -42,6 +44,7 @@ pub use alive::Reach;
 pub use check::Census;
 
 use dial::Dial;
+use drain::Drain;
 use hub::{Hub, MuxSession};
 use link::{Base, Link, Top};
 use session::Session;
@@ -100,6 +103,8 @@ pub enum Action {
     },
     /// Close the socket and forget the id. `reset`: with an RST, so that the peer does not take it for an end.
     Close { id: SocketId, reset: bool },
+    /// After [`Engine::handle_drain`]: nothing is left but closing sockets. Stop.
+    Drained,
 }
 
 /// What the engine wants of a socket now.
@@ -135,6 +140,7 @@ pub struct Engine {
     events: VecDeque<Event>,
     ups: Vec<Vec<Up>>,
     now: Time,
+    drain: Drain,
     next_no: ConnectionNo,
 }
 
@@ -156,6 +162,7 @@ impl Engine {
             events: VecDeque::new(),
             ups: Vec::new(),
             now: Time::ZERO,
+            drain: Drain::No,
             next_no: 1,
         }
     }
@@ -208,7 +215,7 @@ impl Engine {
     /// Bytes from a socket; uniquely owned, so that they can be unmasked where they lie.
     pub fn handle_input(&mut self, id: SocketId, chunk: BytesMut, now: Time) {
         self.now = now;
-        if !self.links.contains_key(id) || chunk.is_empty() {
+        if chunk.is_empty() {
             return;
         }
         self.heard(id);
@@ -233,10 +240,16 @@ impl Engine {
             return;
         };
         link.out.consume(n);
+        if n > 0 && link.closing.is_some() {
+            // A slow reader gets all of it, as long as it reads.
+            let by = now + self.plan.limits.linger;
+            link.deadline = Some(link.closing_by.map_or(by, |latest| latest.min(by)));
+        }
         if !link.out.is_empty() {
             link.out.unpin();
         }
-        self.drained(id);
+        self.link_timer(id);
+        self.sent(id);
         self.settle();
     }
 
@@ -249,6 +262,7 @@ impl Engine {
                 Key::Session(id) => self.session_timeout(id),
                 Key::Dial(id) => self.dial_timeout(id),
                 Key::Mux(id) => self.mux_timeout(id),
+                Key::Drain => self.drain_timeout(),
             }
         }
         self.settle();
@@ -261,25 +275,6 @@ impl Engine {
         debug_assert!(plan.services.len() >= self.plan.services.len());
         debug_assert!(plan.chains.len() >= self.plan.chains.len());
         self.plan = plan;
-        self.settle();
-    }
-
-    /// Ends everything, in order where a layer has words for it.
-    pub fn handle_stop(&mut self, now: Time) {
-        self.now = now;
-        let why = Fail::new(Cause::Local, "shutting down");
-        for id in self.links.keys().collect::<Vec<_>>() {
-            if self
-                .links
-                .get(id)
-                .is_some_and(|link| link.closing.is_none())
-            {
-                self.link_failed(id, why.clone());
-            }
-        }
-        for id in self.dials.keys().collect::<Vec<_>>() {
-            self.give_up(id, why.clone());
-        }
         self.settle();
     }
 
@@ -341,6 +336,7 @@ impl Engine {
                 Work::Inbox(id) => self.drain_inbox(id),
             }
         }
+        self.check_drained();
     }
 
     fn socket_up(&mut self, id: LinkId) {

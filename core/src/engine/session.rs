@@ -23,7 +23,7 @@ pub(super) struct Session {
     pub(super) stage: Stage,
     pub(super) remote: SocketAddr,
     local: SocketAddr,
-    started: Time,
+    pub(super) started: Time,
     /// What the client named, for the log.
     pub(super) target: Option<String>,
     connected: bool,
@@ -41,6 +41,8 @@ pub(super) struct Session {
     pub(super) held: Option<LinkId>,
     /// Last payload in either direction.
     pub(super) active: Time,
+    /// The client has said something.
+    pub(super) spoke: bool,
     pub(super) deadline: Option<Time>,
     pub(super) armed: Option<Time>,
 }
@@ -71,6 +73,10 @@ impl Engine {
         if kind != HandlerKind::Auto {
             self.sessions[id].stage = stage(kind);
         }
+        // A client that says nothing holds a descriptor, too.
+        let until = self.now + self.plan.services[service].handler.read_timeout;
+        self.sessions[id].deadline = Some(until);
+        self.session_timer(id);
     }
 
     pub(super) fn new_session(&mut self, client: LinkId, service: usize) -> SessionId {
@@ -104,6 +110,7 @@ impl Engine {
             upstream_ended: false,
             held: None,
             active: self.now,
+            spoke: false,
             deadline: None,
             armed: None,
         };
@@ -120,21 +127,27 @@ impl Engine {
         if matches!(session.stage, Stage::Relay) {
             return self.relay_from_client(id, data);
         }
-        let first = session.rx.is_empty();
+        let first = !std::mem::replace(&mut session.spoke, true);
         stash(&mut session.rx, data);
+        if first {
+            // Its first byte begins the time for its request; the http handler has times of its own.
+            session.deadline =
+                Some(self.now + self.plan.services[session.service].handler.read_timeout);
+        }
         if let Stage::Detect = session.stage {
             session.stage = stage(auto::detect(session.rx[0]));
         }
         match session.stage {
             Stage::Negotiate(_) => {
-                if first && session.deadline.is_none() {
-                    let limit = self.plan.services[session.service].handler.read_timeout;
-                    session.deadline = Some(self.now + limit);
+                if first {
                     self.session_timer(id);
                 }
                 self.negotiate(id);
             }
-            Stage::Http(_) => self.http_client(id),
+            Stage::Http(_) => {
+                session.deadline = None;
+                self.http_client(id);
+            }
             _ => {}
         }
     }
@@ -274,13 +287,19 @@ impl Engine {
             self.cancel_dial(dial);
         }
         let relaying = matches!(session.stage, Stage::Relay);
+        // One end is not told that it broke rules when it was the other.
+        let told = fail.as_ref().map(|fail| match fail.cause {
+            Cause::Protocol | Cause::Limit => Fail::new(Cause::Closed, ""),
+            _ => fail.clone(),
+        });
         for link in [Some(session.client), session.upstream]
             .into_iter()
             .flatten()
         {
-            match &fail {
+            match &told {
                 // Before the relay the client was told by a reply.
                 Some(fail) if relaying => self.abort(link, fail),
+                Some(fail) if fail.cause == Cause::Local => self.go_away(link, fail),
                 _ => self.close(link),
             }
         }
@@ -381,35 +400,6 @@ impl Engine {
             && proxy.wants_room()
         {
             self.http_client(id);
-        }
-    }
-
-    pub(super) fn session_timer(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        let at = match &session.stage {
-            Stage::Http(proxy) => proxy.next_timeout(),
-            _ => session.deadline,
-        };
-        self.timers.arm(Key::Session(id), &mut session.armed, at);
-    }
-
-    pub(super) fn session_timeout(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        session.armed = None;
-        match session.stage {
-            Stage::Relay => self.relay_timeout(id),
-            Stage::Http(_) => self.http_timeout(id),
-            _ => {
-                let fail = Fail::new(
-                    Cause::TimedOut,
-                    "the client's request was not complete in time",
-                );
-                self.end_session(id, Some(fail));
-            }
         }
     }
 

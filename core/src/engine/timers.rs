@@ -14,6 +14,8 @@ pub(super) enum Key {
     Dial(DialId),
     /// smux keep-alive.
     Mux(MuxId),
+    /// The end of a drain.
+    Drain,
 }
 
 #[derive(Debug, Default)]

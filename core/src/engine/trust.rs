@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::drain::going;
 use super::hub::Side;
 use super::link::Top;
 use super::{DialId, Engine, Key, LinkId, MuxId};
@@ -201,12 +202,11 @@ impl Engine {
             entry.up = entry.up.filter(|up| *up != id);
         }
         let owners: Vec<LinkId> = session.smux.owners().collect();
-        let quiet = owners.is_empty() && fail.cause == Cause::Closed;
         self.events.push_back(Event::SessionDown {
             place,
             streams: owners.len(),
             dialed: matches!(session.side, Side::Client { .. }),
-            fail: (!quiet).then(|| fail.clone()),
+            fail: Some(fail.clone()),
         });
         // That the peer is dead is said once, not by each stream.
         let cause = match fail.cause {
@@ -242,10 +242,14 @@ impl Engine {
     pub(super) fn end_if_retired(&mut self, mux: MuxId) {
         if let Some(session) = self.muxes.get(mux)
             && session.trust.retired
-            && session.smux.streams() == 0
+            // What ended its streams is sent.
+            && session.smux.is_empty()
         {
             let link = session.link;
-            let fail = Fail::new(Cause::Local, "another session has taken its place");
+            let fail = match self.is_draining() {
+                true => going(),
+                false => Fail::new(Cause::Local, "another session has taken its place"),
+            };
             self.link_failed(link, fail);
         }
     }

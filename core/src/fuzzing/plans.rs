@@ -108,7 +108,6 @@ impl Choice {
             early: 5000,
             read: 1500,
             ws_payload: 300,
-            streams: 3,
             ..Limits::default()
         }
     }
@@ -119,6 +118,7 @@ impl Choice {
             false => (32768, 4_194_304, 65536),
         };
         Mux {
+            max_streams: 3,
             version: self.mux_version,
             max_frame,
             max_receive,
@@ -154,6 +154,8 @@ impl Choice {
                 ws: channel.has_ws().then(|| Arc::new(ws)),
                 mux: channel.has_mux().then(|| self.mux()),
                 edge: Edge::default(),
+                handshake_timeout: Limits::default().handshake,
+                caps: None,
             },
             handler: Arc::new(Handler {
                 users: self.users.then_some(Users(users)),

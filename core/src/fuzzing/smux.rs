@@ -76,6 +76,7 @@ fn read(plan: Mux, client: bool, bytes: &[u8], mut cuts: Cuts) -> Vec<Said> {
                     }
                 }
                 Event::Fin(id) => said.push(Said::Fin(id)),
+                Event::Reset(_) | Event::Away => panic!("a signal without agreement"),
             }
         }
         if let Err(fail) = &result {
@@ -163,6 +164,7 @@ impl End {
                     assert!(!self.told.contains(&id), "a second end");
                     self.told.push(id);
                 }
+                Event::Reset(_) | Event::Away => panic!("a signal without agreement"),
             }
         }
     }

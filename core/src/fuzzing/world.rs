@@ -377,6 +377,7 @@ impl World {
                 }
                 Action::Wake(id) => drop(woken.insert(id)),
                 Action::Close { id, reset } => self.closed(id, reset),
+                Action::Drained => {}
             }
         }
         while let Some(event) = self.engine.poll_event() {

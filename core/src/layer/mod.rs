@@ -50,6 +50,8 @@ pub enum Up {
 pub struct Info {
     /// The peer takes a smux FIN for a half-close.
     pub half_close: bool,
+    /// The peer knows the smux commands RST and AWAY.
+    pub signals: bool,
     /// Who the client is, by the fields of its request. Whether the peer may say so, the engine knows.
     pub client: Option<SocketAddr>,
     /// Of a layer that only looks at the beginning of a connection, and is taken away then.

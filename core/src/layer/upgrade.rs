@@ -19,6 +19,9 @@ pub(crate) use server::is_upgrade;
 /// between, ignores it.
 const HALF_CLOSE: &str = "X-Mux-Half-Close";
 
+/// Said by both ends if both know the smux commands RST and AWAY.
+const SIGNALS: &str = "X-Mux-Signals";
+
 /// What the two ends agreed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Agreed {
@@ -28,6 +31,8 @@ pub struct Agreed {
     pub half_close: bool,
     /// The client that the request names, for a request of a proxy that may name one.
     pub client: Option<SocketAddr>,
+    /// Both ends know RST and AWAY.
+    pub signals: bool,
 }
 
 pub(super) fn head_limits(limits: &Limits) -> HeadLimits {
@@ -39,6 +44,10 @@ pub(super) fn head_limits(limits: &Limits) -> HeadLimits {
 
 fn offers_half_close(fields: &Fields) -> bool {
     fields.has_token(HALF_CLOSE, "1")
+}
+
+fn offers_signals(fields: &Fields) -> bool {
+    fields.has_token(SIGNALS, "1")
 }
 
 /// Go's spelling of a field name, and gorilla's of the websocket names: `X-Forwarded-For`.

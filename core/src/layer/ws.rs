@@ -9,6 +9,7 @@
 //! meaning.
 
 pub(crate) mod alive;
+mod close;
 mod gate;
 mod heartbeat;
 mod incoming;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tungstenite::protocol::frame::coding::Control;
 
+use self::close::{closed, goodbye};
 use self::heartbeat::Heartbeat;
 pub(crate) use self::incoming::{Incoming, News, Stop};
 pub(crate) use self::send::Outgoing;
@@ -166,6 +168,7 @@ impl Ws {
         io.up.push(Up::Ready(Info {
             half_close: agreed.half_close,
             client: agreed.client,
+            signals: agreed.signals,
             ..Info::default()
         }));
         self.decode(cx, io)
@@ -368,7 +371,7 @@ impl Layer for Ws {
 
     fn finish(&mut self, cx: &mut Cx, down: &mut Rope) -> bool {
         // While the peer still sends, a close frame would end its direction as well.
-        if self.peer == Peer::Ended {
+        if self.peer == Peer::Ended && matches!(self.stage, Stage::Open) {
             self.close(cx, 1000, "", down);
         }
         self.mute = true;
@@ -422,31 +425,4 @@ fn deflate(compression: bool) -> Option<Deflate> {
 fn head_deadline(plan: &WsServer, now: Time) -> Option<Time> {
     let timeout = plan.read_header_timeout;
     (!timeout.is_zero()).then(|| now + timeout)
-}
-
-/// What a peer's close frame means for the stream.
-fn closed(code: Option<u16>, reason: &str) -> Result<(), Fail> {
-    match code {
-        None | Some(1000 | 1001) => Ok(()),
-        Some(code) if reason.is_empty() => Err(Fail::new(
-            Cause::Reset,
-            format!("websocket: peer closed with {code}"),
-        )),
-        Some(code) => Err(Fail::new(
-            Cause::Reset,
-            format!("websocket: peer closed with {code} ({reason:?})"),
-        )),
-    }
-}
-
-/// The close code and a reason that tells nothing about what lies behind us.
-fn goodbye(cause: Cause) -> (u16, &'static str) {
-    match cause {
-        Cause::Local => (1001, "going away"),
-        Cause::TimedOut => (1011, "timed out"),
-        Cause::Limit => (1011, "limit reached"),
-        Cause::Protocol => (1011, "protocol error"),
-        Cause::Reset | Cause::Closed => (1011, "connection lost"),
-        _ => (1011, "failed"),
-    }
 }

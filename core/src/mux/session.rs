@@ -6,9 +6,11 @@
 //! ```text
 //! stream: open ── our FIN sent ──► half-closed (local) ── their FIN ──► gone
 //!           └──── their FIN ─────► half-closed (remote) ── our FIN ───► gone
+//!         at any time ─────────── RST of either side ─────────────────► gone
 //! ```
 
 mod keepalive;
+mod signals;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -18,7 +20,7 @@ use crate::buffer::Seg;
 use crate::error::{Cause, Fail};
 use crate::plan::Mux;
 use crate::time::Time;
-use crate::wire::smux::{Command, HEADER, Header, INITIAL_WINDOW, UPDATE, Update};
+use crate::wire::smux::{Command, HEADER, Header, INITIAL_WINDOW, UPDATE, Update, unexpected};
 
 /// What arrived, by stream id.
 #[derive(Debug)]
@@ -27,6 +29,10 @@ pub enum Event {
     Open(u32),
     Data(u32, BytesMut),
     Fin(u32),
+    /// The peer has given up this stream; what came of it may be incomplete.
+    Reset(u32),
+    /// The peer wants no new streams.
+    Away,
 }
 
 /// A session in either role, generic over the owner's key.
@@ -34,6 +40,13 @@ pub struct Smux<K> {
     plan: Mux,
     client: bool,
     max_streams: usize,
+    /// The peer knows RST and AWAY.
+    signals: bool,
+    /// AWAY is to be sent; it came.
+    says_away: bool,
+    is_away: bool,
+    /// New streams are refused.
+    refuses: bool,
     /// An unfinished header or UPD payload.
     partial: [u8; HEADER + UPDATE],
     partial_len: usize,
@@ -63,6 +76,8 @@ struct Stream<K> {
     ready: bool,
     fin: Fin,
     fin_received: bool,
+    /// An RST is sent in place of the FIN.
+    reset: bool,
     /// Version 2, our data: sent, acknowledged, and the peer's window.
     sent: u32,
     acked: u32,
@@ -80,6 +95,8 @@ enum Fin {
     None,
     Wanted,
     Sent,
+    /// Not to be sent: the peer has forgotten the stream.
+    Void,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,6 +112,10 @@ impl<K: Copy + PartialEq> Smux<K> {
             plan,
             client,
             max_streams,
+            signals: false,
+            says_away: false,
+            is_away: false,
+            refuses: false,
             partial: [0; HEADER + UPDATE],
             partial_len: 0,
             payload: 0,
@@ -128,7 +149,9 @@ impl<K: Copy + PartialEq> Smux<K> {
 
     /// Whether another stream may be opened here; ids are not reused.
     pub fn can_open(&self) -> bool {
-        self.next_id <= u64::from(u32::MAX) && self.streams.len() < self.max_streams
+        !self.is_away
+            && self.next_id <= u64::from(u32::MAX)
+            && self.streams.len() < self.max_streams
     }
 
     /// Opens a stream. It is registered before its SYN leaves: an acceptor that speaks first loses nothing.
@@ -182,7 +205,7 @@ impl<K: Copy + PartialEq> Smux<K> {
         self.budget += stream.unread as i64;
         stream.unread = 0;
         match stream.fin {
-            Fin::Sent => {
+            Fin::Sent | Fin::Void => {
                 self.streams.remove(&id);
             }
             Fin::None | Fin::Wanted => {
@@ -272,7 +295,11 @@ impl<K: Copy + PartialEq> Smux<K> {
     fn frame(&mut self, header: Header, events: &mut Vec<Event>) -> Result<(), Fail> {
         let id = header.stream;
         match header.command {
+            command if command.is_signal() && !self.signals => {
+                return Err(unexpected(command as u8));
+            }
             Command::Nop => {}
+            Command::Rst | Command::Away => self.signal(header, events),
             Command::Syn if self.client => {
                 // Nothing on the dialing side accepts streams: refuse it, as gost never does.
                 if !self.streams.contains_key(&id) && self.streams.len() < self.max_streams {
@@ -294,8 +321,8 @@ impl<K: Copy + PartialEq> Smux<K> {
                     ));
                 }
                 self.streams.insert(id, Stream::new(None));
-                if self.streams.len() > self.max_streams {
-                    self.release(id);
+                if self.refuses || self.streams.len() > self.max_streams {
+                    self.reset(id);
                 } else {
                     events.push(Event::Open(id));
                 }
@@ -364,6 +391,9 @@ impl<K: Copy + PartialEq> Smux<K> {
         if std::mem::take(&mut self.nop) {
             return Some(self.control_frame(Command::Nop, 0, &[]));
         }
+        if std::mem::take(&mut self.says_away) {
+            return Some(self.control_frame(Command::Away, 0, &[]));
+        }
         while let Some((id, control)) = self.control.pop_front() {
             let Some(stream) = self.streams.get_mut(&id) else {
                 continue;
@@ -410,10 +440,14 @@ impl<K: Copy + PartialEq> Smux<K> {
             }
             if !more && stream.fin == Fin::Wanted {
                 stream.fin = Fin::Sent;
+                let end = match stream.reset {
+                    true => Command::Rst,
+                    false => Command::Fin,
+                };
                 if stream.abandoned {
                     self.streams.remove(&id);
                 }
-                return Some(self.control_frame(Command::Fin, id, &[]));
+                return Some(self.control_frame(end, id, &[]));
             }
         }
         None
@@ -459,6 +493,7 @@ impl<K> Stream<K> {
             ready: false,
             fin: Fin::None,
             fin_received: false,
+            reset: false,
             sent: 0,
             acked: 0,
             window: INITIAL_WINDOW,

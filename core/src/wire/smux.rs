@@ -1,4 +1,6 @@
 //! smux frames, versions 1 and 2 (xtaci/smux): an 8-byte little-endian header and a payload.
+//!
+//! RST and AWAY are not smux's: they are sent only to a peer that agreed to them in the upgrade.
 
 use crate::error::Fail;
 
@@ -19,6 +21,17 @@ pub enum Command {
     Nop = 3,
     /// Version 2: how much was consumed, and the window.
     Upd = 4,
+    /// Both directions of a stream end at once, and what was sent may be incomplete.
+    Rst = 5,
+    /// On stream 0: the sender wants no new streams; those that are open go on.
+    Away = 6,
+}
+
+impl Command {
+    /// Whether it takes an agreement to send it.
+    pub fn is_signal(self) -> bool {
+        matches!(self, Self::Rst | Self::Away)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +44,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads a header of a session of this `version`. SYN, FIN and NOP carry nothing, UPD eight bytes:
+    /// Reads a header of a session of this `version`. UPD carries eight bytes, all others but PSH nothing:
     /// with another length the rest of the session could not be understood.
     pub fn parse(bytes: [u8; HEADER], version: u8) -> Result<Self, Fail> {
         let [v, command, l0, l1, s0, s1, s2, s3] = bytes;
@@ -40,7 +53,7 @@ impl Header {
         let expected = match command {
             Command::Psh => len,
             Command::Upd => UPDATE as u16,
-            Command::Syn | Command::Fin | Command::Nop => 0,
+            _ => 0,
         };
         if len != expected {
             return Err(Fail::protocol(format!(
@@ -73,11 +86,9 @@ impl Header {
             2 => Command::Psh,
             3 => Command::Nop,
             4 => Command::Upd,
-            other => {
-                return Err(Fail::protocol(format!(
-                    "expected smux command 0 to 4, got {other}: does the peer multiplex (mws, not ws)?"
-                )));
-            }
+            5 => Command::Rst,
+            6 => Command::Away,
+            other => return Err(unexpected(other)),
         })
     }
 
@@ -86,6 +97,13 @@ impl Header {
         let [s0, s1, s2, s3] = self.stream.to_le_bytes();
         [self.version, self.command as u8, l0, l1, s0, s1, s2, s3]
     }
+}
+
+/// A command that the peer has no business to send.
+pub fn unexpected(command: u8) -> Fail {
+    Fail::protocol(format!(
+        "expected smux command 0 to 4, got {command}: does the peer multiplex (mws, not ws)?"
+    ))
 }
 
 /// The payload of an UPD frame.
@@ -136,6 +154,8 @@ mod tests {
             (header(1, Command::Fin, 0, 3), [1, 1, 0, 0, 3, 0, 0, 0]),
             (header(1, Command::Nop, 0, 0), [1, 3, 0, 0, 0, 0, 0, 0]),
             (header(2, Command::Upd, 8, 7), [2, 4, 8, 0, 7, 0, 0, 0]),
+            (header(1, Command::Rst, 0, 3), [1, 5, 0, 0, 3, 0, 0, 0]),
+            (header(2, Command::Away, 0, 0), [2, 6, 0, 0, 0, 0, 0, 0]),
         ] {
             assert_eq!(header.encode(), bytes);
             assert_eq!(Header::parse(bytes, header.version), Ok(header));
@@ -153,7 +173,8 @@ mod tests {
         for bytes in [
             [2, 0, 0, 0, 3, 0, 0, 0],
             [0, 0, 0, 0, 3, 0, 0, 0],
-            [1, 5, 0, 0, 3, 0, 0, 0],
+            [1, 7, 0, 0, 3, 0, 0, 0],
+            [1, 5, 1, 0, 3, 0, 0, 0],
             [1, 0, 2, 0, 3, 0, 0, 0],
             [1, 3, 1, 0, 0, 0, 0, 0],
             [1, 4, 7, 0, 0, 0, 0, 0],

@@ -180,6 +180,40 @@ fn a_reload_disturbs_nobody() {
     assert!(2 * reloaded.get() > runs.end - runs.start || runs.end - runs.start == 1);
 }
 
+/// Either engine is drained at some time, with or without time for what is open.
+#[test]
+fn a_drain_cuts_nothing_in_time_and_hides_no_cut() {
+    let drained = Cell::new(0);
+    each_seed(3000, |seed| {
+        let (mut world, setting) = world(seed, false);
+        let engine = world.random.below(2);
+        let patience = [0, 0, 200][world.random.below(3)];
+        let step = 1 + world.random.below(400) as u64;
+        world.drain_at(step, engine, Duration::from_secs(patience));
+        add_clients(&mut world, &setting, false);
+        world.run(Duration::from_secs(75));
+        for program in world.programs.iter().filter(|program| program.client) {
+            let told = program
+                .failed
+                .as_deref()
+                .is_none_or(|text| text.starts_with("unexpected answer"));
+            assert!(told, "{setting:?}: {program:?}");
+            if program.received == 0 || program.done() {
+                continue;
+            }
+            let cut = patience == 0 && program.end == Some(Eof::Reset);
+            assert!(cut, "{setting:?}: {program:?} {:#?}", world.events);
+        }
+        if world.is_draining() {
+            assert_eq!(world.drained, 1, "{setting:?}");
+            drained.set(drained.get() + 1);
+        }
+        all_released(&mut world);
+    });
+    let runs = runs(3000);
+    assert!(2 * drained.get() > runs.end - runs.start || runs.end - runs.start == 1);
+}
+
 #[test]
 fn resets_and_cuts_invent_nothing_and_leave_nothing() {
     each_seed(4000, |seed| disturbed(seed, false));

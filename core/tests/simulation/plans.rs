@@ -229,6 +229,8 @@ impl Setting {
                     }),
                     ..Edge::default()
                 },
+                handshake_timeout: Duration::from_secs(10),
+                caps: None,
             },
             handler: Arc::new(Handler::new(kind)),
             chain,

@@ -85,6 +85,12 @@ pub struct World {
     steps: u64,
     /// When the engines get another plan.
     reload: Option<(u64, Vec<Plan>)>,
+    /// When this engine is drained, and for how long.
+    drain: Option<(u64, usize, Duration)>,
+    /// When it looks at the clock, although something else can happen.
+    look: Option<(u64, usize)>,
+    /// Engines that said they are drained.
+    pub drained: usize,
 }
 
 impl World {
@@ -112,6 +118,9 @@ impl World {
             about: String::new(),
             steps: 0,
             reload: None,
+            drain: None,
+            look: None,
+            drained: 0,
         }
     }
 
@@ -184,6 +193,15 @@ impl World {
         self.reload = Some((step, plans));
     }
 
+    /// At that step nobody is accepted by this engine any more, and what is open may go on for `patience`.
+    pub fn drain_at(&mut self, step: u64, engine: usize, patience: Duration) {
+        self.drain = Some((step, engine, patience));
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.drain.is_none()
+    }
+
     pub fn is_reloaded(&self) -> bool {
         self.reload.is_none()
     }
@@ -197,6 +215,19 @@ impl World {
                 self.engines[index].check();
                 self.act(index);
             }
+        }
+        if let Some((_, e, patience)) = self.drain.take_if(|(step, ..)| *step == self.steps) {
+            self.listeners
+                .retain(|_, listener| !matches!(listener, Listener::Engine(of, _) if *of == e));
+            self.engines[e].handle_drain(self.now + patience, self.now);
+            self.engines[e].check();
+            self.act(e);
+            self.look = Some((self.steps + 1 + self.random.below(200) as u64, e));
+        }
+        if let Some((_, e)) = self.look.take_if(|(step, _)| *step == self.steps) {
+            self.engines[e].handle_timeout(self.now);
+            self.engines[e].check();
+            self.act(e);
         }
         let connections = &self.connections;
         self.live.retain(|c| connections[*c].is_live());
@@ -522,6 +553,7 @@ impl World {
                     self.engines[e].handle_reach(id, reach, self.now);
                 }
                 Action::Close { id, reset } => self.close(e, id, reset),
+                Action::Drained => self.drained += 1,
             }
         }
         while let Some(event) = self.engines[e].poll_event() {

@@ -45,6 +45,7 @@ struct Match {
     data: Vec<u8>,
     pongs: Vec<Vec<u8>>,
     close: Option<Option<u16>>,
+    reason: String,
 }
 
 impl Match {
@@ -69,6 +70,7 @@ impl Match {
             data: Vec::new(),
             pongs: Vec::new(),
             close: None,
+            reason: String::new(),
         }
     }
 
@@ -94,6 +96,8 @@ impl Match {
                 Ok(Message::Binary(data)) => self.data.extend_from_slice(&data),
                 Ok(Message::Pong(data)) => self.pongs.push(data.to_vec()),
                 Ok(Message::Close(frame)) => {
+                    let reason = frame.as_ref().map(|frame| frame.reason.to_string());
+                    self.reason = reason.unwrap_or_default();
                     self.close = Some(frame.map(|frame| frame.code.into()));
                 }
                 Ok(Message::Ping(_)) => {}
@@ -193,7 +197,7 @@ proptest! {
         let result = m.deliver(&mut cuts);
         m.collect();
         prop_assert_eq!(m.close, Some(code), "the reply");
-        let clean = matches!(code, None | Some(1000 | 1001));
+        let clean = matches!(code, None | Some(1000));
         prop_assert_eq!(result.is_ok(), clean);
         prop_assert_eq!(m.ours.end, clean.then_some(true));
     }
@@ -208,9 +212,18 @@ fn tungstenite_understands_our_endings() {
         m.collect();
         assert_eq!(m.close, Some(Some(1000)));
 
-        let mut m = Match::new(we_serve, None);
-        m.ours.abort(Cause::Reset);
-        m.collect();
-        assert_eq!(m.close, Some(Some(1011)));
+        for (cause, code, reason) in [
+            (Cause::Local, 1001, "going away"),
+            (Cause::Protocol, 1002, "protocol error"),
+            (Cause::Limit, 1008, "limit reached"),
+            (Cause::Reset, 1011, "connection lost"),
+            (Cause::TimedOut, 1011, "timed out"),
+        ] {
+            let mut m = Match::new(we_serve, None);
+            m.ours.abort(cause);
+            m.collect();
+            assert_eq!(m.close, Some(Some(code)));
+            assert_eq!(m.reason, reason);
+        }
     }
 }

@@ -8,6 +8,7 @@ fn both_ends_learn_of_half_close_only_if_both_carry_smux() {
         let (client, server) = pair_of(client_plan(), server_plan(), mux);
         let info = Some(Info {
             half_close: mux == [true; 2],
+            signals: mux == [true; 2],
             ..Info::default()
         });
         assert_eq!((&client.ready, &server.ready), (&info, &info));

@@ -3,8 +3,12 @@
 mod channels;
 mod client_address;
 mod credentials;
+mod descriptors;
+mod drain;
+mod endings;
 mod http;
 mod liveness;
+mod loris;
 mod options;
 mod process;
 mod reload;

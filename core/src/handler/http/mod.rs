@@ -261,6 +261,11 @@ impl Proxy {
         Err(self.bad_gateway(cx, fail, io))
     }
 
+    /// Between requests, with nothing of the next one.
+    pub fn is_idle(&self) -> bool {
+        self.exchange.is_none() && self.head_by.is_none() && !self.waiting
+    }
+
     /// Method and target of the request at hand.
     pub fn request(&self) -> Option<(&str, &Target)> {
         self.exchange

@@ -8,8 +8,8 @@ use bytes::{Buf, BytesMut};
 use tungstenite::handshake::derive_accept_key;
 
 use super::{
-    Agreed, HALF_CLOSE, canonical, deflate, got, head_limits, offers_half_close, one_line,
-    printable,
+    Agreed, HALF_CLOSE, SIGNALS, canonical, deflate, got, head_limits, offers_half_close,
+    offers_signals, one_line, printable,
 };
 use crate::error::{Cause, Fail};
 use crate::limits::Limits;
@@ -25,17 +25,17 @@ const USER_AGENT: &str = "Go-http-client/1.1";
 #[derive(Debug)]
 pub struct Client {
     key: String,
-    offered_half_close: bool,
+    offers_mux: bool,
     offered_deflate: Option<Deflate>,
     search: HeadSearch,
 }
 
 impl Client {
-    /// `nonce` becomes the key. `offer_half_close`: the connection will carry smux.
-    pub fn new(nonce: [u8; 16], offer_half_close: bool, deflate: Option<Deflate>) -> Self {
+    /// `nonce` becomes the key. `mux`: the connection will carry smux.
+    pub fn new(nonce: [u8; 16], mux: bool, deflate: Option<Deflate>) -> Self {
         Self {
             key: STANDARD.encode(nonce),
-            offered_half_close: offer_half_close,
+            offers_mux: mux,
             offered_deflate: deflate,
             search: HeadSearch::default(),
         }
@@ -60,8 +60,9 @@ impl Client {
             let offer = deflate::offer(wish);
             fields.push(("Sec-WebSocket-Extensions".to_owned(), offer));
         }
-        if self.offered_half_close {
+        if self.offers_mux {
             fields.push((HALF_CLOSE.to_owned(), "1".to_owned()));
+            fields.push((SIGNALS.to_owned(), "1".to_owned()));
         }
         for (name, value) in &plan.headers {
             let name = canonical(name)?;
@@ -79,7 +80,7 @@ impl Client {
                         "duplicate header not allowed: {name}"
                     )));
                 }
-                "Content-Length" | "Transfer-Encoding" | "Trailer" | HALF_CLOSE => {}
+                "Content-Length" | "Transfer-Encoding" | "Trailer" | HALF_CLOSE | SIGNALS => {}
                 _ => fields.push((name, value)),
             }
         }
@@ -144,8 +145,9 @@ impl Client {
         }
         Ok(Agreed {
             deflate: deflate::check(self.offered_deflate, fields)?,
-            half_close: self.offered_half_close && offers_half_close(fields),
+            half_close: self.offers_mux && offers_half_close(fields),
             client: None,
+            signals: self.offers_mux && offers_signals(fields),
         })
     }
 }
@@ -272,6 +274,7 @@ mod tests {
                 "Upgrade: websocket",
                 "X-B: 2",
                 "X-Mux-Half-Close: 1",
+                "X-Mux-Signals: 1",
                 "",
                 "",
             ]
@@ -355,6 +358,7 @@ mod tests {
                 deflate: Some(Deflate::default()),
                 half_close: true,
                 client: None,
+                signals: false,
             })
         );
     }

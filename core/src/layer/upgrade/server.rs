@@ -9,7 +9,8 @@ use bytes::BytesMut;
 use tungstenite::handshake::derive_accept_key;
 
 use super::{
-    Agreed, HALF_CLOSE, canonical, deflate, head_limits, offers_half_close, one_line, printable,
+    Agreed, HALF_CLOSE, SIGNALS, canonical, deflate, head_limits, offers_half_close,
+    offers_signals, one_line, printable,
 };
 use crate::error::{Cause, Fail};
 use crate::limits::Limits;
@@ -177,6 +178,7 @@ fn accept(
         deflate,
         half_close: mux && offers_half_close(fields),
         client: named_client(plan, fields),
+        signals: mux && offers_signals(fields),
     };
     let key = fields.get("Sec-WebSocket-Key").unwrap_or_default();
     let mut head = format!(
@@ -205,6 +207,9 @@ fn accept(
     if agreed.half_close {
         add(HALF_CLOSE, "1");
     }
+    if agreed.signals {
+        add(SIGNALS, "1");
+    }
     for (name, value) in &custom {
         match name.as_str() {
             "Upgrade"
@@ -214,7 +219,8 @@ fn accept(
             | "Sec-WebSocket-Extensions"
             | "Content-Length"
             | "Transfer-Encoding"
-            | HALF_CLOSE => {}
+            | HALF_CLOSE
+            | SIGNALS => {}
             _ => add(name, value),
         }
     }
@@ -552,7 +558,8 @@ mod tests {
             Some(Agreed {
                 deflate: Some(Deflate::default()),
                 half_close: true,
-                client: None
+                client: None,
+                signals: false,
             })
         );
         assert_eq!(

@@ -58,6 +58,7 @@ fn received(version: u8, wire: &str) -> Result<String, String> {
                     text += &format!("{id}:{} ", String::from_utf8_lossy(&data))
                 }
                 Event::Fin(id) => text += &format!("-{id} "),
+                Event::Reset(_) | Event::Away => panic!("a signal without agreement"),
             }
         }
     }

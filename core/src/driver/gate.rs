@@ -1,0 +1,54 @@
+//! Descriptors: who gets the last ones.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+
+use super::is_exhausted;
+
+/// Keeps one descriptor back from accepting, so that a client that was accepted can still be connected to its
+/// target. Without it nobody is accepted: who waits in the queue of a listener holds no descriptor of ours.
+pub struct Gate {
+    /// To be duplicated.
+    source: UnixStream,
+    reserve: Option<UnixStream>,
+}
+
+impl Gate {
+    pub fn new() -> io::Result<Self> {
+        let (source, reserve) = UnixStream::pair()?;
+        Ok(Self {
+            source,
+            reserve: Some(reserve),
+        })
+    }
+
+    /// Whether to accept. If not, try again when a descriptor has become free, or a little later: others have
+    /// descriptors as well.
+    pub fn may_accept(&mut self) -> bool {
+        if self.reserve.is_none() {
+            self.reserve = self.source.try_clone().ok();
+        }
+        self.reserve.is_some()
+    }
+
+    /// Gives the reserve to a dial that failed for want of a descriptor: true if it should be tried again.
+    pub fn lend(&mut self, error: &io::Error) -> bool {
+        is_exhausted(error) && self.reserve.take().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_dial_gets_the_reserve_and_the_next_accept_restores_it() {
+        let mut gate = Gate::new().unwrap();
+        assert!(!gate.lend(&io::Error::from_raw_os_error(111)));
+        let exhausted = io::Error::from_raw_os_error(24);
+        assert!(gate.lend(&exhausted));
+        assert!(!gate.lend(&exhausted));
+        assert!(gate.may_accept());
+        assert!(gate.lend(&exhausted));
+    }
+}

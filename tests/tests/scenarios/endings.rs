@@ -1,0 +1,93 @@
+//! Half-closes by either side first, and resets: every handler, every channel, direct and through a node.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::mpsc::{self, Sender};
+use std::time::Duration;
+
+use ginnel_tests::check::{self, KIB, MIB, Targets, Way};
+use ginnel_tests::pair::{CHANNELS, Inside, Link, Pair};
+use ginnel_tests::{PATIENCE, Program, Proxy, Speak, Target, on_both_runtimes};
+use rustix::net::sockopt::set_socket_linger;
+
+on_both_runtimes! {
+    fn either_side_ends_first_through_every_channel(ginnel: &Program) {
+        let targets = Targets::new();
+        let links: Vec<_> = CHANNELS
+            .iter()
+            .flat_map(|channel| Inside::ALL.map(|inside| Link::new(channel, inside)))
+            .collect();
+        let pair = Pair::start(ginnel, ginnel, &links, &targets);
+        for way in &pair.ways {
+            either_side_first(way, &targets, 256 * KIB);
+        }
+    }
+
+    fn either_side_ends_first_directly(ginnel: &Program) {
+        let targets = Targets::new();
+        let speaks = [("http", Speak::Http), ("socks5", Speak::Socks5), ("socks4", Speak::Socks4), ("relay", Speak::Relay)];
+        for (scheme, speak) in speaks {
+            let server = ginnel.serve(&["-L", &format!("{scheme}://127.0.0.1:0")]);
+            either_side_first(&Way::proxy(scheme, Proxy::new(speak, server.addr())), &targets, 256 * KIB);
+        }
+        let server = ginnel.serve(&["-L", &format!("tcp://127.0.0.1:0/{}", targets.work.addr)]);
+        let entry = (targets.work.addr, Proxy::new(Speak::Raw, server.addr()));
+        either_side_first(&Way::fixed("forward", vec![entry]), &targets, 256 * KIB);
+    }
+
+    fn an_answer_of_64_mib_behind_the_clients_end(ginnel: &Program) {
+        let targets = Targets::new();
+        let links = [("tls", Inside::Socks5), ("ws", Inside::Http), ("mwss", Inside::Relay)];
+        let links = links.map(|(channel, inside)| Link::new(channel, inside));
+        let pair = Pair::start(ginnel, ginnel, &links, &targets);
+        for way in &pair.ways {
+            check::half_close(way, &targets.work, 64 * MIB);
+        }
+    }
+
+    /// What was cut must not look like a whole: neither side takes the other's reset for an end.
+    fn a_reset_on_one_side_is_one_on_the_other(ginnel: &Program) {
+        for channel in CHANNELS {
+            let (said, ends) = mpsc::channel();
+            let target = Target::start(move |stream| reset_or_tell(stream, &said));
+            let server = ginnel.serve(&["-L", &format!("socks5+{channel}://127.0.0.1:0")]);
+            let node = format!("socks5+{channel}://{}", server.addr());
+            let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &node]);
+            let way = Way::proxy(channel, Proxy::new(Speak::Socks5, client.addr()));
+
+            let mut stream = way.open(&target);
+            stream.write_all(b"R").expect("a reader");
+            let got = io::copy(&mut stream, &mut io::sink());
+            assert!(got.is_err(), "{channel}: the target's reset became an end: {got:?}");
+
+            let mut stream = way.open(&target);
+            stream.write_all(b"T").expect("a reader");
+            stream.read_exact(&mut [0]).expect("the target has read that");
+            reset(stream);
+            let end = ends.recv_timeout(PATIENCE).expect("the target is told");
+            assert!(end.is_err(), "{channel}: the client's reset became an end");
+        }
+    }
+}
+
+fn either_side_first(way: &Way, targets: &Targets, bytes: u64) {
+    check::half_close(way, &targets.work, bytes);
+    check::target_ends(way, &targets.work, bytes);
+    check::upload_behind_the_end(way, &targets.work, bytes, bytes);
+}
+
+fn reset(stream: TcpStream) {
+    set_socket_linger(&stream, Some(Duration::ZERO)).expect("a socket");
+}
+
+/// `R`: says something and resets. `T`: says something and tells how the client ends.
+fn reset_or_tell(mut stream: TcpStream, said: &Sender<io::Result<()>>) {
+    let mut order = [0];
+    if stream.read_exact(&mut order).is_err() || stream.write_all(b"x").is_err() {
+        return;
+    }
+    match order {
+        [b'R'] => reset(stream),
+        _ => drop(said.send(io::copy(&mut stream, &mut io::sink()).map(drop))),
+    }
+}
