@@ -83,7 +83,7 @@ fn every_value_knows_where_it_comes_from() {
         "-C",
         "a.yml",
         "-L",
-        "wss://127.0.0.1:0?path=/y&ttl=3&keepalive=off",
+        "wss://127.0.0.1:0?path=/y&ttl=3&keepalive=false",
     ]);
     for (kind, key, value, origin) in [
         (
