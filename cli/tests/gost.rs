@@ -200,6 +200,21 @@ chains:
 ];
 
 #[test]
+fn a_target_without_a_name_has_none() {
+    let file = r#"{"services": [{"name": "s",
+        "forwarder": {"nodes": [{"addr": "a:1", "metadata": {"backup": false}}]}}]}"#;
+    let want = "services:
+  - name: s
+    forwarder:
+      nodes:
+        - addr: a:1
+          metadata:
+            backup: false
+";
+    assert_eq!(printed(&["-C", file]), want);
+}
+
+#[test]
 fn command_lines_print_as_in_gost() {
     let mut failures = Vec::new();
     for (what, args, want) in ROWS {

@@ -81,7 +81,21 @@ pub(super) fn arrange(config: &mut Value) {
     let Value::Object(sections) = config else {
         return;
     };
+    if let Some(Value::Array(services)) = sections.get_mut("services") {
+        services.iter_mut().for_each(unnamed_targets);
+    }
     sections.values_mut().for_each(object);
+}
+
+/// A target without a name has none, other than a node.
+fn unnamed_targets(service: &mut Value) {
+    let nodes = service.pointer_mut("/forwarder/nodes");
+    let nodes = nodes.and_then(Value::as_array_mut).into_iter().flatten();
+    for node in nodes.filter_map(Value::as_object_mut) {
+        if node.get("name").is_some_and(|name| name == "") {
+            node.shift_remove("name");
+        }
+    }
 }
 
 fn object(value: &mut Value) {
