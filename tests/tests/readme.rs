@@ -107,6 +107,22 @@ const COMMANDS: &[(&str, Check)] = &[
         ForwardNode("forward+wss://:8443"),
     ),
     (
+        r#"ginnel -L "relay+mws://127.0.0.1:8081?trustedProxies=127.0.0.1,10.0.0.0/8""#,
+        Node("relay+mws://127.0.0.1:8081"),
+    ),
+    (
+        r#"ginnel -L "relay+mwss://:8443?proxyProtocol=1&trustedProxies=10.0.0.0/8""#,
+        Node("relay+mwss://:8443"),
+    ),
+    (
+        r#"ginnel -L "relay+mwss://user:pass@:8443?path=/secret&fallback=http://127.0.0.1:8080""#,
+        Node("relay+mwss://user:pass@:8443?path=/secret"),
+    ),
+    (
+        r#"ginnel -L "http://user:pass@:8080?probeResist=web:http://example.com/&knock=open.example.com""#,
+        Node("http://user:pass@:8080"),
+    ),
+    (
         "ginnel -L tcp://:2222 -F forward+wss://example.com:8443",
         Servers(&["wss://:8443/127.0.0.1:22"], Speak::Raw),
     ),

@@ -250,7 +250,7 @@ impl Engine {
         let dial = &mut self.dials[id];
         let Some(node) = dial.route.nodes.get(dial.at).cloned() else {
             dial.stage_until = None;
-            if let Some(tls) = dial.tls.take() {
+            if let Some(tls) = dial.tls.clone() {
                 dial.stage = "TLS handshake";
                 return self.push_tls(link, Tls::client(&tls));
             }

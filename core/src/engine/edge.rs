@@ -35,7 +35,7 @@ impl Engine {
                     destination,
                 } = header
                 {
-                    link.meta = ConnMeta::new(source, destination);
+                    link.client = ConnMeta::new(source, destination);
                 }
                 link.layers.remove(level);
                 self.rise(id, level, Up::Ready(Info::default()));
@@ -62,8 +62,8 @@ impl Engine {
             return;
         };
         let edge = &plan.services[service].listener.edge;
-        if edge.trusts(link.meta.remote.ip()) {
-            link.meta.remote = client;
+        if edge.trusts(link.client.remote.ip()) {
+            link.client.remote = client;
         }
     }
 
@@ -164,7 +164,7 @@ impl Engine {
         match self.dial_purpose(dial)? {
             Purpose::Session(session) => {
                 let client = self.sessions.get(*session)?.client;
-                self.links.get(client).map(|link: &Link| link.meta)
+                self.links.get(client).map(|link: &Link| link.client)
             }
             Purpose::Mux(key) => self.dial_client(self.hub.first_waiting(key)?),
         }

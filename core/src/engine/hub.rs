@@ -212,7 +212,7 @@ impl Engine {
         };
         self.events.push_back(Event::SessionUp {
             place: self.mux_place(&side),
-            remote: Some(self.links[link].meta.remote),
+            remote: Some(self.links[link].client.remote),
             again,
         });
         let mut plan = plan.clone();
@@ -275,7 +275,7 @@ impl Engine {
                     return;
                 };
                 let below = session.link;
-                let meta = self.links[below].meta;
+                let meta = self.links[below].client;
                 let link = self.new_link(
                     Base::Stream {
                         mux: id,

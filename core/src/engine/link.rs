@@ -52,6 +52,10 @@ pub(super) enum Closing {
 pub(super) struct Link {
     pub(super) base: Base,
     pub(super) meta: ConnMeta,
+    /// Of a client's link: who the client is, and where it connected to. That is `meta` until a trusted proxy in
+    /// front says for whom it speaks, and what everything goes by: the log, limits, the choice of nodes, what
+    /// others are told.
+    pub(super) client: ConnMeta,
     pub(super) connected: bool,
     pub(super) layers: Vec<AnyLayer>,
     pub(super) top: Top,
@@ -94,6 +98,7 @@ impl Engine {
         self.links.insert(Link {
             base,
             meta,
+            client: meta,
             connected: true,
             layers: Vec::new(),
             top,

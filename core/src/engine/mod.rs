@@ -61,9 +61,7 @@ new_key_type! {
 type LinkId = SocketId;
 type DialId = QueryId;
 
-/// The two ends of a client's connection: those of its socket, until a trusted proxy in front says for whom
-/// it speaks and where that one connected to. Then `remote` is the client, for everything: the log, limits,
-/// the choice of nodes, and what we tell others.
+/// The two ends of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnMeta {
     pub remote: SocketAddr,

@@ -127,6 +127,6 @@ impl Engine {
             .sessions
             .get(session)
             .and_then(|session| self.links.get(session.client));
-        link.map_or(Ipv4Addr::UNSPECIFIED.into(), |link| link.meta.remote.ip())
+        link.map_or(Ipv4Addr::UNSPECIFIED.into(), |link| link.client.remote.ip())
     }
 }

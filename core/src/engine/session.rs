@@ -80,7 +80,7 @@ impl Engine {
     }
 
     pub(super) fn new_session(&mut self, client: LinkId, service: usize) -> SessionId {
-        let meta = self.links[client].meta;
+        let meta = self.links[client].client;
         let no = self.next_no;
         self.next_no += 1;
         self.events.push_back(Event::Opened {
@@ -267,7 +267,7 @@ impl Engine {
         match result {
             Ok((upstream, rest, _)) => {
                 if let Some(version) = service.handler.proxy_protocol
-                    && let Some(meta) = self.links.get(client).map(|link| link.meta)
+                    && let Some(meta) = self.links.get(client).map(|link| link.client)
                 {
                     self.send_header(upstream, version, meta);
                 }

@@ -263,7 +263,8 @@ impl Proxy {
 
     /// Between requests, with nothing of the next one.
     pub fn is_idle(&self) -> bool {
-        self.exchange.is_none() && self.head_by.is_none() && !self.waiting
+        let nothing = self.exchange.is_none() && self.serving.is_none();
+        nothing && self.head_by.is_none() && !self.waiting
     }
 
     /// Method and target of the request at hand.
