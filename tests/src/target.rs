@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use crate::client::patient;
 use crate::payload::{Hash, Payload};
@@ -126,6 +127,16 @@ impl Target {
     /// Connections accepted so far.
     pub fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the kernel's queue is empty of those that a tunnel has connected.
+    #[allow(clippy::disallowed_methods)] // A test waits in real time.
+    pub fn wait_for_accepted(&self, count: usize) {
+        let until = Instant::now() + crate::PATIENCE;
+        while self.accepted() < count {
+            assert!(Instant::now() < until, "{count} connections to accept");
+            thread::yield_now();
+        }
     }
 
     /// Waits for an `UPLOAD` that brought this.

@@ -41,7 +41,9 @@ on_both_runtimes! {
             for _ in 0..20 {
                 check::assert_end(&mut connect(server.addr()), option);
             }
-            assert_eq!(server.count(&format!("closed: {option}=2 is reached")), 1);
+            let told = format!("closed: {option}=2 is reached");
+            server.wait_for_line(&[&told]);
+            assert_eq!(server.count(&told), 1);
             drop(open);
             server.wait_for_count(" >< ", 2);
             check::both_ways(&way, &targets.work, KIB, KIB);
@@ -56,6 +58,7 @@ on_both_runtimes! {
         let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &node]);
         let way = Way::proxy("mws", Proxy::new(Speak::Socks5, client.addr()));
         let open: Vec<_> = (0..2).map(|_| way.open(&targets.work)).collect();
+        targets.work.wait_for_accepted(2);
         check::no_way(&way, &targets.work);
         for stream in open {
             check::transfer("below the cap", stream, KIB, KIB);
