@@ -197,6 +197,10 @@ impl Opener {
 
     fn open_12(&mut self, record: &mut [u8]) -> Result<(ContentType, Range<usize>), Violation> {
         let (header, fragment) = split(record)?;
+        // Our additional data has the version as a constant.
+        if header[1..3] != [3, 3] {
+            return Err(FORGED);
+        }
         let explicit = self.0.explicit();
         let Some(len) = fragment.len().checked_sub(explicit + TAG) else {
             return Err(FORGED);
