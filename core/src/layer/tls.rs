@@ -207,20 +207,15 @@ impl Layer for Tls {
 /// Moves the rest of the record that begins in `rest` there. False: it is not all there yet.
 fn complete(rest: &mut BytesMut, wire: &mut BytesMut) -> bool {
     loop {
-        let want = match record_len(rest) {
-            Ok(Some(len)) => len,
-            Ok(None) => HEADER,
+        let (want, known) = match record_len(rest) {
+            Ok(Some(len)) => (len, true),
+            Ok(None) => (HEADER, false),
             // For whoever takes it to refuse.
             Err(_) => return true,
         };
-        let missing = want.saturating_sub(rest.len());
-        if missing == 0 && want > HEADER {
-            return true;
-        }
-        let missing = missing.min(wire.len());
+        let missing = (want - rest.len()).min(wire.len());
         if missing == 0 {
-            // A record without a body ends with its header.
-            return want == rest.len() && matches!(record_len(rest), Ok(Some(_)));
+            return known && rest.len() == want;
         }
         rest.extend_from_slice(&wire[..missing]);
         wire.advance(missing);
