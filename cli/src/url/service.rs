@@ -33,22 +33,6 @@ const OBJECT_KEYS: [&str; 11] = [
     "climiter",
     "rlimiter",
 ];
-/// Without a value they are only options that nobody reads.
-const WITH_VALUE: [&str; 12] = [
-    "strategy",
-    "retries",
-    "admission",
-    "bypass",
-    "resolver",
-    "hosts",
-    "limiter.in",
-    "limiter.out",
-    "limiter.conn.in",
-    "limiter.conn.out",
-    "climiter",
-    "rlimiter",
-];
-
 pub(super) fn add(
     text: &str,
     prefix: &str,
@@ -272,7 +256,8 @@ impl Metadata {
             (Place::Service, ""),
         ];
         for (key, text) in &parts.query.0 {
-            let empty = query::without_value(key, text, &WITH_VALUE);
+            let empty = query::without_value(key, text, &OBJECT_KEYS)
+                || query::without_value(key, text, &["strategy"]);
             if empty {
                 findings.warn(place, format_args!("{key}= has no value: it does nothing"));
             }

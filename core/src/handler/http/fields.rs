@@ -37,3 +37,19 @@ pub(super) fn write_field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
     head.extend_from_slice(value);
     head.extend_from_slice(b"\r\n");
 }
+
+/// Ends a request's head: `Upgrade` and `Connection` as they go to the next recipient, with the options that are named
+/// there already.
+pub(super) fn end_head(head: &mut Vec<u8>, mut options: Vec<&str>, upgrade: &[u8], keep: bool) {
+    if !upgrade.is_empty() {
+        write_field(head, "Upgrade", upgrade);
+        options.push("Upgrade");
+    }
+    if !keep {
+        options.push("close");
+    }
+    if !options.is_empty() {
+        write_field(head, "Connection", options.join(", ").as_bytes());
+    }
+    head.extend_from_slice(b"\r\n");
+}

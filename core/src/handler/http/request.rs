@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf, BytesMut};
 
-use super::fields::{Hop, write_field};
+use super::fields::{Hop, end_head, write_field};
 use super::site::Turn;
 use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};
@@ -194,17 +194,7 @@ fn forward(request: &Request, framing: Framing) -> Result<Forward, Fail> {
         write_field(&mut head, "TE", b"trailers");
         options.push("TE");
     }
-    if !upgrade.is_empty() {
-        write_field(&mut head, "Upgrade", &upgrade);
-        options.push("Upgrade");
-    }
-    if !keep {
-        options.push("close");
-    }
-    if !options.is_empty() {
-        write_field(&mut head, "Connection", options.join(", ").as_bytes());
-    }
-    head.extend_from_slice(b"\r\n");
+    end_head(&mut head, options, &upgrade, keep);
 
     let idempotent = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"];
     Ok(Forward {

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::fields::{Hop, write_field};
+use super::fields::{Hop, end_head, write_field};
 use super::request::Forward;
 use crate::buffer::Rope;
 use crate::handler::Cx;
@@ -273,18 +273,7 @@ fn pass_on(backend: &Backend, cx: &Cx, request: &Request, framing: Framing) -> F
             write_field(&mut head, "X-Forwarded-Proto", b"https");
         }
     }
-    let mut options = Vec::new();
-    if !upgrade.is_empty() {
-        write_field(&mut head, "Upgrade", &upgrade);
-        options.push("Upgrade");
-    }
-    if !keep {
-        options.push("close");
-    }
-    if !options.is_empty() {
-        write_field(&mut head, "Connection", options.join(", ").as_bytes());
-    }
-    head.extend_from_slice(b"\r\n");
+    end_head(&mut head, Vec::new(), &upgrade, keep);
     Forward {
         target: backend.target.clone(),
         head,
