@@ -214,6 +214,9 @@ impl Engine {
             cause => cause,
         };
         for owner in owners {
+            if self.is_only_read_late(owner) {
+                continue;
+            }
             // Not `at(place)`: whoever uses the stream names the node.
             let fail = Fail::new(cause, format!("mux session ended: {}", fail.text));
             self.link_failed(owner, fail);
@@ -221,6 +224,15 @@ impl Engine {
         for dial in waiting {
             self.lost_session(dial, &fail);
         }
+    }
+
+    /// A stream that is over in both directions, of which the last bytes wait here for a slow reader: the end of
+    /// its session takes nothing from it.
+    fn is_only_read_late(&self, id: LinkId) -> bool {
+        let Some(link) = self.links.get(id) else {
+            return false;
+        };
+        link.inbox_fin && link.said_end && link.out.is_empty() && link.closing.is_none()
     }
 
     /// The session takes no more streams.
