@@ -162,8 +162,9 @@ impl Engine {
         }
         let drained = match link.top {
             Top::Client(session) | Top::Upstream(session) => self.drained_of(session, link),
-            // What it brings waits with its streams, and these have shares of their own.
-            Top::Mux(_) => true,
+            // What it brings waits with its streams, and these have shares of their own; but for the first
+            // windows of peers that are configured to version 2, which they choose.
+            Top::Mux(_) => self.memory.free(limit) >= 4 * MIN,
             _ => link.held <= FRAME,
         };
         if drained { MIN.min(link.read_size) } else { 0 }

@@ -394,14 +394,13 @@ impl Engine {
         } else {
             Some(session.client)
         };
-        let Some(source) = source else {
-            return;
-        };
-        if self.links.get(source).is_some_and(|link| link.paused) {
-            self.pause(source, false);
-        } else if self.is_short() {
-            // It may have waited for this sink to be empty.
-            self.reread(source);
+        if let Some(source) = source {
+            if self.links.get(source).is_some_and(|link| link.paused) {
+                self.pause(source, false);
+            } else if self.is_short() {
+                // It may have waited for this sink to be empty.
+                self.reread(source);
+            }
         }
         if let Some(session) = self.sessions.get(id)
             && link == session.client

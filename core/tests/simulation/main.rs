@@ -256,6 +256,7 @@ fn a_tiny_budget_delays_but_harms_nobody() {
         };
         setting.memory = Some(256 << 10);
         setting.compression = false;
+        setting.mux.agree |= setting.mux.version == 2;
         let mut world = World::new(seed, setting.plans());
         world.capacity = world.capacity.max(8000);
         setting.listen(&mut world);

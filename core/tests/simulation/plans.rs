@@ -39,7 +39,7 @@ pub struct Setting {
     pub speaks: Speaks,
     entry: HandlerKind,
     hops: Vec<(Channel, ConnectorKind, HandlerKind)>,
-    mux: Mux,
+    pub mux: Mux,
     pub compression: bool,
     max_frame: Option<usize>,
     nodelay: bool,
@@ -65,7 +65,9 @@ impl Setting {
         let mut setting = Self::with(random, hops);
         setting.speaker = random.chance(4).then(|| random.below(100_000));
         setting.cuts = random.chance(3);
-        if random.chance(3) {
+        // Peers that did not agree on version 2 begin with windows larger than all of it.
+        let windows = setting.mux.version == 2 && !setting.mux.agree;
+        if random.chance(3) && !windows {
             // Unfinished compressed messages and TLS handshakes cost something each.
             let roomy = tls || setting.compression;
             setting.memory = Some(if roomy { 16 << 20 } else { 256 << 10 });

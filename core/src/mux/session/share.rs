@@ -120,8 +120,8 @@ impl<K: Copy + PartialEq> Smux<K> {
         let told = self.streams.get(&id).map_or(0, |stream| stream.ceiling);
         match self.plan.version {
             1 => limit.min(self.plan.max_receive / 4),
-            _ if self.share.agreed => limit.max(told),
-            _ => limit,
+            // A session that is not read brings no windows for the other direction either: both could stop.
+            _ => limit.max(told),
         }
     }
 
