@@ -5,6 +5,7 @@ use std::fmt;
 use crate::config::print::Output;
 use crate::duration::Span;
 use crate::report::nearest;
+use crate::size::Size;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Runtime {
@@ -49,6 +50,7 @@ pub struct Flags {
     /// `None`: one for each core.
     pub threads: Option<usize>,
     pub runtime: Option<Runtime>,
+    pub memory: Option<Size>,
     /// For `explain`.
     pub json: bool,
 }
@@ -82,7 +84,7 @@ const fn flag(name: &'static str, argument: &'static str, help: &'static str) ->
 }
 
 #[rustfmt::skip]
-pub const FLAGS: [FlagHelp; 17] = [
+pub const FLAGS: [FlagHelp; 18] = [
     flag("L", "URL", "a service to run; may be repeated (help URL)"),
     flag("F", "URL", "the next hop of the chain; may be repeated (help URL)"),
     flag("C", "SOURCE", "configuration, YAML or JSON: a file, -, {JSON} or http(s) URL; may be repeated"),
@@ -96,6 +98,7 @@ pub const FLAGS: [FlagHelp; 17] = [
     flag("drainTimeout", "TIME", "how long connections may go on after SIGTERM or SIGINT; 8s otherwise"),
     flag("threads", "N", "number of threads; one for each core otherwise"),
     flag("runtime", "smol|mio", "event loop; smol otherwise"),
+    flag("memory", "SIZE", "bytes that connections may hold, such as 64MiB; half of the machine's otherwise"),
     flag("json", "", "explain: for machines"),
     flag("V", "", "print the version and exit"),
     flag("h", "", "print a short help and exit"),
@@ -187,6 +190,10 @@ impl Flags {
                 Ok(threads) if (1..=1024).contains(&threads) => self.threads = Some(threads),
                 _ => return invalid("a number from 1 to 1024", &value),
             },
+            "memory" => {
+                self.memory =
+                    Some(Size::parse(&value).map_err(|why| format!("flag -memory: {why}"))?)
+            }
             _ => match Runtime::parse(&value) {
                 Some(runtime) => self.runtime = Some(runtime),
                 None => return invalid("smol or mio", &value),
@@ -255,6 +262,7 @@ mod tests {
                 "" => "true",
                 "N" => "1",
                 "TIME" => "1s",
+                "SIZE" => "64MiB",
                 other => other.split('|').next().unwrap(),
             };
             assert!(read(&[&format!("-{name}={value}")]).is_ok(), "{name}");

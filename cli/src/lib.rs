@@ -18,6 +18,7 @@ pub mod run;
 pub mod secrets;
 pub mod signals;
 pub mod site;
+pub mod size;
 pub mod tls;
 pub mod url;
 pub mod workers;

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use crate::config::check;
@@ -12,6 +13,7 @@ use crate::config::origins::Origins;
 use crate::flags::{Flags, Runtime};
 use crate::listen;
 use crate::report::Findings;
+use crate::size;
 use crate::tls::Certificates;
 
 /// Shorter, with the last second, than the ten seconds that `docker stop` waits.
@@ -27,6 +29,8 @@ pub struct Prepared {
     pub runtime: (Runtime, &'static str),
     pub threads: Option<usize>,
     pub drain_timeout: Duration,
+    /// The budget was given as a flag.
+    pub memory: bool,
 }
 
 /// Reads, checks and lowers the configuration; opens nothing but the files it names.
@@ -60,6 +64,14 @@ pub fn finish(
             lower::lower_again(&config, certificates, &mut findings)
         }
     };
+    let lowered = lowered.map(|mut lowered| {
+        let memory = &mut lowered.plan.limits.memory;
+        // Each thread has its share: nothing is shared between engines.
+        *memory = memory
+            .or_else(size::default)
+            .map(|all| all / threads(flags));
+        lowered
+    });
     let runtime = runtime(flags, var, &mut findings);
     let drain_timeout = match flags.drain_timeout.or(config.drain_timeout) {
         Some(span) => span.positive().unwrap_or_default(),
@@ -73,7 +85,15 @@ pub fn finish(
         runtime,
         threads: flags.threads,
         drain_timeout,
+        memory: flags.memory.is_some(),
     }
+}
+
+/// How many threads there will be.
+pub fn threads(flags: &Flags) -> usize {
+    flags
+        .threads
+        .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from))
 }
 
 fn runtime(

@@ -16,7 +16,7 @@ use crate::duration::Span;
 use crate::flags::{Flags, Runtime};
 use crate::listen;
 use crate::log::{Journal, Logger};
-use crate::prepare::Prepared;
+use crate::prepare::{self, Prepared};
 use crate::reload::{self, Keeper, Running};
 use crate::report::Severity;
 use crate::signals::{Ending, Signals};
@@ -58,9 +58,7 @@ pub fn run(
     for (index, (listener, listen)) in listeners.iter().zip(&lowered.listens).enumerate() {
         journal.listening(index, listener.local_addr()?, listen.random);
     }
-    let threads = prepared
-        .threads
-        .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    let threads = prepare::threads(&sources.flags);
     let (controller, controls) = driver::control(threads)?;
     let controller = Arc::new(controller);
     let running = Running::new(&prepared.config, &lowered, &listeners)?;

@@ -11,6 +11,9 @@ const ROOM: usize = 24;
 /// Payloads below this are copied behind their header: a second slice costs more than the copy.
 const GLUE: usize = 512;
 
+/// The buffer into which such payloads go when several of them wait.
+const GLUED: usize = 4096;
+
 /// Bodies below this are copied when they have to wait: a small rest pins its whole receive buffer.
 const PIN: usize = 16 * 1024;
 
@@ -104,9 +107,9 @@ impl Seg {
         self.body.advance(n - from_head);
     }
 
-    /// Copies a small body out of its receive buffer.
-    fn unpin(&mut self) {
-        if !self.owned && self.body.len() < PIN {
+    /// Copies a small body, or any, out of its receive buffer.
+    fn unpin(&mut self, any: bool) {
+        if !self.owned && (any || self.body.len() < PIN) {
             self.body = BytesMut::from(&self.body[..]);
             self.owned = true;
         }
@@ -150,6 +153,28 @@ impl Rope {
             return;
         }
         self.segs.push_back(seg);
+        self.glue();
+    }
+
+    /// Joins the last two segments if both are small: a flood of tiny pieces must not cost a hundred times
+    /// its bytes.
+    fn glue(&mut self) {
+        let n = self.segs.len();
+        if n < 2 || self.segs[n - 1].len() > GLUE || self.segs[n - 2].len() > GLUE {
+            return;
+        }
+        let [Some(second), Some(first)] = [self.segs.pop_back(), self.segs.pop_back()] else {
+            return;
+        };
+        let mut body = BytesMut::with_capacity(GLUED);
+        for part in first.parts().into_iter().chain(second.parts()) {
+            body.put_slice(part);
+        }
+        self.segs.push_back(Seg {
+            body,
+            owned: true,
+            ..Seg::default()
+        });
     }
 
     pub fn push_slice(&mut self, bytes: &[u8]) {
@@ -164,6 +189,11 @@ impl Rope {
         self.push(Seg::copy_from(bytes));
     }
 
+    /// How many segments there are.
+    pub fn pieces(&self) -> usize {
+        self.segs.len()
+    }
+
     /// The segments in order, without taking them.
     pub fn segs(&self) -> impl Iterator<Item = &Seg> {
         self.segs.iter()
@@ -171,6 +201,13 @@ impl Rope {
 
     /// Appends everything of `other`, leaving it empty.
     pub fn append(&mut self, other: &mut Self) {
+        if !self.segs.is_empty() && other.segs.len() <= 2 {
+            // Small ones are joined.
+            while let Some(seg) = other.segs.pop_front() {
+                self.push(seg);
+            }
+            return other.clear();
+        }
         self.len += other.len;
         other.len = 0;
         if self.segs.is_empty() {
@@ -242,10 +279,10 @@ impl Rope {
         self.release();
     }
 
-    /// What is left has to wait: let go of the receive buffers it points into.
-    pub fn unpin(&mut self) {
+    /// What is left has to wait: let go of the receive buffers it points into; `any`: of large pieces as well.
+    pub fn unpin(&mut self, any: bool) {
         for seg in &mut self.segs {
-            seg.unpin();
+            seg.unpin(any);
         }
     }
 
@@ -281,6 +318,13 @@ pub fn stash(rest: &mut BytesMut, chunk: BytesMut) {
         *rest = chunk;
     } else {
         rest.extend_from_slice(&chunk);
+    }
+}
+
+/// Copies a small rest out of its receive buffer, which it would pin while it waits.
+pub fn unpin(rest: &mut BytesMut) {
+    if rest.len() < PIN {
+        *rest = BytesMut::from(&rest[..]);
     }
 }
 

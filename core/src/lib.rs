@@ -55,7 +55,8 @@
 //!   of the socket) it does not. Once nothing is left to write and `interest().fin`, shut down writing, once.
 //!   The engine closes every socket itself, by `Close`. `Close { reset: true }` must reach the peer as a reset,
 //!   or it takes half a file for a whole one.
-//! - **Fairness.** A few reads a turn, then the next socket; a bounded number of accepts between. An accept
+//! - **Fairness.** A few reads a turn, then the next socket; a bounded number of accepts between, and none
+//!   while the engine is not [`accepting`](engine::Engine::accepting): any input can change that. An accept
 //!   that lacks descriptors ([`driver::Gate`]) waits a little.
 //! - **Silence.** A peer that does not answer may merely not read. [`driver::reach`] asks the system whether
 //!   anything is there at all; [`Reach::Unknown`](engine::Reach) is always a right answer.
@@ -224,6 +225,7 @@ pub mod engine;
 pub mod entropy;
 pub mod error;
 pub mod event;
+pub mod flood;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod handler;

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Bounds on what a peer can make grow, and on how long it can make us wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// Bytes that one engine holds at most, connections and what waits for them; `None` is no budget.
+    /// A process divides what it may hold by its threads.
+    pub memory: Option<usize>,
     /// Bytes of one HTTP request or response head.
     pub head: usize,
     /// Fields of one HTTP head.
@@ -40,6 +43,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            memory: None,
             head: 16 * 1024,
             fields: 100,
             high: 256 * 1024,

@@ -85,6 +85,7 @@ impl Shared {
             entropy: &mut self.entropy,
             limits: &self.limits,
             deflate: &mut self.pool,
+            room: usize::MAX,
         }
     }
 }

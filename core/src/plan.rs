@@ -188,10 +188,13 @@ pub struct WsClient {
     pub read: Option<usize>,
 }
 
-/// smux settings (`mux.*`); both ends must agree on `version`.
+/// smux settings (`mux.*`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mux {
+    /// Used unless both ends `agree` on version 2.
     pub version: u8,
+    /// Offer version 2 to the peer, or take it when offered (`X-Mux-Version`).
+    pub agree: bool,
     /// A NOP frame is sent when nothing was for this long, less up to a fifth by chance; `None` sends none and
     /// expects no frame.
     pub keepalive: Option<Duration>,
@@ -211,6 +214,7 @@ impl Default for Mux {
     fn default() -> Self {
         Self {
             version: 1,
+            agree: true,
             keepalive: Some(Duration::from_secs(10)),
             keepalive_timeout: Duration::from_secs(30),
             max_frame: 32768,

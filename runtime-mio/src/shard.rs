@@ -308,9 +308,13 @@ impl Shard {
         self.list(id);
     }
 
+    /// Those that the engine has no room for wait in the system's queue.
     #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
     fn accept(&mut self) {
         if self.accept_again.is_some_and(|at| at > Instant::now()) {
+            return;
+        }
+        if !self.engine.accepting() {
             return;
         }
         self.accept_again = None;
@@ -319,7 +323,7 @@ impl Shard {
                 let Some(listener) = self.listeners.get(&service) else {
                     break;
                 };
-                if round == ACCEPTS {
+                if round == ACCEPTS || !self.engine.accepting() {
                     self.accepting.push(service);
                     break;
                 }
@@ -473,7 +477,7 @@ impl Shard {
             .map(|at| until(self.start + Duration::from_nanos(at.0)));
         let accept = match self.accept_again {
             Some(at) => Some(until(at)),
-            None if !self.accepting.is_empty() => Some(Duration::ZERO),
+            None if !self.accepting.is_empty() && self.engine.accepting() => Some(Duration::ZERO),
             None => None,
         };
         let stop = self.stopping.map(until);

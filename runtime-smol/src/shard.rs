@@ -45,6 +45,8 @@ struct Shard {
     /// When the timer task will look at the engine's deadline.
     armed: Cell<Option<Time>>,
     timer: RefCell<Option<Waker>>,
+    /// The tasks that wait for room to accept.
+    waiting: RefCell<Vec<Waker>>,
     gate: RefCell<Gate>,
     /// The engine has nothing left to finish.
     drained: Cell<bool>,
@@ -73,6 +75,7 @@ pub(crate) fn run(
         timer: RefCell::new(None),
         gate: RefCell::new(Gate::new()?),
         drained: Cell::new(false),
+        waiting: RefCell::default(),
         ending: RefCell::new(None),
         start: Instant::now(),
         sink,
@@ -140,6 +143,7 @@ pub(crate) fn run(
 
 async fn accept(shard: Rc<Shard>, service: usize, listener: Async<TcpListener>) {
     loop {
+        shard.room().await;
         if !shard.gate.borrow_mut().may_accept() {
             shard.pause_accept().await;
             continue;
@@ -423,6 +427,9 @@ impl Shard {
             };
             (self.sink)(event);
         }
+        if !self.waiting.borrow().is_empty() && self.engine.borrow().accepting() {
+            self.waiting.take().into_iter().for_each(Waker::wake);
+        }
         let at = self.engine.borrow().poll_timeout();
         let armed = self.armed.get();
         if at.is_some_and(|at| armed.is_none_or(|armed| at < armed))
@@ -441,6 +448,18 @@ impl Shard {
         if needs_read || needs_write {
             socket.wake();
         }
+    }
+
+    /// Connections that the engine has no room for wait in the system's queue.
+    async fn room(&self) {
+        poll_fn(|cx| {
+            if self.engine.borrow().accepting() {
+                return Poll::Ready(());
+            }
+            self.waiting.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
     }
 
     async fn pause_accept(&self) {

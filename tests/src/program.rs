@@ -230,6 +230,10 @@ impl Proc {
         kill_process(self.pid(), signal).expect("a running process");
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }

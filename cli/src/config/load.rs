@@ -277,6 +277,7 @@ impl Loaded {
         base.metrics = more.metrics.or(base.metrics.take());
         base.drain_timeout = more.drain_timeout.or(base.drain_timeout);
         base.strict |= more.strict;
+        base.memory = more.memory.or(base.memory.take());
     }
 
     fn environment(&mut self, var: &dyn Fn(&str) -> Option<String>) {
@@ -319,6 +320,9 @@ impl Loaded {
     }
 
     fn globals(&mut self, flags: &Flags) {
+        if let Some(size) = flags.memory {
+            self.config.memory = Some(size.0.into());
+        }
         match (flags.trace, flags.debug) {
             (true, _) => self.set_level("trace".to_owned(), "-DD"),
             (_, true) => self.set_level("debug".to_owned(), "-D"),

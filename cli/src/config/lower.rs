@@ -17,6 +17,7 @@ use super::model::{self, Config};
 use super::options::{Options, Place};
 use crate::duration::Span;
 use crate::report::Findings;
+use crate::size::Size;
 use crate::tls::{Certificates, Live, Maker};
 use crate::url;
 
@@ -98,6 +99,7 @@ impl Lowering<'_> {
                 hops,
             });
         }
+        plan.limits.memory = self.memory();
         let mut dials: Vec<Duration> = Vec::new();
         for service in &config.services {
             let options = Options {
@@ -118,6 +120,17 @@ impl Lowering<'_> {
             }
         }
         plan
+    }
+
+    /// Of the whole process: it is divided when the number of threads is known.
+    fn memory(&mut self) -> Option<usize> {
+        match Size::read(self.config.memory.as_ref()?) {
+            Ok(size) => Some(size.0),
+            Err(why) => {
+                self.findings.error("memory", why);
+                None
+            }
+        }
     }
 
     fn listen(&mut self, service: &model::Service) -> Option<Listen> {

@@ -327,7 +327,8 @@ fn mux(to: &mut Lowering<'_>, options: &Options<'_>, at: &str) -> Option<Mux> {
         Some(other) => return wrong(format!("mux.type: expected smux, got {other:?}")),
     }
     let int = |name: &str, default: usize| size(options, name).unwrap_or(default);
-    let version = int("mux.version", usize::from(defaults.version));
+    let configured = size(options, "mux.version");
+    let version = configured.unwrap_or(usize::from(defaults.version));
     if !matches!(version, 1 | 2) {
         return wrong(format!("mux.version: expected 1 or 2, got {version}"));
     }
@@ -363,6 +364,7 @@ fn mux(to: &mut Lowering<'_>, options: &Options<'_>, at: &str) -> Option<Mux> {
     }
     Some(Mux {
         version: if version == 2 { 2 } else { 1 },
+        agree: configured.is_none(),
         keepalive: enabled.then_some(interval),
         keepalive_timeout: timeout,
         max_frame,

@@ -69,6 +69,9 @@ pub struct Config {
     /// Not gost's: unknown keys are errors.
     #[serde(skip_serializing_if = "is_false")]
     pub strict: bool,
+    /// Not gost's: bytes that connections may hold, as it was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Value>,
 }
 
 /// Sections without a typed form and header fields hold secrets, too.

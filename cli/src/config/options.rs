@@ -133,7 +133,7 @@ pub static OPTIONS: &[Opt] = &[
     opt(&["ws.backlog", "backlog"], Int, "1024", Used, &[(Listener, WS)], "connections waiting to be accepted"),
     // smux.
     opt(&["mux.type"], Text, "smux", Used, MUX_ENDS, "smux; yamux is not supported"),
-    opt(&["mux.version", "muxVersion"], Int, "1", Used, MUX_ENDS, "smux protocol version, equal on both ends"),
+    opt(&["mux.version", "muxVersion"], Int, "1", Used, MUX_ENDS, "smux protocol version, equal on both ends; without it, two Ginnels agree on 2"),
     opt(&["mux.keepaliveDisabled", "muxKeepAliveDisabled"], Bool, "false", Used, MUX_ENDS, "no keep-alive frames"),
     opt(&["mux.keepaliveInterval", "muxKeepAliveInterval"], Kind::Duration, "10s", Used, MUX_ENDS, "period of keep-alive frames"),
     opt(&["mux.keepaliveTimeout", "muxKeepAliveTimeout"], Kind::Duration, "30s", Used, MUX_ENDS, "a session silent for this long is dead"),

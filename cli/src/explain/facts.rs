@@ -78,6 +78,18 @@ impl View<'_> {
             None => ("one for each core".to_owned(), DEFAULT),
         };
         self.add("threads", &threads, origin);
+        let (memory, origin) = match (&self.config.memory, self.prepared.memory) {
+            (Some(_), true) => (
+                self.config.memory.clone().unwrap_or_default(),
+                "-memory".to_owned(),
+            ),
+            (Some(memory), false) => (memory.clone(), self.origin("memory", "?")),
+            (None, _) => ("half of the machine's".into(), DEFAULT.to_owned()),
+        };
+        let memory = memory
+            .as_str()
+            .map_or_else(|| memory.to_string(), str::to_owned);
+        self.add("memory", &memory, &origin);
         for (key, object) in [
             ("api", &self.config.api),
             ("metrics", &self.config.metrics),

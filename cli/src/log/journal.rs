@@ -11,6 +11,7 @@ use ginnel_core::event::{Event, Traced};
 use ginnel_core::plan::Plan;
 use serde_json::Value;
 
+use super::limit::{Limiter, Source};
 use super::{Level, Logger};
 
 /// For this long the same trouble is not said again.
@@ -25,6 +26,7 @@ pub struct Journal {
     exhausted: Mutex<Option<Instant>>,
     /// Connections that the end of the program cut.
     cut: AtomicUsize,
+    limiter: Limiter,
 }
 
 impl Journal {
@@ -34,6 +36,7 @@ impl Journal {
             services: RwLock::new(names(plan)),
             exhausted: Mutex::default(),
             cut: AtomicUsize::new(0),
+            limiter: Limiter::default(),
         }
     }
 
@@ -122,8 +125,8 @@ impl Journal {
                 let mut fields = self.fields("listener", *service);
                 fields.push(("remote", remote.to_string().into()));
                 fields.push(("client", remote.ip().to_string().into()));
-                self.logger
-                    .log(Level::Warn, &format!("{remote}: {fail}"), &fields);
+                let source = self.source(*service, *remote, fail);
+                self.warn(source, fail, &format!("{remote}: {fail}"), &fields);
             }
             Event::SessionUp {
                 place,
@@ -162,10 +165,18 @@ impl Journal {
                     {
                         (Level::Debug, format!("{place}: session down: {fail}"))
                     }
-                    Some(fail) if fail.cause == Cause::TimedOut => {
-                        (Level::Warn, format!("session {way} {place} dead: {fail}"))
+                    Some(fail) => {
+                        let source = Source {
+                            place: place.clone(),
+                            peer: None,
+                            cause: fail.cause,
+                        };
+                        let text = match fail.cause {
+                            Cause::TimedOut => format!("session {way} {place} dead: {fail}"),
+                            _ => format!("{place}: session down: {fail}"),
+                        };
+                        return self.warn(source, fail, &text, &fields);
                     }
-                    Some(fail) => (Level::Warn, format!("{place}: session down: {fail}")),
                     None => (Level::Debug, format!("{place}: session down")),
                 };
                 self.logger.log(level, &text, &fields);
@@ -184,8 +195,12 @@ impl Journal {
             Event::DialFailed { no, place, fail } => {
                 let mut fields = vec![("kind", Value::from("node"))];
                 fields.extend(no.iter().map(|no| ("sid", self.logger.sid(*no).into())));
-                self.logger
-                    .log(Level::Warn, &dial_text(place, fail), &fields);
+                let source = Source {
+                    place: place.clone(),
+                    peer: None,
+                    cause: fail.cause,
+                };
+                self.warn(source, fail, &dial_text(place, fail), &fields);
             }
         }
     }
@@ -226,11 +241,41 @@ impl Journal {
         let msg = match fail.cause {
             Cause::Auth if target.is_none() && wrong => {
                 fields.push(("error", fail.text.as_str().into()));
-                "auth failed".to_owned()
+                // Whoever bans attackers counts these lines.
+                return self.logger.log(Level::Warn, "auth failed", &fields);
             }
             _ => format!("{remote}: {fail}"),
         };
-        self.logger.log(Level::Warn, &msg, &fields);
+        self.warn(self.source(service, remote, fail), fail, &msg, &fields);
+    }
+
+    fn source(&self, service: usize, remote: SocketAddr, fail: &Fail) -> Source {
+        let services = self.services.read().unwrap_or_else(PoisonError::into_inner);
+        let name = services.get(service).map(|[name, ..]| name.clone());
+        Source {
+            place: name.unwrap_or_default(),
+            peer: Some(remote.ip()),
+            cause: fail.cause,
+        }
+    }
+
+    /// A warning, unless the same was said of this source a moment ago.
+    #[allow(clippy::disallowed_methods)] // Lines have times.
+    fn warn(&self, source: Source, fail: &Fail, msg: &str, fields: &[(&'static str, Value)]) {
+        let (written, told) = self.limiter.admit(source, &fail.text, Instant::now());
+        for summary in told {
+            let Source { place, peer, cause } = summary.source;
+            let peer = peer.map_or("several peers".to_owned(), |peer| peer.to_string());
+            let text = format!(
+                "{place}: {} more of {peer} left out ({cause:?})",
+                summary.more
+            );
+            self.logger
+                .log(Level::Warn, &text, &[("count", summary.more.into())]);
+        }
+        if written {
+            self.logger.log(Level::Warn, msg, fields);
+        }
     }
 
     fn connection(

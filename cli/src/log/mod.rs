@@ -1,6 +1,7 @@
 //! Log lines in gost's form: JSON or text, one write a line.
 
 mod journal;
+mod limit;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

@@ -14,6 +14,8 @@ pub struct Census {
     pub timers: usize,
     /// Bytes queued for output or waiting to be taken.
     pub bytes: usize,
+    /// What counts against the byte budget.
+    pub memory: usize,
 }
 
 impl Engine {
@@ -29,6 +31,7 @@ impl Engine {
             dials: self.dials.len(),
             mux_sessions: self.muxes.len(),
             timers: self.timers.len(),
+            memory: self.memory(),
             bytes: links
                 .map(|link| {
                     link.out.len() + link.inbox.iter().map(|piece| piece.len()).sum::<usize>()
@@ -41,8 +44,11 @@ impl Engine {
     /// Panics if the engine contradicts itself. To be called after any input, once its actions are taken.
     pub fn check(&self) {
         assert!(self.work.is_empty(), "work is left over");
+        self.check_memory();
         for (id, link) in &self.links {
             assert_eq!(link.out.recount(), link.out.len(), "{id:?}: bytes queued");
+            let inbox: usize = link.inbox.iter().map(|piece| piece.len()).sum();
+            assert_eq!(inbox, link.inbox_len, "{id:?}: bytes to be taken");
             self.check_owner(id, link.top);
             if let Some(at) = link.armed {
                 assert!(
@@ -114,7 +120,11 @@ impl Engine {
             return;
         };
         for (source, sink) in [(client, upstream), (upstream, client)] {
-            let low = self.plan.limits.low;
+            // With a budget, low water has risen since, maybe.
+            let low = match self.plan.limits.memory {
+                Some(_) => 0,
+                None => self.plan.limits.low,
+            };
             if self.links[source].paused {
                 assert!(
                     self.links[sink].out.len() > low,

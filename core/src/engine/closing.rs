@@ -1,6 +1,6 @@
 //! How links end: half by half, in order, cut, or by a failure that is told once.
 
-use super::link::{Base, Closing, Top};
+use super::link::{Base, Closing, Link, Top};
 use super::{Action, Engine, Key, LinkId};
 use crate::buffer::Rope;
 use crate::error::{Cause, Eof, Fail};
@@ -140,6 +140,7 @@ impl Engine {
         link.paused = false;
         link.deadline = Some(self.now + self.plan.limits.linger);
         link.closing_by = Some(self.now + self.plan.limits.half_close);
+        self.touch(id);
         self.link_timer(id);
         self.try_close(id);
         // Whatever held input back before, it is read and discarded now.
@@ -169,7 +170,7 @@ impl Engine {
         if let Some(&Base::Stream { id: stream, .. }) = self.links.get(id).map(|link| &link.base) {
             self.trace(id, || Traced::StreamClosed { stream });
         }
-        let Some(mut link) = self.links.remove(id) else {
+        let Some(mut link) = self.drop_link(id) else {
             return;
         };
         self.timers.arm(Key::Link(id), &mut link.armed, None);
@@ -182,6 +183,12 @@ impl Engine {
                 });
             }
         }
+    }
+
+    pub(super) fn drop_link(&mut self, id: LinkId) -> Option<Link> {
+        let link = self.links.remove(id)?;
+        self.uncount(&link);
+        Some(link)
     }
 
     /// The transport of a link ended.
@@ -225,6 +232,7 @@ impl Engine {
             // Nobody reads what is queued.
             link.out.clear();
             link.ended = true;
+            self.touch(id);
         }
         match fail.cause {
             // A layer that found it out has said so; what is above the layers has not.

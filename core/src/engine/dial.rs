@@ -20,7 +20,7 @@ use super::pick::Route;
 use super::session::rope;
 use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, SessionId};
 use crate::addr::{Host, Target};
-use crate::buffer::stash;
+use crate::buffer::{stash, unpin};
 use crate::connector::{self, Connector, Negotiate, Step};
 use crate::error::{Cause, Fail};
 use crate::event::{ConnectionNo, Traced};
@@ -222,6 +222,10 @@ impl Engine {
         let Some(addr) = self.dials[id].addrs.pop_front() else {
             return;
         };
+        if self.is_own(id, addr) {
+            let text = format!("{addr} is the address of this service: it would connect to itself");
+            return self.dial_failed(id, Fail::new(Cause::Denied, text));
+        }
         let meta = ConnMeta {
             remote: addr,
             local: NOWHERE,
@@ -237,6 +241,18 @@ impl Engine {
         self.actions.push_back(Action::Connect { id: link, addr });
         self.trace(link, || Traced::Connecting);
         self.dial_timer(id);
+    }
+
+    /// Whether that is where the client came in: a circle would last until all descriptors are used up.
+    fn is_own(&self, id: DialId, addr: SocketAddr) -> bool {
+        let Purpose::Session(session) = self.dials[id].purpose else {
+            return false;
+        };
+        let local = self.sessions.get(session).map(|session| session.local);
+        local.is_some_and(|local| {
+            let ip = addr.ip().to_canonical();
+            local.port() == addr.port() && (ip == local.ip() || ip.is_unspecified())
+        })
     }
 
     pub(super) fn dial_connected(&mut self, id: DialId, link: LinkId) {
@@ -308,8 +324,12 @@ impl Engine {
         let Some(dial) = self.dials.get_mut(id) else {
             return;
         };
+        let first = dial.rx.is_empty();
         stash(&mut dial.rx, data);
         self.dial_step(id);
+        if first && let Some(dial) = self.dials.get_mut(id) {
+            unpin(&mut dial.rx);
+        }
     }
 
     fn dial_step(&mut self, id: DialId) {
@@ -484,7 +504,11 @@ impl Engine {
     pub(super) fn dial_accepts(&self, id: DialId) -> bool {
         self.dials
             .get(id)
-            .is_none_or(|dial| dial.rx.len() < self.plan.limits.early)
+            .is_none_or(|dial| dial.rx.len() < self.early())
+    }
+
+    pub(super) fn dial_holds(&self, id: DialId) -> usize {
+        self.dials.get(id).map_or(0, |dial| dial.rx.len())
     }
 
     pub(super) fn dial_timer(&mut self, id: DialId) {

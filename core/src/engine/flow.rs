@@ -9,6 +9,9 @@ use super::{Engine, LinkId, MuxId, Work};
 use crate::layer::{AnyLayer, Up};
 use crate::mux::Smux;
 
+/// Pieces of input that wait are joined up to this.
+const GLUED: usize = 4096;
+
 impl Engine {
     /// Output left: more frames, a paused source, or the end of the link.
     pub(super) fn sent(&mut self, id: LinkId) {
@@ -17,8 +20,8 @@ impl Engine {
         };
         let len = link.out.len();
         match link.top {
-            Top::Mux(mux) if len < self.plan.limits.mux_ahead => self.want_pump(mux),
-            Top::Client(session) | Top::Upstream(session) if len <= self.plan.limits.low => {
+            Top::Mux(mux) if len < self.ahead() => self.want_pump(mux),
+            Top::Client(session) | Top::Upstream(session) if len <= self.low() => {
                 self.resume_source(session, id);
             }
             Top::Closing => self.try_close(id),
@@ -29,6 +32,9 @@ impl Engine {
     /// Whether the top takes input now.
     pub(super) fn accepts(&self, link: &Link) -> bool {
         if !link.connected || link.paused || link.input_over {
+            return false;
+        }
+        if link.layers.iter().any(AnyLayer::is_busy) {
             return false;
         }
         // Replies to what is read (pongs, errors) must not pile up; data alone never gets this far.
@@ -56,13 +62,9 @@ impl Engine {
         if link.inbox.is_empty() && self.accepts(link) {
             self.take_in(id, data);
         } else {
-            // A waiting piece must not pin its receive buffer.
-            let data = if data.len() < 16 * 1024 {
-                BytesMut::from(&data[..])
-            } else {
-                data
-            };
-            self.links[id].inbox.push_back(data);
+            let tight = self.is_tight();
+            self.links[id].keep(data, tight);
+            self.touch(id);
         }
     }
 
@@ -84,19 +86,22 @@ impl Engine {
             }
             let link = &mut self.links[id];
             let Some(data) = link.inbox.pop_front() else {
+                debug_assert_eq!(link.inbox_len, 0);
                 link.inbox = VecDeque::new();
                 if std::mem::take(&mut link.inbox_fin) {
                     self.stream_end(id);
                 }
                 return;
             };
+            link.inbox_len -= data.len();
             self.take_in(id, data);
         }
     }
 
     fn take_in(&mut self, id: LinkId, data: BytesMut) {
         if let Base::Stream { mux, id: stream } = self.links[id].base {
-            self.free_budget(mux, |smux| smux.consumed(stream, data.len()));
+            let now = self.now;
+            self.free_budget(mux, |smux| smux.consumed(stream, data.len(), now));
         }
         self.heard(id);
         self.rise(id, 0, Up::Data(data));
@@ -105,9 +110,11 @@ impl Engine {
 
     /// Calls what gives room back to a mux session, and has it read again if it had none.
     pub(super) fn free_budget(&mut self, mux: MuxId, free: impl FnOnce(&mut Smux<LinkId>)) {
+        let (share, promise) = (self.memory.share(), self.memory.promise());
         let Some(session) = self.muxes.get_mut(mux) else {
             return;
         };
+        session.smux.limit_share(share, promise);
         let was_readable = session.smux.readable();
         free(&mut session.smux);
         let now_readable = session.smux.readable();
@@ -161,5 +168,22 @@ impl Engine {
             Base::Socket => self.wake(id),
             Base::Stream { .. } => self.work.push_back(Work::Inbox(id)),
         }
+    }
+}
+
+impl Link {
+    /// Keeps input for later. A piece must not pin its receive buffer, and many tiny ones become one.
+    fn keep(&mut self, data: BytesMut, tight: bool) {
+        self.inbox_len += data.len();
+        if let Some(last) = self.inbox.back_mut()
+            && last.len() + data.len() <= GLUED
+        {
+            return last.extend_from_slice(&data);
+        }
+        let copied = tight || data.len() < 16 * 1024;
+        self.inbox.push_back(match copied {
+            true => BytesMut::from(&data[..]),
+            false => data,
+        });
     }
 }

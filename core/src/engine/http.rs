@@ -140,6 +140,10 @@ impl Engine {
         session.input += to_upstream.len() as u64;
         session.active = self.now;
         let (client, upstream) = (session.client, session.upstream);
+        self.touch(client);
+        if let Some(upstream) = upstream {
+            self.touch(upstream);
+        }
         self.send(client, &mut to_client);
         if let Some(upstream) = upstream {
             self.send(upstream, &mut to_upstream);

@@ -149,7 +149,7 @@ impl Engine {
                 self.dial_on_stream(dial, link, mux);
             }
             Err(fail) => {
-                self.links.remove(link);
+                self.drop_link(link);
                 self.dial_failed(dial, fail);
             }
         }
@@ -219,9 +219,13 @@ impl Engine {
         let nop = plan.keepalive;
         plan.keepalive = nop.map(|period| self.entropy.shortened(period));
         let streams = plan.max_streams;
+        let mut smux = Smux::new(plan, client, streams, self.now).with_signals(info.signals);
+        if info.mux_v2 {
+            smux.agree();
+        }
         let mux = self.muxes.insert(MuxSession {
             link,
-            smux: Smux::new(plan, client, streams, self.now).with_signals(info.signals),
+            smux,
             side,
             trust: Trust::default(),
             nop,
@@ -229,6 +233,8 @@ impl Engine {
             pumping: false,
             armed: None,
         });
+        self.count_mux();
+        self.touch(link);
         self.links[link].top = Top::Mux(mux);
         self.links[link].deadline = None;
         self.mux_timer(mux);
@@ -247,9 +253,11 @@ impl Engine {
 
     pub(super) fn mux_data(&mut self, id: MuxId, data: BytesMut) {
         let now = self.now;
+        let (share, promise) = (self.memory.share(), self.memory.promise());
         let Some(session) = self.muxes.get_mut(id) else {
             return;
         };
+        session.smux.limit_share(share, promise);
         let mut events = Vec::new();
         let result = session.smux.recv(data, now, &mut events);
         session.smux.pause(!session.smux.readable(), now);
@@ -275,6 +283,9 @@ impl Engine {
                     return;
                 };
                 let below = session.link;
+                if !self.accepts_streams() {
+                    return self.muxes[id].smux.reset(stream);
+                }
                 let meta = self.links[below].client;
                 let link = self.new_link(
                     Base::Stream {
@@ -318,12 +329,13 @@ impl Engine {
 
     /// Encodes frames while the link has room for them: not earlier, so that turns stay fair.
     pub(super) fn pump(&mut self, id: MuxId) {
+        let (low, ahead) = (self.low(), self.ahead());
         let Some(session) = self.muxes.get_mut(id) else {
             return;
         };
         session.pumping = false;
         let below = session.link;
-        let limits = &self.plan.limits;
+        let mut touched = Vec::new();
         let mut emptied = Vec::new();
         let mut batch = Rope::default();
         loop {
@@ -331,7 +343,7 @@ impl Engine {
                 .links
                 .get(below)
                 .map_or(usize::MAX, |link| link.out.len());
-            if waiting.saturating_add(batch.len()) >= limits.mux_ahead {
+            if waiting.saturating_add(batch.len()) >= ahead {
                 break;
             }
             let links = &mut self.links;
@@ -340,7 +352,8 @@ impl Engine {
                     return (None, false);
                 };
                 let seg = if max == 0 { None } else { link.out.pop(max) };
-                if link.out.len() <= limits.low {
+                touched.push(owner);
+                if link.out.len() <= low {
                     emptied.push(owner);
                 }
                 (seg, !link.out.is_empty())
@@ -352,6 +365,9 @@ impl Engine {
         }
         if !batch.is_empty() {
             self.send(below, &mut batch);
+        }
+        for link in touched {
+            self.touch(link);
         }
         emptied.dedup();
         for link in emptied {

@@ -78,6 +78,7 @@ pub(super) struct Link {
     pub(super) closing_by: Option<Time>,
     /// A stream's input that waits for the top to take it.
     pub(super) inbox: VecDeque<BytesMut>,
+    pub(super) inbox_len: usize,
     pub(super) inbox_fin: bool,
     /// End of a handshake, or of lingering.
     pub(super) deadline: Option<Time>,
@@ -89,13 +90,17 @@ pub(super) struct Link {
     pub(super) waking: bool,
     /// Under the caps of its service.
     pub(super) counted: Option<Counted>,
+    /// What it counts for in the byte budget: at any time, and for what waits; and whether that may be old.
+    pub(super) fixed: usize,
+    pub(super) held: usize,
+    pub(super) touched: bool,
     /// The nodes an upstream link goes through, for the log.
     pub(super) route: Vec<Arc<Node>>,
 }
 
 impl Engine {
     pub(super) fn new_link(&mut self, base: Base, meta: ConnMeta, top: Top) -> LinkId {
-        self.links.insert(Link {
+        let id = self.links.insert(Link {
             base,
             meta,
             client: meta,
@@ -112,6 +117,7 @@ impl Engine {
             closing: None,
             closing_by: None,
             inbox: VecDeque::new(),
+            inbox_len: 0,
             inbox_fin: false,
             deadline: None,
             armed: None,
@@ -120,8 +126,16 @@ impl Engine {
             refused: false,
             waking: false,
             counted: None,
+            fixed: 0,
+            held: 0,
+            touched: false,
             route: Vec::new(),
-        })
+        });
+        if base != Base::Socket {
+            self.count_stream();
+        }
+        self.touch(id);
+        id
     }
 
     /// A client's socket, or a stream it opened.
@@ -181,7 +195,8 @@ impl Engine {
                 let gate = Gate::new(ws.clone());
                 link.layers.push(AnyLayer::Gate(Box::new(gate)));
             }
-            let layer = Ws::server(ws.clone(), listener.mux.is_some());
+            let layer = Ws::server(ws.clone(), listener.mux.is_some())
+                .offering_v2(listener.mux.as_ref().is_some_and(|mux| mux.agree));
             link.layers.push(AnyLayer::Ws(Box::new(layer)));
         }
         Ok(())
@@ -195,7 +210,8 @@ impl Engine {
         }
         if let Some(ws) = &dialer.ws {
             link.read_size = ws.read.unwrap_or(link.read_size);
-            let layer = Ws::client(ws.clone(), dialer.mux.is_some());
+            let layer = Ws::client(ws.clone(), dialer.mux.is_some())
+                .offering_v2(dialer.mux.as_ref().is_some_and(|mux| mux.agree));
             link.layers.push(AnyLayer::Ws(Box::new(layer)));
         }
         Ok(())
@@ -203,12 +219,14 @@ impl Engine {
 
     /// A link, and what its layers may ask for: two borrows of different parts.
     pub(super) fn parts(&mut self, id: LinkId) -> Option<(&mut Link, Cx<'_>)> {
+        let room = self.memory.share().unwrap_or(usize::MAX);
         let link = self.links.get_mut(id)?;
         let cx = Cx {
             now: self.now,
             entropy: &mut self.entropy,
             limits: &self.plan.limits,
             deflate: &mut self.deflate,
+            room,
         };
         Some((link, cx))
     }
@@ -217,6 +235,7 @@ impl Engine {
     ///
     /// A layer pushed by the top on the way (the next hop of a chain, TLS in SOCKS5) gets what follows.
     pub(super) fn rise(&mut self, id: LinkId, level: usize, up: Up) {
+        self.touch(id);
         let mut ups = self.ups.pop().unwrap_or_default();
         let mut down = Rope::default();
         let Some((link, mut cx)) = self.parts(id) else {
@@ -348,6 +367,7 @@ impl Engine {
             data.clear();
         }
         link.out.append(data);
+        self.touch(id);
         self.wake(id);
         if let Some(fail) = failed {
             self.link_failed(id, fail);
@@ -417,7 +437,11 @@ impl Engine {
         {
             return;
         }
-        let listens = self.accepts(link);
+        self.touch(id);
+        let Some(link) = self.links.get(id) else {
+            return;
+        };
+        let listens = self.accepts(link) && self.read_room(link) > 0;
         let mut ups = Vec::new();
         let mut down = Rope::default();
         let Some((link, mut cx)) = self.parts(id) else {
@@ -427,17 +451,24 @@ impl Engine {
         if let AnyLayer::Ws(ws) = layer {
             ws.listens(listens);
         }
+        let was_busy = layer.is_busy();
         let mut io = Io {
             up: &mut ups,
             down: &mut down,
         };
         let result = layer.timeout(&mut cx, &mut io);
+        let was_busy = was_busy && !layer.is_busy();
         self.sink(id, level, &mut down);
         for up in ups {
             self.rise(id, level + 1, up);
         }
         match result {
-            Ok(()) => self.probe_if_in_doubt(id, level),
+            Ok(()) => {
+                self.probe_if_in_doubt(id, level);
+                if was_busy {
+                    self.reread(id);
+                }
+            }
             Err(fail) => self.link_failed(id, fail),
         }
     }

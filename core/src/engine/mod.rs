@@ -14,6 +14,7 @@ mod flow;
 mod http;
 mod hub;
 mod link;
+mod memory;
 mod pick;
 mod relay;
 mod retry;
@@ -47,6 +48,7 @@ use dial::Dial;
 use drain::Drain;
 use hub::{Hub, MuxSession};
 use link::{Base, Link, Top};
+use memory::Memory;
 use session::Session;
 use timers::{Key, Timers};
 
@@ -133,6 +135,7 @@ pub struct Engine {
     muxes: SlotMap<MuxId, MuxSession>,
     hub: Hub,
     timers: Timers,
+    memory: Memory,
     work: VecDeque<Work>,
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
@@ -147,6 +150,7 @@ impl Engine {
     pub fn new(plan: Arc<Plan>, seed: [u8; 32]) -> Self {
         Self {
             hub: Hub::default(),
+            memory: Memory::new(plan.limits.memory),
             plan,
             entropy: Entropy::new(seed),
             deflate: deflate::Pool::default(),
@@ -234,6 +238,7 @@ impl Engine {
     /// `n` bytes of what `transmit` showed are written.
     pub fn handle_sent(&mut self, id: SocketId, n: usize, now: Time) {
         self.now = now;
+        let tight = self.is_tight();
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
@@ -244,8 +249,9 @@ impl Engine {
             link.deadline = Some(link.closing_by.map_or(by, |latest| latest.min(by)));
         }
         if !link.out.is_empty() {
-            link.out.unpin();
+            link.out.unpin(tight);
         }
+        self.touch(id);
         self.link_timer(id);
         self.sent(id);
         self.settle();
@@ -272,6 +278,7 @@ impl Engine {
         self.now = now;
         debug_assert!(plan.services.len() >= self.plan.services.len());
         debug_assert!(plan.chains.len() >= self.plan.chains.len());
+        self.memory.set_limit(plan.limits.memory);
         self.plan = plan;
         self.settle();
     }
@@ -309,7 +316,7 @@ impl Engine {
         };
         Interest {
             read: if self.accepts(link) {
-                link.read_size
+                self.read_room(link)
             } else {
                 0
             },
@@ -328,10 +335,16 @@ impl Engine {
     }
 
     fn settle(&mut self) {
-        while let Some(work) = self.work.pop_front() {
-            match work {
-                Work::Pump(id) => self.pump(id),
-                Work::Inbox(id) => self.drain_inbox(id),
+        loop {
+            while let Some(work) = self.work.pop_front() {
+                match work {
+                    Work::Pump(id) => self.pump(id),
+                    Work::Inbox(id) => self.drain_inbox(id),
+                }
+            }
+            self.count();
+            if self.work.is_empty() {
+                break;
             }
         }
         self.check_drained();

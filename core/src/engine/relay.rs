@@ -4,6 +4,7 @@ use bytes::BytesMut;
 
 use super::session::{Stage, rope};
 use super::{Engine, LinkId, SessionId};
+use crate::buffer::{stash, unpin};
 use crate::connector;
 use crate::error::{Cause, Fail};
 
@@ -19,6 +20,10 @@ impl Engine {
         let early = std::mem::take(&mut session.rx);
         let kept = std::mem::take(&mut session.upstream_rx);
         let (client, upstream) = (session.client, session.upstream);
+        self.touch(client);
+        if let Some(upstream) = upstream {
+            self.touch(upstream);
+        }
         self.session_timer(id);
         if !early.is_empty() {
             self.relay_from_client(id, early);
@@ -64,7 +69,7 @@ impl Engine {
             return;
         };
         if session.lazy {
-            crate::buffer::stash(&mut session.upstream_rx, data);
+            stash(&mut session.upstream_rx, data);
             match connector::relay::response(&mut session.upstream_rx) {
                 Ok(None) => return,
                 Ok(Some(())) => {
@@ -87,8 +92,12 @@ impl Engine {
         };
         match session.stage {
             Stage::Http(_) => {
-                crate::buffer::stash(&mut session.upstream_rx, data);
+                let first = session.upstream_rx.is_empty();
+                stash(&mut session.upstream_rx, data);
                 self.http_upstream(id);
+                if first && let Some(session) = self.sessions.get_mut(id) {
+                    unpin(&mut session.upstream_rx);
+                }
             }
             _ => {
                 session.output += data.len() as u64;
@@ -111,7 +120,7 @@ impl Engine {
         if self
             .links
             .get(to)
-            .is_some_and(|link| link.out.len() > self.plan.limits.high)
+            .is_some_and(|link| link.out.len() > self.high())
         {
             self.pause(from, true);
         }

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use super::link::{Base, Link};
 use super::{DialId, Engine, Key, LinkId, SessionId};
 use crate::addr::Target;
-use crate::buffer::{Rope, Seg, stash};
+use crate::buffer::{Rope, Seg, stash, unpin};
 use crate::error::{Cause, Fail};
 use crate::event::{ConnectionNo, Event};
 use crate::handler::{self, Goal, Handler, Negotiate, Step, auto, http};
@@ -22,7 +22,7 @@ pub(super) struct Session {
     pub(super) dial: Option<DialId>,
     pub(super) stage: Stage,
     pub(super) remote: SocketAddr,
-    local: SocketAddr,
+    pub(super) local: SocketAddr,
     pub(super) started: Time,
     /// What the client named, for the log.
     pub(super) target: Option<String>,
@@ -116,6 +116,7 @@ impl Engine {
         };
         let id = self.sessions.insert(session);
         self.links[client].top = super::Top::Client(id);
+        self.touch(client);
         id
     }
 
@@ -149,6 +150,9 @@ impl Engine {
                 self.http_client(id);
             }
             _ => {}
+        }
+        if first && let Some(session) = self.sessions.get_mut(id) {
+            unpin(&mut session.rx);
         }
     }
 
@@ -236,6 +240,7 @@ impl Engine {
             session.upstream_ended = false;
             session.lazy = *lazy;
             self.links[*link].top = super::Top::Upstream(id);
+            self.touch(*link);
             let route = self.route_text(*link);
             let session = &self.sessions[id];
             self.events.push_back(Event::Connected {
@@ -370,13 +375,13 @@ impl Engine {
         let Some(session) = self.sessions.get(id) else {
             return true;
         };
-        matches!(session.stage, Stage::Relay) || session.rx.len() < self.plan.limits.early
+        matches!(session.stage, Stage::Relay) || session.rx.len() < self.early()
     }
 
     pub(super) fn upstream_accepts(&self, id: SessionId) -> bool {
         self.sessions
             .get(id)
-            .is_none_or(|session| session.upstream_rx.len() < self.plan.limits.early)
+            .is_none_or(|session| session.upstream_rx.len() < self.early())
     }
 
     /// `link`, whose output fell below low water, may be fed again.
@@ -389,10 +394,13 @@ impl Engine {
         } else {
             Some(session.client)
         };
-        if let Some(source) = source
-            && self.links.get(source).is_some_and(|link| link.paused)
-        {
-            self.pause(source, false);
+        if let Some(source) = source {
+            if self.links.get(source).is_some_and(|link| link.paused) {
+                self.pause(source, false);
+            } else if self.is_short() {
+                // It may have waited for this sink to be empty.
+                self.reread(source);
+            }
         }
         if let Some(session) = self.sessions.get(id)
             && link == session.client

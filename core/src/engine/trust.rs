@@ -130,8 +130,8 @@ impl Engine {
     pub(super) fn mux_timer(&mut self, id: MuxId) {
         if let Some(session) = self.muxes.get_mut(id) {
             let trust = [session.trust.ask_at, session.trust.answer_by];
-            let smux = session.smux.next_timeout();
-            let at = trust.into_iter().chain([smux]).flatten().min();
+            let smux = [session.smux.next_timeout(), session.smux.next_stall()];
+            let at = trust.into_iter().chain(smux).flatten().min();
             self.timers.arm(Key::Mux(id), &mut session.armed, at);
         }
     }
@@ -142,10 +142,18 @@ impl Engine {
             return;
         };
         session.armed = None;
+        let stalled = session.smux.stalled(now);
         if let Err(fail) = session.smux.timeout(now) {
             let link = session.link;
             return self.link_failed(link, fail);
         }
+        for stream in stalled {
+            let text = "its reader takes nothing, and other streams of the mux session wait for it";
+            self.link_failed(stream, Fail::new(Cause::Limit, text));
+        }
+        let Some(session) = self.muxes.get_mut(id) else {
+            return;
+        };
         let listens = session.smux.readable();
         let due = |at: Option<Time>| at.is_some_and(|at| at <= now);
         let (ask_at, answer_by) = (session.trust.ask_at, session.trust.answer_by);
@@ -193,6 +201,7 @@ impl Engine {
         let Some(mut session) = self.muxes.remove(id) else {
             return;
         };
+        self.uncount_mux();
         self.timers.arm(Key::Mux(id), &mut session.armed, None);
         let place = self.mux_place(&session.side);
         if let Side::Client { key, .. } = &session.side

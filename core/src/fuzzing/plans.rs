@@ -120,6 +120,7 @@ impl Choice {
         Mux {
             max_streams: 3,
             version: self.mux_version,
+            agree: self.mux_version == 1,
             max_frame,
             max_receive,
             max_stream,

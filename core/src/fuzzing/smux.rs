@@ -19,6 +19,7 @@ pub fn smux(data: &[u8]) {
     let flags = script.option();
     let plan = Mux {
         version: 1 + (flags & 1),
+        agree: false,
         max_frame: [1, 9, 100, 65535][usize::from(flags >> 2 & 3)],
         max_receive: [50, 1_000_000][usize::from(flags >> 4 & 1)],
         max_stream: [20, 65536][usize::from(flags >> 5 & 1)],
@@ -67,7 +68,7 @@ fn read(plan: Mux, client: bool, bytes: &[u8], mut cuts: Cuts) -> Vec<Said> {
                 }
                 Event::Data(id, data) => {
                     assert!(!data.is_empty());
-                    mux.consumed(id, data.len());
+                    mux.consumed(id, data.len(), Time::ZERO);
                     match said.last_mut() {
                         Some(Said::Data(last, joined)) if *last == id => {
                             joined.extend_from_slice(&data);
@@ -173,7 +174,7 @@ impl End {
         let unread = self.unread.entry(id).or_default();
         let n = n.min(*unread);
         *unread -= n;
-        self.mux.consumed(id, n);
+        self.mux.consumed(id, n, Time::ZERO);
     }
 
     fn release(&mut self, id: u32) {
@@ -256,7 +257,7 @@ fn settle(ends: &mut [End; 2]) {
             deliver(ends, who, usize::MAX);
             let unread: Vec<(u32, usize)> = ends[1 - who].unread.drain().collect();
             for (id, n) in unread {
-                ends[1 - who].mux.consumed(id, n);
+                ends[1 - who].mux.consumed(id, n, Time::ZERO);
             }
         }
         if !moved {

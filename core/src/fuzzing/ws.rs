@@ -152,6 +152,7 @@ impl End {
             entropy: &mut self.entropy,
             limits: &self.limits,
             deflate: &mut self.pool,
+            room: usize::MAX,
         };
         let mut io = Io {
             up: &mut up,

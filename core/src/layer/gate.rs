@@ -105,4 +105,8 @@ impl Layer for Gate {
     fn next_timeout(&self) -> Option<Time> {
         self.head_by
     }
+
+    fn held(&self) -> usize {
+        self.rest.len()
+    }
 }

@@ -24,6 +24,8 @@ pub struct Cx<'a> {
     pub entropy: &'a mut Entropy,
     pub limits: &'a Limits,
     pub deflate: &'a mut Pool,
+    /// Bytes that a small input may become at once; what would be more waits in its small form.
+    pub room: usize,
 }
 
 /// Where a layer puts what it produces: plain data and news upwards, wire bytes downwards.
@@ -50,6 +52,8 @@ pub enum Up {
 pub struct Info {
     /// The peer takes a smux FIN for a half-close.
     pub half_close: bool,
+    /// Both ends take smux version 2.
+    pub mux_v2: bool,
     /// The peer knows the smux commands RST and AWAY.
     pub signals: bool,
     /// Who the client is, by the fields of its request. Whether the peer may say so, the engine knows.
@@ -84,6 +88,8 @@ pub trait Layer {
     fn abort(&mut self, cx: &mut Cx, why: &Fail, down: &mut Rope);
     fn timeout(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail>;
     fn next_timeout(&self) -> Option<Time>;
+    /// Bytes of input that wait in the layer for more, or for their turn.
+    fn held(&self) -> usize;
 }
 
 /// The layers there are: one byte of tag instead of a pointer to functions.
@@ -164,6 +170,33 @@ impl Layer for AnyLayer {
             Self::Gate(layer) => layer.next_timeout(),
             Self::Tls(layer) => layer.next_timeout(),
             Self::Ws(layer) => layer.next_timeout(),
+        }
+    }
+
+    fn held(&self) -> usize {
+        match self {
+            Self::Tls(layer) => layer.held(),
+            Self::Ws(layer) => layer.held(),
+            Self::Proxied(layer) => layer.held(),
+            Self::Gate(layer) => layer.held(),
+        }
+    }
+}
+
+impl AnyLayer {
+    /// Whether input waits in it for its turn: more would only pile up.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Self::Ws(ws) if ws.is_busy())
+    }
+
+    /// What it costs at rest, in bytes: measured, and rounded up.
+    pub(crate) fn cost(&self) -> usize {
+        match self {
+            Self::Tls(tls) if tls.is_ready() => 4 * 1024,
+            // rustls, and certificates.
+            Self::Tls(_) => 16 * 1024,
+            Self::Ws(_) | Self::Gate(_) => 512,
+            Self::Proxied(_) => 0,
         }
     }
 }

@@ -61,4 +61,8 @@ impl Layer for Proxied {
     fn next_timeout(&self) -> Option<Time> {
         None
     }
+
+    fn held(&self) -> usize {
+        self.rest.len()
+    }
 }

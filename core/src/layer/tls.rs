@@ -54,7 +54,7 @@ impl Tls {
         }
     }
 
-    fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         matches!(self.state, State::Established(_))
     }
 
@@ -201,6 +201,10 @@ impl Layer for Tls {
 
     fn next_timeout(&self) -> Option<Time> {
         None
+    }
+
+    fn held(&self) -> usize {
+        self.rest.len()
     }
 }
 

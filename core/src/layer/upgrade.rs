@@ -22,6 +22,9 @@ const HALF_CLOSE: &str = "X-Mux-Half-Close";
 /// Said by both ends if both know the smux commands RST and AWAY.
 const SIGNALS: &str = "X-Mux-Signals";
 
+/// Said by both ends if neither is configured to another version of smux: `2`, with its windows.
+const MUX_VERSION: &str = "X-Mux-Version";
+
 /// What the two ends agreed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Agreed {
@@ -33,6 +36,8 @@ pub struct Agreed {
     pub client: Option<SocketAddr>,
     /// Both ends know RST and AWAY.
     pub signals: bool,
+    /// Both ends take smux version 2.
+    pub mux_v2: bool,
 }
 
 pub(super) fn head_limits(limits: &Limits) -> HeadLimits {
@@ -48,6 +53,10 @@ fn offers_half_close(fields: &Fields) -> bool {
 
 fn offers_signals(fields: &Fields) -> bool {
     fields.has_token(SIGNALS, "1")
+}
+
+fn offers_v2(fields: &Fields) -> bool {
+    fields.has_token(MUX_VERSION, "2")
 }
 
 /// Go's spelling of a field name, and gorilla's of the websocket names: `X-Forwarded-For`.

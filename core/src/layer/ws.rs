@@ -27,8 +27,9 @@ pub(crate) use self::incoming::{Incoming, News, Stop};
 pub(crate) use self::send::Outgoing;
 use super::upgrade::{self, Agreed};
 use super::{Cx, Info, Io, Layer, Up};
-use crate::buffer::{Rope, stash};
+use crate::buffer::{Rope, stash, unpin};
 use crate::error::{Cause, Eof, Fail};
+use crate::flood::{self, Flood};
 use crate::plan::{WsClient, WsServer};
 use crate::time::Time;
 use crate::wire::deflate::Deflate;
@@ -47,6 +48,8 @@ pub struct Ws {
     role: Role,
     /// smux runs on top: a half-close may be agreed on.
     mux: bool,
+    /// The version of smux may be agreed on.
+    mux_v2: bool,
     stage: Stage,
     /// Of the upgrade, an incomplete head; of an open connection, what waits for the next turn.
     rest: BytesMut,
@@ -59,6 +62,9 @@ pub struct Ws {
     listens: bool,
     doubt: bool,
     heartbeat: Heartbeat,
+    flood: Flood,
+    /// Of the message that is being read, something came.
+    carries: bool,
     /// By when a request head must be complete.
     head_at: Option<Time>,
     /// Input waits for the next turn of inflation, which begins at this time unless we are paused.
@@ -103,6 +109,17 @@ impl Ws {
         Self::new(Role::Server(plan), mux)
     }
 
+    /// Offers smux version 2, or takes that offer.
+    pub fn offering_v2(mut self, offer: bool) -> Self {
+        self.mux_v2 = offer;
+        self
+    }
+
+    /// Whether input waits for the next turn of inflation.
+    pub fn is_busy(&self) -> bool {
+        self.turn_at.is_some()
+    }
+
     fn new(role: Role, mux: bool) -> Self {
         let stage = match role {
             // Replaced when `start` knows the nonce.
@@ -118,6 +135,7 @@ impl Ws {
         Self {
             role,
             mux,
+            mux_v2: false,
             stage,
             rest: BytesMut::new(),
             // Replaced when the upgrade is done.
@@ -129,6 +147,8 @@ impl Ws {
             listens: true,
             doubt: false,
             heartbeat: Heartbeat::new(ping),
+            flood: Flood::default(),
+            carries: false,
             head_at: None,
             turn_at: None,
         }
@@ -151,6 +171,7 @@ impl Ws {
             (Stage::Server(server), Role::Server(plan)) => {
                 let mut out = Vec::new();
                 let before = self.rest.len();
+                server.takes_v2 = self.mux_v2;
                 let agreed = server.recv(plan, self.mux, &mut self.rest, cx.limits, &mut out);
                 if self.rest.len() < before {
                     self.head_at = head_deadline(plan, cx.now);
@@ -167,6 +188,7 @@ impl Ws {
         self.open(agreed, cx);
         io.up.push(Up::Ready(Info {
             half_close: agreed.half_close,
+            mux_v2: agreed.mux_v2,
             client: agreed.client,
             signals: agreed.signals,
             ..Info::default()
@@ -196,8 +218,9 @@ impl Ws {
         }
         let Err(over) = stopped else {
             if !wire.is_empty() {
-                // An empty rest would still pin its receive buffer.
+                // An empty rest would still pin its receive buffer, as would a small one.
                 self.rest = wire;
+                unpin(&mut self.rest);
             }
             if self.peer == Peer::Ending && self.turn_at.is_none() {
                 return self.peer_ended(cx, io.up);
@@ -231,7 +254,7 @@ impl Ws {
         up: &mut Vec<Up>,
         pong: &mut Option<BytesMut>,
     ) -> Result<(), Over> {
-        let mut budget = INFLATED;
+        let mut budget = INFLATED.min(cx.room);
         loop {
             let inflating = self.incoming.is_inflating();
             if inflating && budget == 0 {
@@ -242,6 +265,7 @@ impl Ws {
             let Some(news) = next.map_err(Over::Stopped)? else {
                 return Ok(());
             };
+            self.count(cx.now, &news)?;
             match news {
                 News::Data(piece) => {
                     if inflating || self.incoming.is_inflating() {
@@ -256,6 +280,31 @@ impl Ws {
                 News::Close(code, reason) => return Err(Over::Closed(code, reason)),
             }
         }
+    }
+
+    /// Ends a flood of frames that carry nothing.
+    fn count(&mut self, now: Time, news: &News) -> Result<(), Over> {
+        let idle = match news {
+            News::Begin { .. } => {
+                self.carries = false;
+                return Ok(());
+            }
+            News::Data(_) => {
+                self.carries = true;
+                return Ok(());
+            }
+            News::End => !self.carries,
+            News::Ping(_) | News::Pong(_) => true,
+            News::Close(..) => false,
+        };
+        if idle && self.flood.idle_frame(now) {
+            let most = flood::MOST;
+            return Err(Over::Stopped(Stop {
+                code: Some(1008),
+                text: format!("more than {most} frames without data in a second"),
+            }));
+        }
+        Ok(())
     }
 
     /// The peer's direction of the transport ended, and all before it is passed on.
@@ -300,7 +349,8 @@ impl Layer for Ws {
         match &self.role {
             Role::Client(plan) => {
                 let deflate = deflate(plan.compression);
-                let client = upgrade::Client::new(cx.entropy.nonce(), self.mux, deflate);
+                let client = upgrade::Client::new(cx.entropy.nonce(), self.mux, deflate)
+                    .offering_v2(self.mux_v2);
                 io.down.push_slice(&client.request(plan)?);
                 self.stage = Stage::Client(Box::new(client));
             }
@@ -412,6 +462,10 @@ impl Layer for Ws {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    fn held(&self) -> usize {
+        self.rest.len() + self.incoming.held() + self.outgoing.held()
     }
 }
 

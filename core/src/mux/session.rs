@@ -18,9 +18,12 @@ use bytes::{Buf, BytesMut};
 
 use crate::buffer::Seg;
 use crate::error::{Cause, Fail};
+use crate::flood::{self, Flood};
 use crate::plan::Mux;
 use crate::time::Time;
 use crate::wire::smux::{Command, HEADER, Header, INITIAL_WINDOW, UPDATE, Update, unexpected};
+
+mod share;
 
 /// What arrived, by stream id.
 #[derive(Debug)]
@@ -63,6 +66,8 @@ pub struct Smux<K> {
     nop: bool,
     /// Room for unread bytes of all streams; may go below zero by one read.
     budget: i64,
+    share: share::Share,
+    flood: Flood,
     last_rx: Time,
     last_tx: Time,
     paused: bool,
@@ -88,6 +93,14 @@ struct Stream<K> {
     update: bool,
     /// Received and not yet consumed.
     unread: usize,
+    /// Unread bytes exceed the stream's share.
+    over: bool,
+    /// When the owner last took something, or the stream went over its share.
+    moved: Time,
+    /// Version 2: the window that the peer knows.
+    granted: usize,
+    /// The largest one it was ever told.
+    ceiling: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -109,6 +122,8 @@ impl<K: Copy + PartialEq> Smux<K> {
     pub fn new(plan: Mux, client: bool, max_streams: usize, now: Time) -> Self {
         Self {
             budget: plan.max_receive as i64,
+            share: share::Share::default(),
+            flood: Flood::default(),
             plan,
             client,
             max_streams,
@@ -164,8 +179,10 @@ impl<K: Copy + PartialEq> Smux<K> {
         }
         let id = self.next_id as u32;
         self.next_id += 2;
-        self.streams.insert(id, Stream::new(Some(owner)));
+        let stream = self.stream(Some(owner));
+        self.streams.insert(id, stream);
         self.control.push_back((id, Control::Syn));
+        self.greet(id);
         Ok(id)
     }
 
@@ -173,6 +190,7 @@ impl<K: Copy + PartialEq> Smux<K> {
         if let Some(stream) = self.streams.get_mut(&id) {
             stream.owner = Some(owner);
         }
+        self.greet(id);
     }
 
     /// The owner of `id` has data waiting.
@@ -202,8 +220,10 @@ impl<K: Copy + PartialEq> Smux<K> {
         };
         stream.owner = None;
         stream.abandoned = true;
-        self.budget += stream.unread as i64;
-        stream.unread = 0;
+        self.returned(id, usize::MAX);
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
         match stream.fin {
             Fin::Sent | Fin::Void => {
                 self.streams.remove(&id);
@@ -216,20 +236,21 @@ impl<K: Copy + PartialEq> Smux<K> {
     }
 
     /// The owner took `n` received bytes.
-    pub fn consumed(&mut self, id: u32, n: usize) {
+    pub fn consumed(&mut self, id: u32, n: usize, now: Time) {
+        self.returned(id, n);
+        let window = self.window();
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
         };
-        debug_assert!(n <= stream.unread, "more consumed than received");
-        stream.unread -= n.min(stream.unread);
-        self.budget += n as i64;
+        stream.moved = now;
         if self.plan.version < 2 || n == 0 {
             return;
         }
         let first = stream.read == 0;
         stream.read = stream.read.wrapping_add(n as u32);
         stream.unreported = stream.unreported.saturating_add(n as u32);
-        if (first || stream.unreported as usize >= self.plan.max_stream / 2) && !stream.update {
+        if (first || stream.unreported as usize >= stream.granted.min(window) / 2) && !stream.update
+        {
             stream.update = true;
             self.control.push_back((id, Control::Upd));
         }
@@ -237,7 +258,8 @@ impl<K: Copy + PartialEq> Smux<K> {
 
     /// Whether the session may be read: there is room for more unread bytes.
     pub fn readable(&self) -> bool {
-        self.budget > 0
+        // What has been announced is not here yet, and can only come if it is read.
+        self.budget + self.to_come() as i64 > 0 && self.share.is_kept()
     }
 
     /// Takes a piece of the session's byte stream.
@@ -259,6 +281,7 @@ impl<K: Copy + PartialEq> Smux<K> {
                         .is_some_and(|stream| !stream.abandoned)
                 {
                     events.push(Event::Data(id, piece));
+                    self.arrived(id, now);
                 }
                 continue;
             }
@@ -294,6 +317,22 @@ impl<K: Copy + PartialEq> Smux<K> {
 
     fn frame(&mut self, header: Header, events: &mut Vec<Event>) -> Result<(), Fail> {
         let id = header.stream;
+        let idle = match header.command {
+            Command::Nop => true,
+            Command::Psh => header.len == 0,
+            // Told once a session.
+            Command::Away => true,
+            Command::Syn | Command::Upd | Command::Fin | Command::Rst => {
+                !self.streams.contains_key(&id)
+            }
+        } && (self.client || header.command != Command::Syn);
+        if idle && self.flood.idle_frame(self.last_rx) {
+            let text = format!(
+                "more than {} smux frames without a use in a second",
+                flood::MOST
+            );
+            return Err(Fail::new(Cause::Limit, text));
+        }
         match header.command {
             command if command.is_signal() && !self.signals => {
                 return Err(unexpected(command as u8));
@@ -303,7 +342,8 @@ impl<K: Copy + PartialEq> Smux<K> {
             Command::Syn if self.client => {
                 // Nothing on the dialing side accepts streams: refuse it, as gost never does.
                 if !self.streams.contains_key(&id) && self.streams.len() < self.max_streams {
-                    self.streams.insert(id, Stream::new(None));
+                    let stream = self.stream(None);
+                    self.streams.insert(id, stream);
                     self.release(id);
                 }
             }
@@ -320,7 +360,8 @@ impl<K: Copy + PartialEq> Smux<K> {
                         ),
                     ));
                 }
-                self.streams.insert(id, Stream::new(None));
+                let stream = self.stream(None);
+                self.streams.insert(id, stream);
                 if self.refuses || self.streams.len() > self.max_streams {
                     self.reset(id);
                 } else {
@@ -330,12 +371,11 @@ impl<K: Copy + PartialEq> Smux<K> {
             Command::Psh => {
                 self.payload = usize::from(header.len);
                 self.payload_of = None;
-                if let Some(stream) = self.streams.get_mut(&id)
+                if let Some(stream) = self.streams.get(&id)
                     && !stream.abandoned
                 {
                     self.payload_of = Some(id);
-                    stream.unread += self.payload;
-                    self.budget -= self.payload as i64;
+                    self.announced(id, self.payload);
                 }
             }
             Command::Fin => {
@@ -395,6 +435,7 @@ impl<K: Copy + PartialEq> Smux<K> {
             return Some(self.control_frame(Command::Away, 0, &[]));
         }
         while let Some((id, control)) = self.control.pop_front() {
+            let window = self.window();
             let Some(stream) = self.streams.get_mut(&id) else {
                 continue;
             };
@@ -403,9 +444,11 @@ impl<K: Copy + PartialEq> Smux<K> {
                 Control::Upd => {
                     stream.update = false;
                     stream.unreported = 0;
+                    stream.granted = window;
+                    stream.ceiling = stream.ceiling.max(window);
                     let update = Update {
                         consumed: stream.read,
-                        window: self.plan.max_stream as u32,
+                        window: window as u32,
                     };
                     return Some(self.control_frame(Command::Upd, id, &update.encode()));
                 }
@@ -471,9 +514,10 @@ impl<K: Copy + PartialEq> Smux<K> {
         let unread: usize = self.streams.values().map(|stream| stream.unread).sum();
         assert_eq!(
             self.budget,
-            self.plan.max_receive as i64 - unread as i64,
+            self.capacity() as i64 - unread as i64,
             "budget"
         );
+        self.check_shares();
         for id in &self.ready {
             if let Some(stream) = self.streams.get(id) {
                 assert!(
@@ -486,7 +530,7 @@ impl<K: Copy + PartialEq> Smux<K> {
 }
 
 impl<K> Stream<K> {
-    fn new(owner: Option<K>) -> Self {
+    fn new(owner: Option<K>, window: u32) -> Self {
         Self {
             owner,
             abandoned: false,
@@ -496,11 +540,15 @@ impl<K> Stream<K> {
             reset: false,
             sent: 0,
             acked: 0,
-            window: INITIAL_WINDOW,
+            window,
             read: 0,
             unreported: 0,
             update: false,
             unread: 0,
+            over: false,
+            moved: Time::ZERO,
+            granted: window as usize,
+            ceiling: window as usize,
         }
     }
 

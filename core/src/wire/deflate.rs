@@ -84,6 +84,13 @@ pub struct Deflater {
     bits: u8,
 }
 
+impl Deflater {
+    /// Bytes in use: zlib's own figure, rounded up.
+    pub fn held(&self) -> usize {
+        (136 << 10) + (4 << self.bits.max(9))
+    }
+}
+
 impl Pool {
     /// Lends a compressor with an empty window of `bits` bits.
     pub fn deflater(&mut self, bits: u8) -> Deflater {
@@ -196,6 +203,11 @@ impl Inflater {
         }
         self.input = BytesMut::new();
         (self.complete, self.ended) = (false, false);
+    }
+
+    /// Bytes in use: the window with its tables (zlib's own figure, rounded up), and what was fed.
+    pub fn held(&self) -> usize {
+        44 * 1024 + self.input.len()
     }
 
     fn step(&mut self, out: &mut [u8]) -> Result<Option<BytesMut>, Fail> {

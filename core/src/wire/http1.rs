@@ -34,6 +34,11 @@ impl HeadSearch {
                 format!("HTTP head over {} bytes", limits.bytes),
             ));
         }
+        if memchr::memmem::find(&buf[from..end.unwrap_or(buf.len())], b"\n\n").is_some() {
+            // Its sender takes that for the end, and waits for an answer.
+            let text = "HTTP head with bare line feeds, expected CR LF at the ends of lines";
+            return Err(Fail::protocol(text));
+        }
         if end.is_some() {
             self.searched = 0;
         }

@@ -243,6 +243,35 @@ fn connections_share_one_mux_session() {
     });
 }
 
+/// More clients than the budget has room for: all are served, some later, and never is it exceeded
+/// (`Engine::check`). Nobody waits for somebody who waits.
+#[test]
+fn a_tiny_budget_delays_but_harms_nobody() {
+    let waited = Cell::new(0);
+    each_seed(20, |seed| {
+        let mut random = Random::new(seed);
+        let mut setting = match seed % 2 {
+            0 => Setting::plain(&mut random),
+            _ => Setting::muxed(&mut random),
+        };
+        setting.memory = Some(256 << 10);
+        setting.compression = false;
+        setting.mux.agree |= setting.mux.version == 2;
+        let mut world = World::new(seed, setting.plans());
+        world.capacity = world.capacity.max(8000);
+        setting.listen(&mut world);
+        for number in 0..50 {
+            let client = Program::echo_client(setting.speaks, plans::TARGET, number, 20_000);
+            world.start(client, plans::entry());
+        }
+        world.run(Duration::from_secs(300));
+        world.all_done(&setting);
+        waited.set(waited.get() + world.waited);
+        all_released(&mut world);
+    });
+    assert!(waited.get() > 0, "nobody ever had to wait");
+}
+
 /// After the session is lost, the next request makes a new one and succeeds.
 #[test]
 fn a_lost_session_costs_the_next_request_nothing() {

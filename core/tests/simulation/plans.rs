@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ginnel_core::addr::Target;
+use ginnel_core::limits::Limits;
 use ginnel_core::plan::{
     Chain, Channel, Connector, ConnectorKind, Content, Dialer, Edge, Forward, ForwardNode, Handler,
     HandlerKind, Hop, Listener as ListenerPlan, Mux, Node, Ping, Plan, Selector, Service, Site,
@@ -38,8 +39,8 @@ pub struct Setting {
     pub speaks: Speaks,
     entry: HandlerKind,
     hops: Vec<(Channel, ConnectorKind, HandlerKind)>,
-    mux: Mux,
-    compression: bool,
+    pub mux: Mux,
+    pub compression: bool,
     max_frame: Option<usize>,
     nodelay: bool,
     /// A PROXY header goes in front of each hop.
@@ -49,6 +50,8 @@ pub struct Setting {
     /// The target speaks first, this many bytes.
     pub speaker: Option<usize>,
     pub cuts: bool,
+    /// Byte budget of each engine.
+    pub memory: Option<usize>,
 }
 
 impl Setting {
@@ -62,7 +65,20 @@ impl Setting {
         let mut setting = Self::with(random, hops);
         setting.speaker = random.chance(4).then(|| random.below(100_000));
         setting.cuts = random.chance(3);
+        // Peers that did not agree on version 2 begin with windows larger than all of it.
+        let windows = setting.mux.version == 2 && !setting.mux.agree;
+        if random.chance(3) && !windows {
+            // Unfinished compressed messages and TLS handshakes cost something each.
+            let roomy = tls || setting.compression;
+            setting.memory = Some(if roomy { 16 << 20 } else { 256 << 10 });
+        }
         setting
+    }
+
+    /// One hop, without a mux.
+    pub fn plain(random: &mut Random) -> Self {
+        let hops = vec![hop(random, &[Channel::Tcp, Channel::Ws])];
+        Self::with(random, hops)
     }
 
     pub fn muxed(random: &mut Random) -> Self {
@@ -71,6 +87,7 @@ impl Setting {
     }
 
     pub fn with(random: &mut Random, hops: Vec<(Channel, ConnectorKind, HandlerKind)>) -> Self {
+        let agree = random.chance(2);
         let (speaks, entry) = [
             (Speaks::Socks5, HandlerKind::Socks5),
             (Speaks::Socks5, HandlerKind::Auto),
@@ -85,6 +102,7 @@ impl Setting {
             hops,
             mux: Mux {
                 version: 1 + random.below(2) as u8,
+                agree,
                 max_frame: [100, 1500, 32768, 65535][random.below(4)],
                 max_receive: [70_000, 4_194_304][random.below(2)],
                 max_stream: [4000, 65536][random.below(2)],
@@ -97,6 +115,7 @@ impl Setting {
             hidden: random.chance(3),
             speaker: None,
             cuts: false,
+            memory: None,
         }
     }
 
@@ -115,6 +134,7 @@ impl Setting {
         let client = Plan {
             services: vec![self.service(self.entry, Channel::Tcp, has_chain.then_some(0), false)],
             chains: vec![chain],
+            limits: self.limits(),
             ..Plan::default()
         };
         let services = self
@@ -123,9 +143,17 @@ impl Setting {
             .map(|(channel, _, handler)| self.service(*handler, *channel, None, true));
         let server = Plan {
             services: services.collect(),
+            limits: self.limits(),
             ..Plan::default()
         };
         vec![client, server]
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            memory: self.memory,
+            ..Limits::default()
+        }
     }
 
     /// Sessions that may stay when all clients are gone, an engine: a mux session through an earlier hop.

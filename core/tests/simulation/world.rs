@@ -32,6 +32,8 @@ struct Pipe {
 enum Owner {
     Engine(usize, SocketId),
     Program(usize),
+    /// Not yet accepted by that engine, for that service.
+    Backlog(usize, usize),
     /// Closed.
     Nobody,
 }
@@ -47,6 +49,9 @@ struct Connection {
     stopped: bool,
     /// Not yet told to the owner.
     reset_news: [bool; 2],
+    /// The engine did not want to read, and has not said otherwise since.
+    asleep: [bool; 2],
+    from: SocketAddr,
 }
 
 impl Connection {
@@ -81,6 +86,8 @@ pub struct World {
     pub now: Time,
     pub capacity: usize,
     pub resets: u32,
+    /// Looks at a connection that no engine had room for.
+    pub waited: u64,
     pub about: String,
     steps: u64,
     /// When the engines get another plan.
@@ -115,6 +122,7 @@ impl World {
             now: Time::ZERO,
             capacity,
             resets: 0,
+            waited: 0,
             about: String::new(),
             steps: 0,
             reload: None,
@@ -250,6 +258,9 @@ impl World {
         if self.connections[c].reset || self.connections[c].owners[end] == Owner::Nobody {
             return false;
         }
+        if end == 1 && self.accept(c) {
+            return true;
+        }
         if self.connections[c].hole || self.connections[c].stopped {
             return self.write(c, end);
         }
@@ -278,10 +289,11 @@ impl World {
                 }
                 return false;
             }
-            if let Owner::Engine(e, id) = connection.owners[end]
-                && self.engines[e].interest(id).read == 0
-            {
-                return false;
+            if let Owner::Engine(e, id) = connection.owners[end] {
+                connection.asleep[end] |= self.engines[e].interest(id).read == 0;
+                if connection.asleep[end] {
+                    return false;
+                }
             }
             pipe.fin_delivered = true;
             self.deliver_end(c, end, Eof::Fin);
@@ -300,7 +312,8 @@ impl World {
         match connection.owners[end] {
             Owner::Engine(e, id) => {
                 let max = self.engines[e].interest(id).read;
-                if max == 0 {
+                connection.asleep[end] |= max == 0;
+                if connection.asleep[end] {
                     return false;
                 }
                 let n = pipe.bytes.len().min(cut).min(max);
@@ -313,6 +326,7 @@ impl World {
                 let chunk: Vec<u8> = pipe.bytes.drain(..n).collect();
                 self.programs[p].received(&chunk);
             }
+            Owner::Backlog(..) => return false,
             Owner::Nobody => pipe.bytes.clear(),
         }
         true
@@ -371,7 +385,7 @@ impl World {
                     }
                 }
             }
-            Owner::Nobody => false,
+            Owner::Nobody | Owner::Backlog(..) => false,
         }
     }
 
@@ -392,7 +406,7 @@ impl World {
                 self.act(e);
             }
             Owner::Program(p) => self.programs[p].ended(how),
-            Owner::Nobody => {}
+            Owner::Nobody | Owner::Backlog(..) => {}
         }
     }
 
@@ -487,13 +501,7 @@ impl World {
         let listener = self.listeners.get(&addr)?;
         let c = self.connections.len();
         let to = match listener {
-            Listener::Engine(e, service) => {
-                let (e, service) = (*e, *service);
-                let meta = meta(addr, c);
-                let id = self.engines[e].handle_accept(service, meta, self.now);
-                self.sockets.insert((e, id), (c, 1));
-                Owner::Engine(e, id)
-            }
+            Listener::Engine(e, service) => Owner::Backlog(*e, *service),
             Listener::Program(make) => {
                 let program = make(&mut self.random);
                 self.programs.push(program);
@@ -509,16 +517,33 @@ impl World {
             hole: self.swallows.contains(&addr),
             stopped: false,
             reset_news: [false; 2],
+            asleep: [false; 2],
+            from: addr,
         });
         for (end, owner) in [from, to].into_iter().enumerate() {
             if let Owner::Program(p) = owner {
                 self.program_ends[p] = Some((c, end));
             }
         }
-        if let Owner::Engine(e, _) = to {
-            self.act(e);
-        }
+        self.accept(c);
         Some(c)
+    }
+
+    /// Takes a connection out of the backlog, if its engine has room.
+    fn accept(&mut self, c: usize) -> bool {
+        let Owner::Backlog(e, service) = self.connections[c].owners[1] else {
+            return false;
+        };
+        if !self.engines[e].accepting() {
+            self.waited += 1;
+            return false;
+        }
+        let meta = meta(self.connections[c].from, c);
+        let id = self.engines[e].handle_accept(service, meta, self.now);
+        self.sockets.insert((e, id), (c, 1));
+        self.connections[c].owners[1] = Owner::Engine(e, id);
+        self.act(e);
+        true
     }
 
     /// Takes the engine's actions, and checks it afterwards.
@@ -543,7 +568,11 @@ impl World {
                     };
                     self.engines[e].handle_resolved(query, result, self.now);
                 }
-                Action::Wake(_) => {}
+                Action::Wake(id) => {
+                    if let Some((c, end)) = self.sockets.get(&(e, id)) {
+                        self.connections[*c].asleep[*end] = false;
+                    }
+                }
                 Action::Probe { id, .. } => {
                     let place = self.sockets.get(&(e, id));
                     let reach = match place.is_some_and(|(c, _)| self.connections[*c].hole) {

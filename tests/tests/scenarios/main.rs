@@ -9,6 +9,7 @@ mod endings;
 mod http;
 mod liveness;
 mod loris;
+mod memory;
 mod options;
 mod process;
 mod reload;

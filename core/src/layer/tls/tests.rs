@@ -37,6 +37,7 @@ impl World {
             entropy: &mut self.entropy,
             limits: &self.limits,
             deflate: &mut self.deflate,
+            room: usize::MAX,
         }
     }
 }

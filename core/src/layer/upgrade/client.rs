@@ -8,8 +8,8 @@ use bytes::{Buf, BytesMut};
 use tungstenite::handshake::derive_accept_key;
 
 use super::{
-    Agreed, HALF_CLOSE, SIGNALS, canonical, deflate, got, head_limits, offers_half_close,
-    offers_signals, one_line, printable,
+    Agreed, HALF_CLOSE, MUX_VERSION, SIGNALS, canonical, deflate, got, head_limits,
+    offers_half_close, offers_signals, offers_v2, one_line, printable,
 };
 use crate::error::{Cause, Fail};
 use crate::limits::Limits;
@@ -27,6 +27,7 @@ pub struct Client {
     key: String,
     offers_mux: bool,
     offered_deflate: Option<Deflate>,
+    offered_v2: bool,
     search: HeadSearch,
 }
 
@@ -37,8 +38,14 @@ impl Client {
             key: STANDARD.encode(nonce),
             offers_mux: mux,
             offered_deflate: deflate,
+            offered_v2: false,
             search: HeadSearch::default(),
         }
+    }
+
+    pub fn offering_v2(mut self, offer: bool) -> Self {
+        self.offered_v2 = offer;
+        self
     }
 
     /// The request. An error if a configured header cannot be sent; gost fails such dials as well.
@@ -64,6 +71,9 @@ impl Client {
             fields.push((HALF_CLOSE.to_owned(), "1".to_owned()));
             fields.push((SIGNALS.to_owned(), "1".to_owned()));
         }
+        if self.offered_v2 {
+            fields.push((MUX_VERSION.to_owned(), "2".to_owned()));
+        }
         for (name, value) in &plan.headers {
             let name = canonical(name)?;
             let value = one_line(value);
@@ -80,7 +90,8 @@ impl Client {
                         "duplicate header not allowed: {name}"
                     )));
                 }
-                "Content-Length" | "Transfer-Encoding" | "Trailer" | HALF_CLOSE | SIGNALS => {}
+                "Content-Length" | "Transfer-Encoding" | "Trailer" | HALF_CLOSE | SIGNALS
+                | MUX_VERSION => {}
                 _ => fields.push((name, value)),
             }
         }
@@ -148,6 +159,7 @@ impl Client {
             half_close: self.offers_mux && offers_half_close(fields),
             client: None,
             signals: self.offers_mux && offers_signals(fields),
+            mux_v2: self.offered_v2 && offers_v2(fields),
         })
     }
 }
@@ -359,6 +371,7 @@ mod tests {
                 half_close: true,
                 client: None,
                 signals: false,
+                mux_v2: false,
             })
         );
     }

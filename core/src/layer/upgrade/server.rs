@@ -9,8 +9,8 @@ use bytes::BytesMut;
 use tungstenite::handshake::derive_accept_key;
 
 use super::{
-    Agreed, HALF_CLOSE, SIGNALS, canonical, deflate, head_limits, offers_half_close,
-    offers_signals, one_line, printable,
+    Agreed, HALF_CLOSE, MUX_VERSION, SIGNALS, canonical, deflate, head_limits, offers_half_close,
+    offers_signals, offers_v2, one_line, printable,
 };
 use crate::error::{Cause, Fail};
 use crate::limits::Limits;
@@ -28,6 +28,8 @@ pub struct Server {
     /// The first request that was answered, and how, until it is told.
     refused: Option<Fail>,
     answered: bool,
+    /// smux version 2 may be agreed on.
+    pub takes_v2: bool,
 }
 
 /// Why a request is no upgrade of ours.
@@ -85,6 +87,7 @@ impl Server {
                 return Err(Fail::protocol(format!("HTTP request: {detail}")));
             }
             let Err(refusal) = judge(plan, &request) else {
+                let mux = [mux, self.takes_v2];
                 return Ok(Some(accept(plan, self.deflate, mux, &request, out)));
             };
             let text = format!(
@@ -168,7 +171,7 @@ fn judge(plan: &WsServer, request: &Request) -> Result<(), Refusal> {
 fn accept(
     plan: &WsServer,
     wish: Option<Deflate>,
-    mux: bool,
+    [mux, takes_v2]: [bool; 2],
     request: &Request,
     out: &mut Vec<u8>,
 ) -> Agreed {
@@ -179,6 +182,7 @@ fn accept(
         half_close: mux && offers_half_close(fields),
         client: named_client(plan, fields),
         signals: mux && offers_signals(fields),
+        mux_v2: takes_v2 && offers_v2(fields),
     };
     let key = fields.get("Sec-WebSocket-Key").unwrap_or_default();
     let mut head = format!(
@@ -210,6 +214,9 @@ fn accept(
     if agreed.signals {
         add(SIGNALS, "1");
     }
+    if agreed.mux_v2 {
+        add(MUX_VERSION, "2");
+    }
     for (name, value) in &custom {
         match name.as_str() {
             "Upgrade"
@@ -220,7 +227,8 @@ fn accept(
             | "Content-Length"
             | "Transfer-Encoding"
             | HALF_CLOSE
-            | SIGNALS => {}
+            | SIGNALS
+            | MUX_VERSION => {}
             _ => add(name, value),
         }
     }
@@ -560,6 +568,7 @@ mod tests {
                 half_close: true,
                 client: None,
                 signals: false,
+                mux_v2: false,
             })
         );
         assert_eq!(

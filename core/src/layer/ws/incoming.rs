@@ -112,6 +112,11 @@ impl Incoming {
         self.decoder.unfinished()
     }
 
+    /// Bytes in use for inflation.
+    pub(crate) fn held(&self) -> usize {
+        self.inflater.as_ref().map_or(0, |inflater| inflater.held())
+    }
+
     /// The connection is over: gives back what the pool lent.
     pub(crate) fn recycle(&mut self, pool: &mut Pool) {
         if let Some(inflater) = self.inflater.take() {

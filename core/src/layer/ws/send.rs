@@ -133,6 +133,11 @@ impl Outgoing {
         self.open = (!last).then_some(open);
     }
 
+    /// Bytes in use for compression.
+    pub(crate) fn held(&self) -> usize {
+        self.deflater.as_ref().map_or(0, |deflater| deflater.held())
+    }
+
     /// The connection is over: gives back what the pool lent.
     pub(crate) fn recycle(&mut self, cx: &mut Cx) {
         if let Some(deflater) = self.deflater.take() {

@@ -146,7 +146,7 @@ fn version_2_reports_the_first_read_and_every_half_window() {
     mux.recv(wire, Time::ZERO, &mut events).unwrap();
     mux.adopt(3, 1);
     let mut after = |n| {
-        mux.consumed(3, n);
+        mux.consumed(3, n, Time::ZERO);
         sent(&mut mux, &mut Vec::new())
     };
     assert_eq!(after(1000), hex("0204080003000000 e8030000 00000100"));
@@ -200,33 +200,106 @@ fn streams_take_turns() {
     );
 }
 
+/// A server session with `max_receive`, and streams 3, 5 and 7 adopted by 3, 5 and 7.
+fn with_streams(version: u8, max_receive: usize) -> Mux8 {
+    let plan = Mux {
+        version,
+        max_receive,
+        ..Mux::default()
+    };
+    let mut mux = Smux::new(plan, false, 4, Time::ZERO);
+    for id in [3, 5, 7] {
+        feed(&mut mux, &[version, 0, 0, 0, id, 0, 0, 0], Time::ZERO);
+        mux.adopt(id.into(), id);
+    }
+    mux
+}
+
+fn feed(mux: &mut Mux8, wire: &[u8], now: Time) {
+    mux.recv(BytesMut::from(wire), now, &mut Vec::new())
+        .unwrap();
+    mux.check();
+}
+
+fn psh(version: u8, id: u8, n: u8) -> Vec<u8> {
+    let mut wire = vec![version, 2, n, 0, id, 0, 0, 0];
+    wire.resize(8 + usize::from(n), 0);
+    wire
+}
+
 #[test]
 fn unread_bytes_stop_the_session_at_its_budget() {
-    let mut mux = Smux::<u8>::new(
-        Mux {
-            max_receive: 10,
-            ..Mux::default()
-        },
-        false,
-        4,
-        Time::ZERO,
-    );
-    let mut events = Vec::new();
-    mux.recv(hex("0100000003000000"), Time::ZERO, &mut events)
-        .unwrap();
-    mux.adopt(3, 1);
-    mux.recv(
-        hex("01020a000300000030313233343536373839"),
-        Time::ZERO,
-        &mut events,
-    )
-    .unwrap();
+    let mut mux = with_streams(2, 10);
+    feed(&mut mux, &psh(2, 3, 10), Time::ZERO);
     assert!(!mux.readable());
-    mux.check();
-    mux.consumed(3, 4);
+    mux.consumed(3, 4, Time::ZERO);
     assert!(mux.readable());
     mux.release(3);
     mux.check();
+}
+
+/// It could only come if it were read: a frame above the budget would stop the session for good.
+#[test]
+fn what_is_only_announced_does_not_stop_the_session() {
+    let mut mux = with_streams(1, 40);
+    feed(&mut mux, &psh(1, 3, 200)[..10], Time::ZERO);
+    assert!(mux.readable());
+    feed(&mut mux, &[0; 10], Time::ZERO);
+    assert!(!mux.readable(), "12 bytes are more than a quarter of 40");
+    mux.consumed(3, 12, Time::ZERO);
+    assert!(mux.readable());
+}
+
+#[test]
+fn a_stream_without_windows_that_nobody_reads_is_given_up_for_the_others() {
+    let second = |n| Time::ZERO + Duration::from_secs(n);
+    let mut mux = with_streams(1, 400);
+    feed(&mut mux, &psh(1, 3, 101), second(1));
+    assert!(!mux.readable());
+    assert_eq!(mux.next_stall(), Some(second(1) + share::STALL));
+    // A slow reader only slows down.
+    mux.consumed(3, 1, second(4));
+    assert_eq!(mux.next_stall(), Some(second(4) + share::STALL));
+    assert!(mux.stalled(second(8)).is_empty());
+    assert_eq!(mux.stalled(second(9)), [3]);
+    mux.release(3);
+    assert!(mux.readable());
+    assert_eq!(mux.next_stall(), None);
+    mux.check();
+}
+
+#[test]
+fn a_lone_stream_may_stall_for_ever() {
+    let mut mux = Smux::<u8>::new(Mux::default(), false, 4, Time::ZERO);
+    feed(&mut mux, &[1, 0, 0, 0, 3, 0, 0, 0], Time::ZERO);
+    mux.adopt(3, 3);
+    mux.limit_share(Some(50), None);
+    feed(&mut mux, &psh(1, 3, 100), Time::ZERO);
+    assert!(!mux.readable());
+    assert_eq!(mux.next_stall(), None);
+    assert!(mux.stalled(Time::ZERO + Duration::from_secs(99)).is_empty());
+}
+
+#[test]
+fn agreed_windows_shrink_while_streams_hold_something() {
+    let mut mux = Smux::<u8>::new(Mux::default(), false, 4, Time::ZERO);
+    mux.agree();
+    for id in [3, 5, 7] {
+        feed(&mut mux, &[2, 0, 0, 0, id, 0, 0, 0], Time::ZERO);
+        mux.adopt(id.into(), id);
+    }
+    let half = Mux::default().max_receive / 2;
+    assert_eq!(mux.window(), half);
+    feed(&mut mux, &psh(2, 3, 100), Time::ZERO);
+    feed(&mut mux, &psh(2, 5, 100), Time::ZERO);
+    assert_eq!(mux.window(), half / 3);
+    mux.limit_share(Some(500), Some(5000));
+    assert_eq!(mux.window(), 5000);
+    mux.consumed(3, 100, Time::ZERO);
+    // UPD for the first time, with the present window.
+    let wire = sent(&mut mux, &mut Vec::new());
+    assert_eq!(wire[..16], hex("0204080003000000 64000000 88130000"));
+    assert_eq!(wire.len(), 3 * 16, "once a stream");
 }
 
 #[test]

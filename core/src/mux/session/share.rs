@@ -1,0 +1,193 @@
+//! What a stream may hold, so that one that nobody reads does not stop the others.
+//!
+//! Version 2 has windows. Between peers that agreed on it in the upgrade they follow the number of streams that
+//! hold something: alone, half of the session's buffer; among many, a fair part. Version 1 has none: a stream
+//! that holds more than its share keeps the session from being read, which slows down the sender of a slow
+//! reader, and everybody else as well. So a reader that takes nothing at all is given up after a while.
+
+use std::time::Duration;
+
+use super::{Control, INITIAL_WINDOW, Smux, Stream};
+use crate::time::Time;
+
+/// How long a stream over its share may hold up others while its reader takes nothing.
+pub const STALL: Duration = Duration::from_secs(5);
+
+/// Of peers that agreed on version 2: what may come before the first window, which each end tells at once.
+const AGREED_WINDOW: u32 = 2048;
+/// The least window without a byte budget.
+const LEAST_WINDOW: usize = 32 * 1024;
+
+#[derive(Default)]
+pub(super) struct Share {
+    /// Both peers said in the upgrade that they take version 2.
+    agreed: bool,
+    /// What the byte budget leaves to a stream.
+    limit: Option<usize>,
+    /// What it lets us promise to a stream.
+    promise: Option<usize>,
+    /// Streams that hold more than their share.
+    over: Vec<u32>,
+    /// Streams that hold something.
+    holders: usize,
+}
+
+impl Share {
+    pub(super) fn is_kept(&self) -> bool {
+        self.over.is_empty()
+    }
+}
+
+impl<K: Copy + PartialEq> Smux<K> {
+    /// Both peers take version 2, whatever the plan says. To be called before the first frame.
+    pub fn agree(&mut self) {
+        self.plan.version = 2;
+        self.share.agreed = true;
+        self.budget = self.capacity() as i64;
+    }
+
+    /// What the byte budget of the engine leaves to one stream, held and as a window, in bytes; `None` without
+    /// a budget.
+    pub fn limit_share(&mut self, held: Option<usize>, window: Option<usize>) {
+        self.share.limit = held;
+        self.share.promise = window;
+    }
+
+    /// Tells the first window of a stream that was opened.
+    pub(super) fn greet(&mut self, id: u32) {
+        if !self.share.agreed {
+            return;
+        }
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.update = true;
+            self.control.push_back((id, Control::Upd));
+        }
+    }
+
+    /// Streams that hold up the session and whose readers have taken nothing for [`STALL`].
+    pub fn stalled(&self, now: Time) -> Vec<K> {
+        if self.streams.len() < 2 {
+            return Vec::new();
+        }
+        let over = self.share.over.iter().filter_map(|id| self.streams.get(id));
+        over.filter(|stream| now >= stream.moved + STALL)
+            .filter_map(|stream| stream.owner)
+            .collect()
+    }
+
+    /// When [`stalled`](Self::stalled) may have something to say.
+    pub fn next_stall(&self) -> Option<Time> {
+        if self.streams.len() < 2 {
+            return None;
+        }
+        let over = self.share.over.iter().filter_map(|id| self.streams.get(id));
+        over.map(|stream| stream.moved + STALL).min()
+    }
+
+    pub(super) fn stream(&self, owner: Option<K>) -> Stream<K> {
+        Stream::new(
+            owner,
+            match self.share.agreed {
+                true => AGREED_WINDOW,
+                false => INITIAL_WINDOW,
+            },
+        )
+    }
+
+    /// Unread bytes of all streams at most. Windows bound those of peers that agreed: what counts is that
+    /// streams which nobody reads leave room for others.
+    pub(super) fn capacity(&self) -> usize {
+        match self.share.agreed {
+            true => self.plan.max_receive.saturating_mul(4),
+            false => self.plan.max_receive,
+        }
+    }
+
+    /// The window to announce now.
+    pub(super) fn window(&self) -> usize {
+        let limit = self.share.promise.unwrap_or(usize::MAX);
+        if !self.share.agreed {
+            return self.plan.max_stream.min(limit);
+        }
+        let part = self.plan.max_receive / (2 * (1 + self.share.holders));
+        let least = LEAST_WINDOW.min(self.plan.max_receive);
+        part.max(least).min(limit)
+    }
+
+    /// What a stream may hold. A window that was told is kept, however little is left now.
+    fn most(&self, id: u32) -> usize {
+        let limit = self.share.limit.unwrap_or(usize::MAX);
+        let told = self.streams.get(&id).map_or(0, |stream| stream.ceiling);
+        match self.plan.version {
+            1 => limit.min(self.plan.max_receive / 4),
+            // A session that is not read brings no windows for the other direction either: both could stop.
+            _ => limit.max(told),
+        }
+    }
+
+    /// `n` bytes of a stream will come.
+    pub(super) fn announced(&mut self, id: u32, n: usize) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        self.share.holders += usize::from(stream.unread == 0 && n > 0);
+        stream.unread += n;
+        self.budget -= n as i64;
+    }
+
+    /// Bytes of the present frame that are announced and not here.
+    pub(super) fn to_come(&self) -> usize {
+        self.payload_of.map_or(0, |_| self.payload)
+    }
+
+    /// Some of them came: `id` is their stream.
+    pub(super) fn arrived(&mut self, id: u32, now: Time) {
+        let (most, to_come) = (self.most(id), self.to_come());
+        if let Some(stream) = self.streams.get_mut(&id)
+            && stream.unread - to_come > most
+            && !stream.over
+        {
+            stream.over = true;
+            stream.moved = now;
+            self.share.over.push(id);
+        }
+    }
+
+    /// `n` bytes of a stream (at most what there is) are not held any more.
+    pub(super) fn returned(&mut self, id: u32, n: usize) {
+        let most = self.most(id);
+        let to_come = match self.payload_of {
+            Some(of) if of == id => self.payload,
+            _ => 0,
+        };
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        debug_assert!(
+            n <= stream.unread || n == usize::MAX,
+            "more consumed than received"
+        );
+        if n == usize::MAX && to_come > 0 {
+            self.payload_of = None;
+        }
+        let n = n.min(stream.unread);
+        stream.unread -= n;
+        self.budget += n as i64;
+        self.share.holders -= usize::from(stream.unread == 0 && n > 0);
+        if stream.over && stream.unread.saturating_sub(to_come) <= most / 2 {
+            stream.over = false;
+            self.share.over.retain(|over| *over != id);
+        }
+    }
+
+    pub(super) fn check_shares(&self) {
+        let holders = self.streams.values().filter(|stream| stream.unread > 0);
+        assert_eq!(
+            self.share.holders,
+            holders.count(),
+            "streams that hold something"
+        );
+        let over = self.streams.values().filter(|stream| stream.over).count();
+        assert_eq!(self.share.over.len(), over, "streams over their share");
+    }
+}
