@@ -58,8 +58,9 @@ pub struct Ws {
     /// We send no more: after `finish`, and after a close frame.
     mute: bool,
     peer: Peer,
-    paused: bool,
     listens: bool,
+    /// The peer asks for signs of life itself.
+    asks: bool,
     doubt: bool,
     heartbeat: Heartbeat,
     flood: Flood,
@@ -143,8 +144,8 @@ impl Ws {
             outgoing: Outgoing::new(false, None, None),
             mute: false,
             peer: Peer::Sends,
-            paused: false,
             listens: true,
+            asks: false,
             doubt: false,
             heartbeat: Heartbeat::new(ping),
             flood: Flood::default(),
@@ -274,7 +275,10 @@ impl Ws {
                     up.push(Up::Data(piece));
                 }
                 // The newest answers for all of them (RFC 6455, 5.5.3).
-                News::Ping(payload) => *pong = Some(payload),
+                News::Ping(payload) => {
+                    self.asks = true;
+                    *pong = Some(payload);
+                }
                 News::Pong(payload) => self.heartbeat.answered(&payload),
                 News::Begin { .. } | News::End => {}
                 News::Close(code, reason) => return Err(Over::Closed(code, reason)),
@@ -450,14 +454,14 @@ impl Layer for Ws {
             self.over(cx);
             return Err(Fail::new(Cause::TimedOut, text));
         }
-        if due(self.turn_at) && !self.paused {
+        if due(self.turn_at) && !self.heartbeat.is_paused() {
             self.decode(cx, io)?;
         }
         self.beat(cx, io.down)
     }
 
     fn next_timeout(&self) -> Option<Time> {
-        let turn_at = self.turn_at.filter(|_| !self.paused);
+        let turn_at = self.turn_at.filter(|_| !self.heartbeat.is_paused());
         [self.head_at, self.heartbeat.next(), turn_at]
             .into_iter()
             .flatten()

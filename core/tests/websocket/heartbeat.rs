@@ -83,6 +83,22 @@ fn a_paused_end_says_that_it_lives() {
 }
 
 #[test]
+fn a_paused_client_answers_to_nobody_who_never_asked() {
+    let (mut client, _) = pinging_pair();
+    client.ws.pause(true, at(1));
+    client.run_until(at(100)).unwrap();
+    // A server that has sent all and closed would answer with a reset, before all of it is read.
+    assert_eq!(client.sent(), b"");
+    client.ws.pause(false, at(100));
+    client.recv(&hex("8900")).unwrap();
+    client.sent();
+    client.ws.pause(true, at(101));
+    client.run_until(at(160)).unwrap();
+    let (_, controls) = meaning(&client.sent(), true);
+    assert!((3..=5).contains(&controls.len()), "{controls:?}");
+}
+
+#[test]
 fn the_time_after_a_half_close_needs_no_pings() {
     let (mut client, mut server) = pinging_pair();
     client.finish();

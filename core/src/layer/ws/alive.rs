@@ -2,8 +2,8 @@
 
 use tungstenite::protocol::frame::coding::Control;
 
-use super::Ws;
 use super::heartbeat::Beat;
+use super::{Role, Ws};
 use crate::buffer::Rope;
 use crate::error::{Cause, Fail};
 use crate::layer::Cx;
@@ -12,16 +12,14 @@ use crate::time::Time;
 
 impl Ws {
     /// Says whether the engine withholds input (back-pressure). While it does, silence is no sign
-    /// of death, and in place of pings go unsolicited pongs (RFC 6455, 5.5.3), so that a peer whose
-    /// pings we do not read still hears from us. Ask for [`Layer::next_timeout`] again afterwards.
+    /// of death, and in place of pings go unsolicited pongs (RFC 6455, 5.5.3) to a peer that may wait for
+    /// ours. Ask for [`Layer::next_timeout`] again afterwards.
     ///
     /// [`Layer::next_timeout`]: crate::layer::Layer::next_timeout
     pub fn pause(&mut self, paused: bool, now: Time) {
-        if self.paused == paused {
-            return;
+        if self.heartbeat.is_paused() != paused {
+            self.heartbeat.pause(paused, now);
         }
-        self.paused = paused;
-        self.heartbeat.pause(paused, now);
     }
 
     /// To be told before a deadline: whether what comes would be read now.
@@ -52,11 +50,19 @@ impl Ws {
         nothing_for(self.heartbeat.silence(now))
     }
 
+    /// Whether the peer may give us up while we do not read its pings. A client that was never pinged stays
+    /// silent: a server that has sent all and closed answers anything with a reset, and the rest of what it
+    /// sent, still on its way, is lost.
+    fn is_missed(&self) -> bool {
+        self.asks || matches!(self.role, Role::Server(_))
+    }
+
     pub(super) fn beat(&mut self, cx: &mut Cx, down: &mut Rope) -> Result<(), Fail> {
         match self.heartbeat.beat(cx.now, self.listens) {
             Beat::None => {}
             Beat::Ping(number) => self.control(cx, Control::Ping, &number, down),
-            Beat::Pong => self.control(cx, Control::Pong, &[], down),
+            Beat::Pong if self.is_missed() => self.control(cx, Control::Pong, &[], down),
+            Beat::Pong => {}
             Beat::Doubt => self.doubt = true,
             Beat::Dead(silence) => {
                 self.close(cx, 1011, "no answer to a ping", down);

@@ -95,6 +95,10 @@ impl Heartbeat {
         self.heard(now);
     }
 
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
     pub(super) fn next(&self) -> Option<Time> {
         self.at
     }
