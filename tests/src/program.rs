@@ -90,6 +90,10 @@ impl Program {
         &self.name
     }
 
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Starts it and waits until every service listens: one for each `-L`.
     pub fn serve(&self, args: &[impl AsRef<str>]) -> Proc {
         let services = args.iter().filter(|a| a.as_ref() == "-L").count();
@@ -360,11 +364,14 @@ impl Drop for Folder {
     }
 }
 
-/// `target/debug` or `target/release`, wherever the running test was built.
+/// `target/debug` or `target/release`, wherever the running test or program was built.
 pub fn build_dir() -> PathBuf {
-    let test = std::env::current_exe().expect("the path of this test");
-    let deps = test.parent().expect("deps");
-    deps.parent().expect("target/profile").to_owned()
+    let this = std::env::current_exe().expect("the path of this program");
+    let dir = this.parent().expect("a folder");
+    match dir.ends_with("deps") {
+        true => dir.parent().expect("target/profile").to_owned(),
+        false => dir.to_owned(),
+    }
 }
 
 /// Always asks cargo: a program left over from an earlier build would test nothing. Asking costs a
