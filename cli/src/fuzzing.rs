@@ -110,9 +110,10 @@ fn accepted(config: &Config) {
         assert!(!findings.has_errors(), "{findings:?}\n{text}");
         assert_eq!(print(&again, output), text);
     }
-    // Lowering opens the files that are named; the roots of the system take long.
+    // Lowering opens the files that are named, and resolves names of clients; the roots of the system take
+    // long.
     let text = print(config, Output::Json).to_ascii_lowercase();
-    if text.contains("file") || text.contains("secure") {
+    if text.contains("file") || text.contains("secure") || text.contains("admission") {
         return;
     }
     let mut findings = Findings::default();

@@ -389,7 +389,10 @@ fn handler_options_and_users() {
     assert_eq!(service.retries, 2);
     assert_eq!(service.handler.response_timeout, None);
     assert!(service.handler.read_timeout > Duration::from_secs(1_000_000));
-    assert_eq!(plan.limits.dial, Duration::from_secs(4));
+    assert_eq!(
+        plan.services[0].policy.dial_timeout,
+        Some(Duration::from_secs(4))
+    );
 
     let plan = good(command(&[
         "-L",
@@ -453,11 +456,119 @@ fn server_name_falls_back_from_option_to_address_to_host() {
 }
 
 #[test]
+fn rules_reach_the_plan() {
+    let plan = good(document(
+        "services:\n- name: s\n  addr: ':1'\n  bypasses: [b, c]\n  bypass: b\n  admission: a\n  hosts: h\n  \
+         limiter: l\n  climiter: l\n  rlimiter: l\n  \
+         handler: {type: http, chain: y, chainGroup: {chains: [x, {chain: y}], selector: {strategy: hash}}, metadata: {hash: host, skipauth: [10.0.0.1, 10.0.1.0/24]}}\n\
+         chains:\n\
+         - {name: x, hops: [{name: n}], metadata: {weight: 3, backup: true, maxFails: 2, failTimeout: 5s}}\n\
+         - {name: y, hops: [{name: n}]}\n\
+         hops:\n- name: n\n  bypass: b\n  hosts: h\n  nodes:\n  \
+         - {name: n, addr: 'node.example:1', bypass: c, filter: {host: '*.example.com'}, metadata: {maxFails: 3, failTimeout: 9s}}\n\
+         bypasses:\n- {name: b, matchers: [10.0.0.0/8]}\n- {name: c, reverse: true, matchers: ['*.com:443']}\n\
+         admissions:\n- {name: a, whitelist: true, matchers: [127.0.0.1-127.0.0.9, '::1']}\n\
+         hosts:\n- {name: h, mappings: [{ip: 10.0.0.1, hostname: a, aliases: [b]}]}\n\
+         limiters:\n- {name: l, limits: ['$ 1MB 2MB']}\n\
+         climiters:\n- {name: l, limits: $ 5}\n\
+         rlimiters:\n- {name: l, limits: ['$$ 0.5']}\n",
+    ));
+    let service = &plan.services[0];
+    let policy = &service.policy;
+    assert_eq!((policy.bypasses.len(), policy.admissions.len()), (3, 1));
+    assert!(policy.bypasses[2].whitelist && policy.admissions[0].whitelist);
+    let hosts = policy.hosts.as_ref().unwrap();
+    assert_eq!(hosts.lookup("b"), hosts.lookup("a"));
+    let traffic = policy.traffic.as_ref().unwrap().service.unwrap();
+    assert_eq!(traffic.output.unwrap().rate, 2 << 20);
+    assert_eq!(policy.counts.as_ref().unwrap().service, Some(5));
+    assert_eq!(policy.rates.as_ref().unwrap().each, Some(500));
+    assert!(policy.hash_target);
+    assert_eq!(service.handler.skip_auth.0.len(), 2);
+    assert_eq!(service.chains(), [0, 1]);
+    let member = &policy.group.as_ref().unwrap().members[0];
+    assert_eq!((member.weight, member.backup), (3, true));
+    assert_eq!(member.overrides.max_fails, Some(2));
+    let hop = &plan.chains[0].hops[0];
+    assert_eq!(hop.policy.bypasses.len(), 1);
+    let node = &hop.nodes[0].policy;
+    assert_eq!(node.bypasses.len(), 1);
+    assert_eq!(node.overrides.fail_timeout, Some(Duration::from_secs(9)));
+    assert!(node.hosts.is_some());
+    let fits = |target: &str| node.fits(&Target::parse(target).unwrap());
+    assert!(fits("a.example.com:1") && fits("example.com:1") && !fits("example.org:1"));
+    assert_eq!(
+        plan.pinned(0, 1),
+        Some(0),
+        "limits are counted by one thread"
+    );
+}
+
+#[test]
+fn wrong_rules_name_their_place() {
+    for (text, part) in [
+        (
+            "bypasses:\n- {name: b, matchers: [a, 'b c']}\n",
+            "t.yml:4:4: bypasses[0]: bypass \"b\": matchers[1]",
+        ),
+        (
+            "bypasses:\n- {name: b, network: sctp}\n",
+            "expected tcp or udp",
+        ),
+        (
+            "bypasses:\n- {name: b, file: {path: /nonexistent}}\n",
+            "/nonexistent",
+        ),
+        (
+            "bypasses:\n- {name: b, redis: {addr: x}}\n",
+            "redis: not supported yet",
+        ),
+        ("bypasses:\n- {name: b}\n- {name: b}\n", "defined twice"),
+        (
+            "admissions:\n- {name: a, matchers: ['127.0.0.1:80']}\n",
+            "admissions[0]: admission \"a\": matchers[0]",
+        ),
+        (
+            "admissions:\n- {matchers: ['127.0.0.1:80']}\n",
+            "without a name",
+        ),
+        (
+            "limiters:\n- {name: l, limits: ['$ 10']}\n",
+            "limits[0]: \"$ 10\": expected a size such as 10MB",
+        ),
+        (
+            "climiters:\n- {name: l, limits: ['$ x']}\n",
+            "expected a number of connections",
+        ),
+        (
+            "hosts:\n- {name: h, mappings: [{ip: x, hostname: a}]}\n",
+            "mappings[0]",
+        ),
+    ] {
+        let text = format!("services:\n- {{name: s, addr: ':1'}}\n{text}");
+        refused(document(&text), part);
+    }
+    for key in [
+        "bypass",
+        "admission",
+        "hosts",
+        "limiter",
+        "climiter",
+        "rlimiter",
+    ] {
+        let text = format!("services:\n- {{name: s, addr: ':1', {key}: gone}}\n");
+        refused(
+            document(&text),
+            &format!("there is no {key} named \"gone\""),
+        );
+    }
+}
+
+#[test]
 fn what_would_be_unsafe_to_ignore_is_refused() {
     for (args, part) in [
-        (&["-L", "ws://:1?bypass=10.0.0.0/8"][..], "bypass"),
-        (&["-L", "ws://:1?admission=127.0.0.1"], "admission"),
-        (&["-L", "ws://:1?climiter=5"], "climiter"),
+        (&["-L", "ws://:1?bypass=10.0.0.0/33"][..], "bypass"),
+        (&["-L", "ws://:1?admission=*.example.com"], "admission"),
         (&["-L", "ws://:1?interface=eth0"], "interface"),
         (
             &["-L", ":1", "-F", "ws://h:1?proxyProtocol=3"],
@@ -495,7 +606,7 @@ fn what_would_be_unsafe_to_ignore_is_refused() {
         ),
         (
             "  handler: {type: http, chainGroup: {chains: [c]}}\n",
-            "chainGroup",
+            "there is no chain named \"c\"",
         ),
         (
             "  handler: {type: nothing}\n",

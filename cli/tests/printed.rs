@@ -341,4 +341,7 @@ fn forget_places(config: &mut Config) {
         chain.hops.iter_mut().for_each(|one| one.origin.clear());
     }
     config.hops.iter_mut().for_each(|one| one.origin.clear());
+    for map in &mut config.bypasses {
+        map.retain(|key, _| key != "$origin");
+    }
 }

@@ -245,16 +245,19 @@ impl Rope {
         Some(taken)
     }
 
-    /// Fills `iov` with what waits, from the front. Returns how many slices were set.
-    pub fn slices<'a>(&'a self, iov: &mut [IoSlice<'a>]) -> usize {
+    /// Fills `iov` with at most `max` bytes of what waits, from the front. Returns how many slices were set.
+    pub fn slices<'a>(&'a self, iov: &mut [IoSlice<'a>], max: usize) -> usize {
         let mut used = 0;
+        let mut left = max;
         for part in self.segs.iter().flat_map(Seg::parts) {
             if part.is_empty() {
                 continue;
             }
-            if used == iov.len() {
+            if used == iov.len() || left == 0 {
                 break;
             }
+            let part = &part[..part.len().min(left)];
+            left -= part.len();
             iov[used] = IoSlice::new(part);
             used += 1;
         }

@@ -31,11 +31,16 @@ pub enum Cause {
     Local,
 }
 
+/// Bytes of a user name in the log.
+const LOGGED_USER: usize = 64;
+
 /// A failure: the cause for machines, the text for people (expected and got, and who).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fail {
     pub cause: Cause,
     pub text: String,
+    /// A login that failed: the user name that the client gave, fit for a log.
+    pub user: Option<Box<str>>,
 }
 
 impl Fail {
@@ -43,6 +48,24 @@ impl Fail {
         Self {
             cause,
             text: text.into(),
+            user: None,
+        }
+    }
+
+    /// Wrong credentials of a client: `Auth`. What is no plain character of the name is escaped (`%20`), so
+    /// that nobody can write a log line of their own, and a long one is cut.
+    pub fn login(text: impl Into<String>, user: &[u8]) -> Self {
+        let mut name = String::new();
+        for byte in user.iter().take(LOGGED_USER) {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => name.push(char::from(*byte)),
+                b'.' | b'_' | b'-' | b'@' | b'+' => name.push(char::from(*byte)),
+                _ => name.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        Self {
+            user: Some(name.into()),
+            ..Self::new(Cause::Auth, text)
         }
     }
 
@@ -105,4 +128,26 @@ pub enum Eof {
     Fin,
     /// Both directions are dead.
     Reset,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_name_cannot_break_a_log_line() {
+        for (user, expected) in [
+            (&b"alice@example.com"[..], "alice@example.com"),
+            (b"", ""),
+            (b"a b\" client=1.2.3.4\n", "a%20b%22%20client%3D1.2.3.4%0A"),
+            (b"%41\xff", "%2541%FF"),
+            (&[b'x'; 1000], &"x".repeat(64)),
+        ] {
+            let fail = Fail::login("wrong", user);
+            assert_eq!(
+                (fail.cause, fail.user.as_deref()),
+                (Cause::Auth, Some(expected))
+            );
+        }
+    }
 }

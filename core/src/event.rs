@@ -48,6 +48,13 @@ pub enum Event {
         remote: SocketAddr,
         fail: Fail,
     },
+    /// Wrong credentials, answered as if there were none to give (`probeResist`).
+    LoginFailed {
+        no: ConnectionNo,
+        service: usize,
+        remote: SocketAddr,
+        fail: Fail,
+    },
     /// A mux session to a node (or from a client) is up.
     SessionUp {
         place: String,

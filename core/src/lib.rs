@@ -173,6 +173,7 @@
 //!     addr: Target::from(target),
 //!     weight: 1,
 //!     backup: false,
+//!     overrides: Overrides::default(),
 //! };
 //! let service = Service {
 //!     name: "service-0".into(),
@@ -189,6 +190,7 @@
 //!     chain: None,
 //!     forward: Some(Forward { nodes: vec![node], selector: Selector::default() }),
 //!     retries: 0,
+//!     policy: ServicePolicy::default(),
 //! };
 //! let plan = Plan { services: vec![service], ..Plan::default() };
 //! let mut driver = Driver {

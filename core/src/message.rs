@@ -254,7 +254,7 @@ impl Connection {
 
     /// What is to be written next, without taking it. The number of slices used.
     pub fn transmit<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        self.out.slices(slices)
+        self.out.slices(slices, usize::MAX)
     }
 
     /// So many bytes were written.

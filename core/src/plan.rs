@@ -6,6 +6,7 @@
 mod caps;
 mod edge;
 mod ping;
+mod policy;
 mod site;
 
 use std::fmt;
@@ -26,6 +27,9 @@ pub use site::{Backend, Content, Document, Files, Found as FoundFile, Probe, Sit
 
 pub use caps::{Caps, Counted, Refusal};
 pub use ping::Ping;
+pub use policy::{
+    ChainGroup, GroupMember, HopPolicy, NodePolicy, Overrides, ServicePolicy, SkipAuth,
+};
 
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -37,12 +41,18 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The thread that serves this service, if it must be one: a mux node has one session, not one a thread.
-    pub fn pinned(&self, service: usize, threads: usize) -> Option<usize> {
-        let chain = self.services.get(service)?.chain?;
+    /// The thread that serves this service, if it must be one: a mux node has one session, not one a thread,
+    /// and limits are counted by one.
+    pub fn pinned(&self, index: usize, threads: usize) -> Option<usize> {
+        let service = self.services.get(index)?;
         let muxed = |hop: &Hop| hop.nodes.iter().any(|node| node.dialer.mux.is_some());
-        let hops = &self.chains.get(chain)?.hops;
-        hops.iter().any(muxed).then(|| chain % threads.max(1))
+        let is_muxed = |chain: &usize| {
+            let chain = self.chains.get(*chain);
+            chain.is_some_and(|chain| chain.hops.iter().any(muxed))
+        };
+        let limited = service.policy.has_limits().then_some(index);
+        let chain = service.chains().into_iter().find(is_muxed).or(limited)?;
+        Some(chain % threads.max(1))
     }
 }
 
@@ -56,8 +66,19 @@ pub struct Service {
     pub chain: Option<usize>,
     /// Targets of a forwarding service.
     pub forward: Option<Forward>,
-    /// Further attempts after a failed connect, each with another node where there is one.
+    /// Further attempts after a failed connect, when no other node or target is left to try.
     pub retries: u32,
+    pub policy: ServicePolicy,
+}
+
+impl Service {
+    /// Those that its connections may go through, by index.
+    pub fn chains(&self) -> Vec<usize> {
+        match &self.policy.group {
+            Some(group) => group.members.iter().map(|member| member.chain).collect(),
+            None => self.chain.into_iter().collect(),
+        }
+    }
 }
 
 /// The channels, by gost's names.
@@ -254,6 +275,7 @@ pub struct Handler {
     pub kind: HandlerKind,
     /// `None` lets everybody in; an empty list lets nobody in.
     pub users: Option<Users>,
+    pub skip_auth: SkipAuth,
     pub http: Http,
     /// `probeResist`: what those see who do not authenticate.
     pub probe: Option<Arc<Probe>>,
@@ -274,6 +296,7 @@ impl Handler {
         Self {
             kind,
             users: None,
+            skip_auth: SkipAuth::default(),
             http: Http::default(),
             probe: None,
             proxy_protocol: None,
@@ -342,6 +365,7 @@ pub struct Hop {
     pub name: String,
     pub nodes: Vec<Arc<Node>>,
     pub selector: Selector,
+    pub policy: HopPolicy,
 }
 
 #[derive(Clone, Debug)]
@@ -352,6 +376,7 @@ pub struct Node {
     pub connector: Connector,
     pub weight: u32,
     pub backup: bool,
+    pub policy: NodePolicy,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -432,6 +457,7 @@ pub struct ForwardNode {
     pub addr: Target,
     pub weight: u32,
     pub backup: bool,
+    pub overrides: Overrides,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -439,8 +465,10 @@ pub enum Strategy {
     Round,
     Random,
     Fifo,
-    /// By the client's IP address.
+    /// By the client's IP address, or by the target.
     Hash,
+    /// All at once: the first that answers. For what cannot be raced, as `Round`.
+    Parallel,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
+use super::lower_group::members;
 use super::model::{Config, Forwarder, Hop, Map, Node, Service};
 use super::options::{self, Effect, Place};
 use crate::report::{Findings, nearest};
@@ -34,6 +35,21 @@ const REFUSED: [&str; 22] = [
     "redis",
     "plugin",
 ];
+
+/// The same sections where they are served.
+const SERVICE_RULES: &[&str] = &[
+    "admission",
+    "admissions",
+    "bypass",
+    "bypasses",
+    "hosts",
+    "limiter",
+    "climiter",
+    "rlimiter",
+];
+const HANDLER_RULES: &[&str] = &["chainGroup"];
+const HOP_RULES: &[&str] = &["bypass", "bypasses", "hosts"];
+const NODE_RULES: &[&str] = &["bypass", "bypasses", "hosts", "filter"];
 
 /// Finds what is wrong between the parts; what is wrong within one is found while lowering it.
 pub fn check(config: &Config, findings: &mut Findings) {
@@ -241,7 +257,7 @@ impl Pass<'_> {
 
     fn service(&mut self, service: &Service) {
         let at = &service.origin;
-        self.rest(at, &service.rest);
+        self.rest(at, &service.rest, SERVICE_RULES);
         self.options(
             Place::Service,
             "",
@@ -250,7 +266,7 @@ impl Pass<'_> {
         );
         if let Some(handler) = &service.handler {
             let place = format!("{at}: handler");
-            self.rest(&place, &handler.rest);
+            self.rest(&place, &handler.rest, HANDLER_RULES);
             let word = word(&handler.r#type, Place::Handler);
             if handler.tls.is_some() && !matches!(word, "auto" | "socks" | "socks5") {
                 self.no_effect(&place, "tls", "only SOCKS5 speaks TLS itself");
@@ -273,6 +289,10 @@ impl Pass<'_> {
                     names(&self.config.chains, |one| &one.name),
                 );
             }
+            for chain in members(handler) {
+                let known = names(&self.config.chains, |one| &one.name);
+                self.reference(&place, "chain", chain, known);
+            }
             let authers = handler
                 .authers
                 .iter()
@@ -288,7 +308,7 @@ impl Pass<'_> {
         }
         if let Some(listener) = &service.listener {
             let place = format!("{at}: listener");
-            self.rest(&place, &listener.rest);
+            self.rest(&place, &listener.rest, &[]);
             let word = word(&listener.r#type, Place::Listener);
             self.options(
                 Place::Listener,
@@ -321,7 +341,7 @@ impl Pass<'_> {
     }
 
     fn forwarder(&mut self, place: &str, forwarder: &Forwarder) {
-        self.rest(place, &forwarder.rest);
+        self.rest(place, &forwarder.rest, &[]);
         for hop in [&forwarder.name, &forwarder.hop]
             .into_iter()
             .filter(|name| !name.is_empty())
@@ -334,12 +354,12 @@ impl Pass<'_> {
             self.reference(place, "hop", hop, names(&self.config.hops, |one| &one.name));
         }
         for node in &forwarder.nodes {
-            self.node(&format!("{place}: {}", node.name), node);
+            self.node(&format!("{place}: {}", node.name), node, &[]);
         }
     }
 
     fn hop(&mut self, hop: &Hop) {
-        self.rest(&hop.origin, &hop.rest);
+        self.rest(&hop.origin, &hop.rest, HOP_RULES);
         self.options(
             Place::Hop,
             "",
@@ -356,12 +376,12 @@ impl Pass<'_> {
                 .error(&hop.origin, format_args!("hop {:?} {text}", hop.name));
         }
         for node in nodes {
-            self.node(&format!("{}: {}", hop.origin, node.name), node);
+            self.node(&format!("{}: {}", hop.origin, node.name), node, NODE_RULES);
         }
     }
 
-    fn node(&mut self, place: &str, node: &Node) {
-        self.rest(place, &node.rest);
+    fn node(&mut self, place: &str, node: &Node, rules: &[&str]) {
+        self.rest(place, &node.rest, rules);
         self.options(
             Place::Node,
             "",
@@ -386,9 +406,12 @@ impl Pass<'_> {
     }
 
     /// Keys without a typed form: references to sections that are not served, and such sections.
-    fn rest(&mut self, place: &str, rest: &Map) {
+    fn rest(&mut self, place: &str, rest: &Map, served: &[&str]) {
         for (key, value) in rest {
             self.missing(place, key, value);
+            if served.contains(&key.as_str()) {
+                continue;
+            }
             match REFUSED.contains(&key.as_str()) {
                 true => self.findings.error(
                     place,

@@ -17,7 +17,7 @@ pub struct Key {
     pub help: &'static str,
 }
 
-use Effect::{NotYet, Refused, Used};
+use Effect::{NotYet, Used};
 use Kind::{Any, Bool, Duration, Int, Text, Texts};
 
 const BOTH: &[&str] = &["-L", "-F"];
@@ -40,6 +40,7 @@ const AUTHS: &[&str] = &[
     "chains[].hops[].nodes[].connector.auth",
     "authers[].auths[]",
 ];
+const LISTS: &[&str] = &["bypasses[]", "admissions[]"];
 const EVERYTHING: &[&str] = &["services[]", "chains[].hops[]", NODE];
 
 const fn key(
@@ -72,7 +73,7 @@ pub static KEYS: &[Key] = &[
     key(&["auther"], Text, "", Used, FILE, &["services[].handler"], "name of an auther; replaces auth"),
     key(&["authers"], Texts, "", Used, FILE, &["services[].handler", "the top level"], "names of authers, one of which must accept; at the top level their definitions"),
     key(&["auths"], Any, "", Used, FILE, &["authers[]"], "users of an auther: a list of username and password"),
-    key(&["file.path"], Text, "", Used, FILE, &["authers[]"], "file of users: user and password on each line, # for comments"),
+    key(&["file.path"], Text, "", Used, FILE, &["authers[]", "bypasses[]", "admissions[]", "hosts[]", "limiters[]", "climiters[]", "rlimiters[]"], "file with more of it, read again when it changes: user and password, pattern, address and names, or limit on each line; # for comments"),
     // TLS.
     key(&["certFile", "tls.certFile", "cert"], Text, "a self-signed certificate", Used, BOTH, TLS_SECTIONS, "PEM file of the certificate and its chain"),
     key(&["keyFile", "tls.keyFile", "key"], Text, "", Used, BOTH, TLS_SECTIONS, "PEM file of the certificate's key"),
@@ -90,11 +91,11 @@ pub static KEYS: &[Key] = &[
     key(&["options.cipherSuites"], Texts, "all that are safe", Used, FILE, TLS_SECTIONS, "cipher suites of TLS 1.2"),
     key(&["options.alpn"], Texts, "none", Used, FILE, TLS_SECTIONS, "application protocols, in order of preference"),
     // Choosing nodes and targets.
-    key(&["strategy"], Text, "round", Used, BOTH, SELECTORS, "which target or node is next: round, random, fifo, hash"),
+    key(&["strategy"], Text, "round", Used, BOTH, SELECTORS, "which target or node is next: round, random, fifo, hash, parallel"),
     key(&["maxFails", "max_fails"], Int, "1", Used, BOTH, SELECTORS, "failures in a row that take a target or node out"),
     key(&["failTimeout", "fail_timeout"], Duration, "10s in a file, 30s on the command line", Used, BOTH, SELECTORS, "for how long it stays out"),
     key(&["maxLatency"], Duration, "", NotYet, FILE, SELECTORS, "slower nodes are left out"),
-    key(&["retries"], Int, "0", Used, L, &["services[].handler"], "further attempts after a failed connect, with other nodes"),
+    key(&["retries"], Int, "0", Used, L, &["services[].handler"], "further attempts after all nodes and targets have failed once"),
     // Parts of a file.
     key(&["name"], Text, "", Used, FILE, &["services[]", "chains[]", "hops[]", "authers[]", NODE], "what others refer to, and logs show"),
     key(&["addr"], Text, "", Used, FILE, &["services[]", "services[].forwarder.nodes[]", NODE], "host:port to listen on, or to connect to"),
@@ -113,13 +114,22 @@ pub static KEYS: &[Key] = &[
     key(&["log.rotation"], Any, "", NotYet, FILE, &["the top level"], "of a log file"),
     key(&["tls"], Any, "", Used, FILE, &["services[].listener", "services[].handler", "chains[].hops[].nodes[].dialer", "the top level"], "certificates; at the top level the default one"),
     // What gost filters with.
-    key(&["bypass"], Text, "", Refused, BOTH, EVERYTHING, "targets that are refused, or connected to directly"),
-    key(&["admission"], Text, "", Refused, L, &["services[]"], "clients that are refused"),
+    key(&["bypass"], Text, "", Used, BOTH, EVERYTHING, "targets that are refused (service), reached without the hop, or not through the node; on the command line patterns with commas, ~ in front for all others"),
+    key(&["admission"], Text, "", Used, L, &["services[]"], "clients that are refused; on the command line addresses with commas, ~ in front for all others"),
     key(&["resolver", "prefer"], Text, "", NotYet, BOTH, EVERYTHING, "name servers"),
-    key(&["hosts"], Text, "", NotYet, BOTH, EVERYTHING, "names with fixed addresses"),
-    key(&["limiter", "limiter.in", "limiter.out", "limiter.conn.in", "limiter.conn.out"], Text, "", Refused, L, &["services[]"], "bytes a second"),
-    key(&["climiter"], Int, "", Refused, L, &["services[]"], "connections at a time"),
-    key(&["rlimiter"], Int, "", Refused, L, &["services[]"], "connections a second"),
+    key(&["hosts"], Text, "", Used, BOTH, EVERYTHING, "names with fixed addresses; on the command line name:address with commas"),
+    key(&["limiter", "limiter.in", "limiter.out", "limiter.conn.in", "limiter.conn.out"], Text, "", Used, L, &["services[]"], "bytes a second from and to clients, such as 10MB: of the service, of each connection"),
+    key(&["climiter"], Int, "", Used, L, &["services[]"], "connections at a time"),
+    key(&["rlimiter"], Text, "", Used, L, &["services[]"], "connections a second"),
+    key(&["admissions", "bypasses"], Texts, "", Used, FILE, &["services[]", "chains[].hops[]", "the top level"], "several of them; at the top level their definitions"),
+    key(&["limiters", "climiters", "rlimiters"], Any, "", Used, FILE, &["the top level"], "definitions: name and limits"),
+    key(&["matchers"], Texts, "", Used, FILE, LISTS, "patterns: address, network, range; for bypasses also names, .name, * and ?, and ports"),
+    key(&["whitelist", "reverse"], Bool, "false", Used, FILE, LISTS, "the list names what is not refused"),
+    key(&["limits"], Texts, "", Used, FILE, &["limiters[]", "climiters[]", "rlimiters[]"], "lines of a key ($ the service, $$ each connection or client, an address, a network) and numbers"),
+    key(&["mappings"], Any, "", Used, FILE, &["hosts[]"], "list of ip, hostname and aliases; .name is the name and all below it"),
+    key(&["ip", "hostname", "aliases"], Text, "", Used, FILE, &["hosts[].mappings[]"], "an address and its names"),
+    key(&["chainGroup"], Any, "", Used, FILE, &["services[].handler"], "chains, one of which is taken for each connection, and their selector"),
+    key(&["filter.host"], Text, "", Used, FILE, &[NODE], "the node is taken for this host only; *.name for the name and all below it"),
 ];
 
 impl Key {

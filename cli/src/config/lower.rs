@@ -11,7 +11,9 @@ use ginnel_core::plan::{
 use super::check::word;
 use super::lower_channel as channel;
 use super::lower_edge as edge;
+use super::lower_group::passes_on;
 use super::lower_node as node;
+use super::lower_policy::{Policies, overrides, policies};
 use super::lower_site as site;
 use super::model::{self, Config};
 use super::options::{Options, Place};
@@ -58,6 +60,7 @@ pub fn lower_again(
     let mut lowering = Lowering {
         config,
         tls: Maker::sharing(default, certificates.clone()),
+        policies: policies(config, findings),
         findings,
     };
     let plan = lowering.plan();
@@ -77,6 +80,7 @@ pub fn lower_again(
 pub(super) struct Lowering<'a> {
     pub(super) config: &'a Config,
     pub(super) tls: Maker,
+    pub(super) policies: Policies,
     pub(super) findings: &'a mut Findings,
 }
 
@@ -100,24 +104,8 @@ impl Lowering<'_> {
             });
         }
         plan.limits.memory = self.memory();
-        let mut dials: Vec<Duration> = Vec::new();
         for service in &config.services {
-            let options = Options {
-                place: Place::Service,
-                word: "",
-                map: &service.metadata,
-            };
-            dials.extend(options.time("dialTimeout"));
             plan.services.extend(self.service(service, &plan.chains));
-        }
-        if let Some(longest) = dials.iter().max() {
-            plan.limits.dial = *longest;
-            if dials.iter().any(|one| one != longest) {
-                let text = format_args!(
-                    "differs between services: the longest ({longest:?}) is used for all"
-                );
-                self.findings.warn("dialTimeout", text);
-            }
         }
         plan
     }
@@ -178,6 +166,7 @@ impl Lowering<'_> {
         let listener_model = service.listener.clone().unwrap_or_default();
         let listener = channel::listener(self, &listener_model, at);
         let handler = self.handler(&handler_model, at);
+        let forwards = service.forwarder.is_some();
         let forward = match &service.forwarder {
             Some(forwarder) => self.forward(forwarder, at),
             None => None,
@@ -187,15 +176,15 @@ impl Lowering<'_> {
             word: "",
             map: &service.metadata,
         };
-        let chain = match options.flag("ignoreChain") || handler_model.chain.is_empty() {
-            true => None,
+        let mut policy = self.service_policy(&service.rest, &options);
+        let mut chain = None;
+        if !options.flag("ignoreChain") {
             // That it exists was checked.
-            false => self
-                .config
-                .chains
-                .iter()
-                .position(|one| one.name == handler_model.chain),
-        };
+            let mut chains = self.config.chains.iter();
+            chain = chains.position(|one| one.name == handler_model.chain);
+            policy.group = self.group(&handler_model, at);
+        }
+        policy.hash_target = self.hashes_target(&handler_options(&handler_model), at);
         let (mut listener, handler) = (listener?, handler?);
         let listener_options = Options {
             place: Place::Listener,
@@ -203,27 +192,27 @@ impl Lowering<'_> {
             map: &listener_model.metadata,
         };
         edge::apply(self, &mut listener, &options, &listener_options, at);
-        match (handler.kind, &forward) {
-            (HandlerKind::Forward, None)
-                if service.forwarder.is_none() && !passes_on(chain, chains) =>
-            {
-                let text = "forwards to nowhere: it has no target, and no chain whose last connector is forward";
-                self.findings.error(at, text);
-            }
-            (HandlerKind::Forward | HandlerKind::Relay, _) | (_, None) => {}
-            (kind, Some(_)) => {
-                let text = format_args!("the forwarder has no effect with handler {}", kind.name());
-                self.findings.warn(at, text);
-            }
-        }
-        Some(Service {
+        let service = Service {
             name: service.name.clone(),
             listener,
             handler: Arc::new(handler),
             chain,
             forward,
             retries: u32::try_from(handler_model.retries.max(0)).unwrap_or(u32::MAX),
-        })
+            policy,
+        };
+        match (service.handler.kind, forwards) {
+            (HandlerKind::Forward, false) if !passes_on(&service, chains) => {
+                let text = "forwards to nowhere: it has no target, and no chain whose last connector is forward";
+                self.findings.error(at, text);
+            }
+            (HandlerKind::Forward | HandlerKind::Relay, _) | (_, false) => {}
+            (kind, true) => {
+                let text = format_args!("the forwarder has no effect with handler {}", kind.name());
+                self.findings.warn(at, text);
+            }
+        }
+        Some(service)
     }
 
     fn handler(&mut self, model: &model::Handler, at: &str) -> Option<Handler> {
@@ -232,13 +221,10 @@ impl Lowering<'_> {
             self.findings.error(at, url::unsupported("handler", word));
             return None;
         };
-        let options = Options {
-            place: Place::Handler,
-            word,
-            map: &model.metadata,
-        };
+        let options = handler_options(model);
         let mut handler = Handler::new(kind);
         handler.users = self.users(model, at);
+        handler.skip_auth = self.skip_auth(&options, at);
         if let Some(span) = options.span("readTimeout").filter(|span| span.0 != 0) {
             let wait = span.positive();
             handler.read_timeout = wait.unwrap_or(FOREVER);
@@ -319,6 +305,7 @@ impl Lowering<'_> {
                 addr: self.target(&node.addr, &node.name, at)?,
                 weight: weight(&options),
                 backup: options.flag("backup"),
+                overrides: overrides(&options),
             })
         });
         Some(Forward {
@@ -349,7 +336,8 @@ impl Lowering<'_> {
             "random" | "rand" => Strategy::Random,
             "fifo" | "ha" => Strategy::Fifo,
             "hash" => Strategy::Hash,
-            word @ ("parallel" | "lowestlatency" | "lowest" | "ll") => {
+            "parallel" => Strategy::Parallel,
+            word @ ("lowestlatency" | "lowest" | "ll") => {
                 self.findings.warn(
                     at,
                     format_args!("strategy {word} is not supported yet: round is used"),
@@ -357,8 +345,9 @@ impl Lowering<'_> {
                 Strategy::Round
             }
             word => {
-                let text =
-                    format_args!("unknown strategy {word:?}: expected round, random, fifo or hash");
+                let text = format_args!(
+                    "unknown strategy {word:?}: expected round, random, fifo, hash or parallel"
+                );
                 self.findings.error(at, text);
                 Strategy::Round
             }
@@ -397,11 +386,10 @@ pub(super) fn weight(options: &Options<'_>) -> u32 {
         .max(1)
 }
 
-/// Whether the far end of the chain chooses the target.
-fn passes_on(chain: Option<usize>, chains: &[Chain]) -> bool {
-    let last = chain.and_then(|index| chains.get(index)?.hops.last());
-    last.is_some_and(|hop| {
-        let mut kinds = hop.nodes.iter().map(|node| node.connector.kind);
-        kinds.all(|kind| kind == ginnel_core::plan::ConnectorKind::Forward)
-    })
+fn handler_options(model: &model::Handler) -> Options<'_> {
+    Options {
+        place: Place::Handler,
+        word: word(&model.r#type, Place::Handler),
+        map: &model.metadata,
+    }
 }

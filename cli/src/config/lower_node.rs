@@ -30,16 +30,23 @@ pub(super) fn hop(to: &mut Lowering<'_>, model: &model::Hop) -> Option<Hop> {
         map: &model.metadata,
     };
     let nodes = nodes
-        .filter_map(|one| node(to, one, &hop_options, at).map(Arc::new))
+        .filter_map(|one| node(to, one, (&hop_options, &model.rest), at).map(Arc::new))
         .collect();
     Some(Hop {
         name: model.name.clone(),
         nodes,
         selector,
+        policy: to.hop_policy(&model.rest),
     })
 }
 
-fn node(to: &mut Lowering<'_>, model: &model::Node, hop: &Options<'_>, at: &str) -> Option<Node> {
+/// `hop` is what the nodes have in common: options and references.
+fn node(
+    to: &mut Lowering<'_>,
+    model: &model::Node,
+    (hop, hop_rest): (&Options<'_>, &model::Map),
+    at: &str,
+) -> Option<Node> {
     if !matches!(model.network.as_str(), "" | "tcp" | "tcp4" | "tcp6") {
         let text = format_args!("{}: network {} is not supported", model.name, model.network);
         to.findings.error(at, text);
@@ -70,6 +77,7 @@ fn node(to: &mut Lowering<'_>, model: &model::Node, hop: &Options<'_>, at: &str)
         connector: connector?,
         weight: weight(&options),
         backup: options.flag("backup"),
+        policy: to.node_policy(&model.rest, &options, hop_rest, at),
     })
 }
 

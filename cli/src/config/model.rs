@@ -21,13 +21,13 @@ pub struct Config {
     pub hops: Vec<Hop>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub authers: Vec<Auther>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "unplaced")]
     pub admissions: Vec<Map>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "unplaced")]
     pub bypasses: Vec<Map>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "unplaced")]
     pub resolvers: Vec<Map>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "unplaced")]
     pub hosts: Vec<Map>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ingresses: Vec<Map>,
@@ -41,13 +41,13 @@ pub struct Config {
     pub rewriters: Vec<Map>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub caches: Vec<Map>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "unplaced")]
     pub limiters: Vec<Map>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quotas: Vec<Map>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "unplaced")]
     pub climiters: Vec<Map>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "unplaced")]
     pub rlimiters: Vec<Map>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub observers: Vec<Map>,
@@ -339,4 +339,13 @@ fn is_zero(value: &i64) -> bool {
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+/// Without where they were written.
+fn unplaced<S: serde::Serializer>(maps: &[Map], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(maps.iter().map(|map| {
+        let mut map = map.clone();
+        map.retain(|key, _| key != "$origin");
+        map
+    }))
 }

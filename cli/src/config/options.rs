@@ -175,8 +175,8 @@ pub static OPTIONS: &[Opt] = &[
     opt(&["socks.publicAddr", "publicAddr"], Text, "", NotYet, &[(Handler, SOCKS5)], "address told to clients"),
     opt(&["comp"], Bool, "false", NotYet, &[(Handler, SOCKS5)], "compatibility with gost 2"),
     opt(&["tor"], Bool, "false", NotYet, &[(Handler, SOCKS5)], "tor's name resolution"),
-    opt(&["hash"], Text, "", NotYet, &[(Handler, &["http", "auto", "socks4", "socks4a", "socks5", "socks", "relay"])], "source of the hash strategy"),
-    opt(&["skipauth"], Texts, "", NotYet, &[(Handler, ALL)], "clients without authentication"),
+    opt(&["hash"], Text, "the client", Used, &[(Handler, &["http", "auto", "socks4", "socks4a", "socks5", "socks", "relay"])], "host: the hash strategy goes by the target, not by the client"),
+    opt(&["skipauth"], Texts, "", Used, &[(Handler, ALL)], "addresses and networks of clients without authentication"),
     opt(&["sniffing", "sniffing.timeout", "sniffing.websocket", "sniffing.websocket.sampleRate", "sniffing.udp", "sniffing.fallback"], Any, "", NotYet, &[(Handler, ALL)], "looking into tunnels"),
     opt(&["mitm.*"], Any, "", NotYet, &[(Handler, ALL)], "looking into TLS"),
     opt(&["stateless"], Bool, "false", Quiet, &[(Handler, FORWARD)], "UDP only"),
@@ -191,11 +191,12 @@ pub static OPTIONS: &[Opt] = &[
     // Nodes, hops, chains.
     opt(&["weight"], Int, "1", Used, &[(Node, ALL)], "share of connections with strategy random"),
     opt(&["backup"], Bool, "false", Used, &[(Node, ALL)], "taken only when all others are out"),
-    opt(&["maxFails"], Int, "", NotYet, &[(Node, ALL), (Chain, ALL)], "overrides the selector's"),
-    opt(&["failTimeout"], Kind::Duration, "", NotYet, &[(Node, ALL), (Chain, ALL)], "overrides the selector's"),
-    opt(&["weight", "backup"], Any, "", NotYet, &[(Chain, ALL)], "for chain groups"),
+    opt(&["maxFails"], Int, "", Used, &[(Node, ALL), (Chain, ALL)], "overrides the selector's"),
+    opt(&["failTimeout"], Kind::Duration, "", Used, &[(Node, ALL), (Chain, ALL)], "overrides the selector's"),
+    opt(&["weight"], Int, "1", Used, &[(Chain, ALL)], "share of connections in a chain group with strategy random"),
+    opt(&["backup"], Bool, "false", Used, &[(Chain, ALL)], "taken only when all others of a chain group are out"),
     // Services.
-    opt(&["dialTimeout"], Kind::Duration, "15s", Used, &[(Service, ALL)], "for a whole dial through all hops"),
+    opt(&["dialTimeout"], Kind::Duration, "15s", Used, &[(Service, ALL)], "for each attempt to reach a target, through all hops"),
     opt(&["ignoreChain"], Bool, "false", Used, &[(Service, ALL)], "connect directly"),
     opt(&["interface"], Text, "", Refused, NETWORK, "outgoing interface"),
     opt(&["so_mark"], Int, "", Refused, NETWORK, "mark of outgoing packets"),
@@ -316,6 +317,20 @@ impl<'a> Options<'a> {
                     .map(|(_, value)| value)
             })
             .filter(|value| !value.is_null())
+    }
+
+    /// A list, or text with commas.
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        match self.get(name) {
+            Some(Value::Array(list)) => list.iter().filter_map(value::to_text).collect(),
+            Some(value) => {
+                let text = value::to_text(value).unwrap_or_default();
+                let words = text.split(',').map(str::trim);
+                let words = words.filter(|word| !word.is_empty());
+                words.map(str::to_owned).collect()
+            }
+            None => Vec::new(),
+        }
     }
 
     pub fn flag(&self, name: &str) -> bool {

@@ -283,20 +283,20 @@ static AUTHER: Schema = named(&[
 
 static FILE: Schema = plain(&[("path", Text)]);
 
-static MATCHERS: Schema = plain(&[
+static MATCHERS: Schema = named(&[
     ("name", Text),
     ("reverse", Bool),
     ("whitelist", Bool),
     ("network", Text),
     ("matchers", Texts),
     ("reload", Duration),
-    ("file", Any),
+    ("file", Object(&FILE)),
     ("redis", Any),
     ("http", Any),
     ("plugin", Any),
 ]);
 
-static RESOLVER: Schema = plain(&[
+static RESOLVER: Schema = named(&[
     ("name", Text),
     ("nameservers", List(&NAME_SERVER)),
     ("plugin", Any),
@@ -314,11 +314,11 @@ static NAME_SERVER: Schema = plain(&[
     ("hostname", Text),
 ]);
 
-static HOSTS: Schema = plain(&[
+static HOSTS: Schema = named(&[
     ("name", Text),
     ("mappings", List(&MAPPING)),
     ("reload", Duration),
-    ("file", Any),
+    ("file", Object(&FILE)),
     ("redis", Any),
     ("http", Any),
     ("plugin", Any),
@@ -326,11 +326,11 @@ static HOSTS: Schema = plain(&[
 
 static MAPPING: Schema = plain(&[("ip", Text), ("hostname", Text), ("aliases", Texts)]);
 
-static LIMITER: Schema = plain(&[
+static LIMITER: Schema = named(&[
     ("name", Text),
     ("limits", Texts),
     ("reload", Duration),
-    ("file", Any),
+    ("file", Object(&FILE)),
     ("redis", Any),
     ("http", Any),
     ("plugin", Any),
@@ -410,14 +410,8 @@ mod tests {
     use crate::config::keys::KEYS;
 
     /// Sections that are refused or remarked on as a whole.
-    const NOT_SERVED: [&str; 36] = [
-        "admissions",
-        "bypasses",
-        "limiters",
-        "climiters",
-        "rlimiters",
+    const NOT_SERVED: [&str; 28] = [
         "resolvers",
-        "hosts",
         "ingresses",
         "routers",
         "sds",
@@ -437,10 +431,8 @@ mod tests {
         "interface",
         "sockopts",
         "status",
-        "chainGroup",
         "hopGroup",
         "matcher",
-        "filter",
         "http",
         "probe",
         "redis",
@@ -450,7 +442,8 @@ mod tests {
     ];
 
     /// Keys that only hold others.
-    const HOLDERS: [&str; 14] = [
+    const HOLDERS: [&str; 15] = [
+        "filter",
         "services",
         "handler",
         "listener",

@@ -125,9 +125,19 @@ impl Journal {
                 let mut fields = self.fields("listener", *service);
                 fields.push(("remote", remote.to_string().into()));
                 fields.push(("client", remote.ip().to_string().into()));
-                let source = self.source(*service, *remote, fail);
-                self.warn(source, fail, &format!("{remote}: {fail}"), &fields);
+                let msg = format!("{remote}: {fail}");
+                match fail.cause {
+                    // Who is not admitted may come again and again.
+                    Cause::Denied => self.logger.log(Level::Debug, &msg, &fields),
+                    _ => self.warn(self.source(*service, *remote, fail), fail, &msg, &fields),
+                }
             }
+            Event::LoginFailed {
+                no,
+                service,
+                remote,
+                fail,
+            } => self.failed(*no, *service, *remote, None, fail),
             Event::SessionUp {
                 place,
                 remote,
@@ -235,25 +245,29 @@ impl Journal {
         }
         let mut fields = self.connection(no, service, remote, None);
         fields.extend(target.map(|target| ("dst", target.into())));
-        // With a target, it is an upstream that refuses our credentials. A client that shows none is
-        // told to, as browsers expect: no attack.
-        let wrong = fail.text.starts_with("wrong ") || fail.text.ends_with("is not accepted");
-        let msg = match fail.cause {
-            Cause::Auth if target.is_none() && wrong => {
-                fields.push(("error", fail.text.as_str().into()));
-                // Whoever bans attackers counts these lines.
-                return self.logger.log(Level::Warn, "auth failed", &fields);
-            }
-            _ => format!("{remote}: {fail}"),
-        };
-        self.warn(self.source(service, remote, fail), fail, &msg, &fields);
+        // Only a client that shows wrong credentials is one for fail2ban: one that shows none is told to, as
+        // browsers expect, and with an upstream it is ours that are wrong.
+        if let Some(user) = &fail.user {
+            fields.push(("user", (&**user).into()));
+            fields.push(("error", fail.text.as_str().into()));
+            let user = if user.is_empty() { "-" } else { user };
+            let service = self.name(service);
+            let client = remote.ip();
+            let msg = format!("auth_failed client={client} user={user} service={service}");
+            // Whoever bans attackers counts these lines: none is left out.
+            return self.logger.log(Level::Warn, &msg, &fields);
+        }
+        let msg = format!("{remote}: {fail}");
+        match fail.cause {
+            // A rule did what it is for.
+            Cause::Denied => self.logger.log(Level::Info, &msg, &fields),
+            _ => self.warn(self.source(service, remote, fail), fail, &msg, &fields),
+        }
     }
 
     fn source(&self, service: usize, remote: SocketAddr, fail: &Fail) -> Source {
-        let services = self.services.read().unwrap_or_else(PoisonError::into_inner);
-        let name = services.get(service).map(|[name, ..]| name.clone());
         Source {
-            place: name.unwrap_or_default(),
+            place: self.name(service),
             peer: Some(remote.ip()),
             cause: fail.cause,
         }
@@ -291,6 +305,13 @@ impl Journal {
         fields.push(("client", remote.ip().to_string().into()));
         fields.push(("sid", self.logger.sid(no).into()));
         fields
+    }
+
+    fn name(&self, service: usize) -> String {
+        let services = self.services.read().unwrap_or_else(PoisonError::into_inner);
+        services
+            .get(service)
+            .map_or("-".to_owned(), |names| names[0].clone())
     }
 
     fn fields(&self, kind: &str, service: usize) -> Vec<(&'static str, Value)> {
@@ -434,9 +455,13 @@ mod tests {
             assert_eq!(lines.len(), 1, "{lines:?}");
             serde_json::from_str::<Value>(&lines[0]).unwrap()
         };
-        let line = warned(None, Cause::Auth, "wrong socks5 user or password");
+        let login = ended(None, Fail::login("wrong socks5 user or password", b"b b\n"));
+        let line: Value = serde_json::from_str(&lines("json", "warn", &[login])[0]).unwrap();
         assert_eq!(line["level"], "warn");
-        assert_eq!(line["msg"], "auth failed");
+        assert_eq!(
+            line["msg"],
+            "auth_failed client=10.0.0.1 user=b%20b%0A service=-"
+        );
         assert_eq!(line["client"], "10.0.0.1");
         assert_eq!(line["error"], "wrong socks5 user or password");
         // No credentials yet, and ours with an upstream: nobody is to be banned.

@@ -177,7 +177,7 @@ impl Running {
             let slot = match self.find(&key, |_, slot| slot.serving.is_none()) {
                 Some(slot) => slot,
                 None => {
-                    planned.chain = planned.chain.map(|chain| {
+                    let mut place = |chain: usize| {
                         let chain = &lowered.plan.chains[chain];
                         let key = keys::chain(config, &chain.name);
                         chains
@@ -188,7 +188,13 @@ impl Running {
                                 plan.chains.push(chain.clone());
                                 chains.len() - 1
                             })
-                    });
+                    };
+                    planned.chain = planned.chain.map(&mut place);
+                    if let Some(group) = &mut planned.policy.group {
+                        for member in &mut Arc::make_mut(group).members {
+                            member.chain = place(member.chain);
+                        }
+                    }
                     plan.services.push(planned);
                     new.push((key, name));
                     plan.services.len() - 1

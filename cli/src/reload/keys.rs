@@ -7,6 +7,8 @@ use std::path::Path;
 use ginnel_core::plan;
 use serde_json::Value;
 
+use crate::config::lower_group::members;
+use crate::config::lower_policy::names;
 use crate::config::model::{self, Config};
 use crate::config::text;
 
@@ -18,6 +20,10 @@ pub fn service(config: &Config, service: &model::Service, planned: &plan::Servic
     if planned.chain.is_some() {
         key.push_str(&chain(config, &handler.chain));
     }
+    for member in members(&handler) {
+        key.push_str(&chain(config, member));
+    }
+    rules(&mut key, config, &service.rest);
     let named = |auther: &&model::Auther| {
         handler.authers.contains(&auther.name) || handler.auther == auther.name
     };
@@ -44,8 +50,11 @@ pub fn chain(config: &Config, name: &str) -> String {
     let mut key = String::new();
     if let Some(chain) = config.chains.iter().find(|chain| chain.name == name) {
         add(&mut key, chain, Certificate::Read);
-        for named in chain.hops.iter().filter(|hop| hop.nodes.is_none()) {
-            hop(&mut key, config, &named.name);
+        for one in &chain.hops {
+            match one.nodes {
+                Some(_) => hop_rules(&mut key, config, one),
+                None => hop(&mut key, config, &one.name),
+            }
         }
     }
     key
@@ -54,16 +63,54 @@ pub fn chain(config: &Config, name: &str) -> String {
 fn hop(key: &mut String, config: &Config, name: &str) {
     if let Some(hop) = config.hops.iter().find(|hop| hop.name == name) {
         add(key, hop, Certificate::Read);
+        hop_rules(key, config, hop);
     }
 }
 
-/// The contents of all files of users, CAs and sites that the configuration names.
+fn hop_rules(key: &mut String, config: &Config, hop: &model::Hop) {
+    rules(key, config, &hop.rest);
+    for node in hop.nodes.iter().flatten() {
+        rules(key, config, &node.rest);
+    }
+}
+
+/// The objects that a part refers to.
+fn rules(key: &mut String, config: &Config, rest: &model::Map) {
+    for (list, one, several) in [
+        (&config.admissions, "admission", "admissions"),
+        (&config.bypasses, "bypass", "bypasses"),
+        (&config.resolvers, "resolver", ""),
+        (&config.hosts, "hosts", ""),
+        (&config.limiters, "limiter", ""),
+        (&config.climiters, "climiter", ""),
+        (&config.rlimiters, "rlimiter", ""),
+    ] {
+        for name in names(rest, one, several) {
+            let is_it = |map: &&model::Map| map.get("name").and_then(Value::as_str) == Some(name);
+            for map in list.iter().filter(is_it) {
+                add(key, map, Certificate::Read);
+            }
+        }
+    }
+}
+
+/// The contents of all files of users, rules, CAs and sites that the configuration names.
 pub fn contents(config: &Config) -> String {
     let mut key = String::new();
     add(&mut key, &config.services, Certificate::Watched);
     add(&mut key, &config.authers, Certificate::Watched);
     add(&mut key, &config.chains, Certificate::Read);
     add(&mut key, &config.hops, Certificate::Read);
+    for list in [
+        &config.admissions,
+        &config.bypasses,
+        &config.hosts,
+        &config.limiters,
+        &config.climiters,
+        &config.rlimiters,
+    ] {
+        add(&mut key, list, Certificate::Read);
+    }
     key
 }
 
@@ -75,7 +122,10 @@ enum Certificate {
 }
 
 fn add(key: &mut String, part: &impl serde::Serialize, certificate: Certificate) {
-    let value = serde_json::to_value(part).unwrap_or_default();
+    let mut value = serde_json::to_value(part).unwrap_or_default();
+    if let Some(map) = value.as_object_mut() {
+        map.retain(|key, _| key != "$origin");
+    }
     key.push_str(&value.to_string());
     files(key, &value, certificate);
     key.push('\n');

@@ -83,12 +83,24 @@ impl Keeper {
         }
     }
 
-    /// Between looks at files: no longer than an auther's `reload`.
+    /// Between looks at files: no longer than the `reload` of what they are for.
     fn period(&self) -> Duration {
-        let reloads = self.config.authers.iter().filter_map(|auther| {
-            let text = auther.rest.get("reload")?.as_str()?;
-            Span::parse(text)?.positive()
-        });
+        let config = &self.config;
+        let lists = [
+            &config.admissions,
+            &config.bypasses,
+            &config.hosts,
+            &config.limiters,
+            &config.climiters,
+            &config.rlimiters,
+        ];
+        let authers = config.authers.iter().map(|auther| &auther.rest);
+        let reloads = authers
+            .chain(lists.into_iter().flatten())
+            .filter_map(|map| {
+                let text = map.get("reload")?.as_str()?;
+                Span::parse(text)?.positive()
+            });
         let shortest = reloads.fold(self.period, Duration::min);
         shortest.max(SHORTEST)
     }
@@ -128,6 +140,8 @@ impl Keeper {
 
     fn apply(&mut self, loaded: Loaded) -> Result<(Counts, Log), String> {
         let var = |name: &str| std::env::var(name).ok();
+        // Before they are read: what changes meanwhile is found at the next look.
+        let contents = keys::contents(&loaded.config);
         let prepared = prepare::finish(loaded, &self.flags, &var, &self.certificates);
         let findings = &prepared.findings;
         let Some(lowered) = prepared.lowered else {
@@ -160,7 +174,7 @@ impl Keeper {
             self.logger.log(Level::Error, &text, &[]);
         }
         self.config = prepared.config;
-        self.contents = keys::contents(&self.config);
+        self.contents = contents;
         self.settling = None;
         Ok((counts, self.config.log.clone().unwrap_or_default()))
     }
@@ -186,12 +200,12 @@ impl Keeper {
             incomplete: false,
         };
         match self.apply(loaded) {
-            Ok((counts, _)) => self
-                .logger
-                .info(&format!("files of users, CAs or sites changed: {counts}")),
+            Ok((counts, _)) => self.logger.info(&format!(
+                "files of users, rules, CAs or sites changed: {counts}"
+            )),
             Err(error) => {
                 let text = format!(
-                    "files of users, CAs or sites changed: kept what was read before: {error}"
+                    "files of users, rules, CAs or sites changed: kept what was read before: {error}"
                 );
                 self.logger.log(Level::Error, &text, &[]);
             }

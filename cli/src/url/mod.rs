@@ -45,7 +45,10 @@ pub fn build(lines: &Lines<'_>, taken: &Config, findings: &mut Findings) -> Conf
                 &mut config,
                 findings,
             ) {
-                Ok(hop) => chain.hops.push(hop),
+                Ok(hop) => {
+                    chain.hops.push(hop);
+                    mark(&mut config, &place);
+                }
                 Err(error) => findings.error(place, error),
             }
         }
@@ -65,10 +68,27 @@ pub fn build(lines: &Lines<'_>, taken: &Config, findings: &mut Findings) -> Conf
             &mut config,
             findings,
         ) {
-            findings.error(place, error);
+            findings.error(&place, error);
         }
+        mark(&mut config, &place);
     }
     config
+}
+
+/// Objects remember the line that they come from.
+fn mark(config: &mut Config, place: &str) {
+    let lists = [
+        &mut config.admissions,
+        &mut config.bypasses,
+        &mut config.resolvers,
+        &mut config.hosts,
+        &mut config.limiters,
+        &mut config.climiters,
+        &mut config.rlimiters,
+    ];
+    for map in lists.into_iter().flatten() {
+        map.entry("$origin").or_insert_with(|| place.into());
+    }
 }
 
 /// The object that `-api` or `-metrics` stands for. `keys`: query keys, and whether they are switches.

@@ -174,6 +174,7 @@ impl Engine {
             return;
         };
         self.timers.arm(Key::Link(id), &mut link.armed, None);
+        self.let_out(id);
         match link.base {
             Base::Socket => self.actions.push_back(Action::Close { id, reset }),
             Base::Stream { mux, id: stream } => {
@@ -249,7 +250,7 @@ impl Engine {
             Top::Incoming(_) => self.rejected(id, top, fail),
             Top::Client(session) => self.session_failed(session, id, fail),
             Top::Upstream(session) => self.upstream_failed(session, fail),
-            Top::Dial(dial) => self.dial_failed(dial, fail),
+            Top::Dial(dial) => self.dial_link_failed(dial, id, fail),
             Top::Mux(mux) => self.mux_failed(mux, fail),
             Top::Closing => {}
         }

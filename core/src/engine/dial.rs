@@ -5,7 +5,9 @@
 //!                              ▲ a stream of a mux session enters here ┘
 //! ```
 //!
-//! A connector negotiates on top of the link and vanishes; the next node's layers go on the same link.
+//! A connector negotiates on top of the link and vanishes; the next node's layers go on the same link. The
+//! first two stages are in `connect.rs`, the choice of the route is in `pick.rs`, what follows a failure in
+//! `retry.rs`.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -14,16 +16,17 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
+use super::connect::place_of;
 use super::hub::HubKey;
-use super::link::{Base, Top};
-use super::pick::Route;
+use super::link::Top;
+use super::pick::{Pick, Route, Wish};
 use super::session::rope;
-use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, SessionId};
+use super::{DialId, Engine, Key, LinkId, MuxId, SessionId};
 use crate::addr::{Host, Target};
 use crate::buffer::{stash, unpin};
 use crate::connector::{self, Connector, Negotiate, Step};
 use crate::error::{Cause, Fail};
-use crate::event::{ConnectionNo, Traced};
+use crate::event::ConnectionNo;
 use crate::layer::tls::Tls;
 use crate::layer::{Info, Up};
 use crate::plan::{ConnectorKind, Node, TlsClient};
@@ -34,9 +37,12 @@ const RESPONSE_GRACE: Duration = Duration::from_millis(500);
 
 /// The stage of a dial that waits for a mux session.
 pub(super) const WAITING: &str = "waiting for the mux session";
+/// The stage of one that waits for the first of several nodes.
+pub(super) const RACING: &str = "waiting for the first node";
+pub(super) const ANSWER: &str = "waiting for the node's answer";
 pub(super) const LATE: &str = "no answer in time";
-
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+/// Ways that one dial tries without being told to by `retries`.
+const DETOURS: u32 = 15;
 
 pub(super) struct Dial {
     pub(super) purpose: Purpose,
@@ -45,20 +51,29 @@ pub(super) struct Dial {
     /// The node whose layers and connector are being worked on.
     pub(super) at: usize,
     pub(super) target: Target,
+    /// Addresses of the target that a host table has.
+    pub(super) known: Vec<IpAddr>,
+    /// To one of the service's own targets: which one, once it is chosen, and which failed.
+    pub(super) forward: Option<Option<usize>>,
+    pub(super) failed_targets: Vec<usize>,
     pub(super) link: Option<LinkId>,
     pub(super) connector: Option<Connector>,
     pub(super) rx: BytesMut,
-    /// Addresses still to try.
+    /// Addresses still to try, and sockets that are connecting to others.
     pub(super) addrs: VecDeque<SocketAddr>,
+    pub(super) attempts: Vec<LinkId>,
+    /// Dials to the nodes of a `parallel` hop.
+    pub(super) racers: Vec<DialId>,
     pub(super) stage: &'static str,
-    /// The end of the whole dial, and of the present stage.
+    /// The end of the attempt, and of its present stage.
     pub(super) until: Time,
     pub(super) stage_until: Option<Time>,
     pub(super) armed: Option<Time>,
-    /// Attempts left after this one.
+    /// Attempts left after this one, by other ways and by any.
+    pub(super) detours: u32,
     pub(super) retries: u32,
-    /// Nodes that failed this dial, by hop.
-    pub(super) failed: Vec<(usize, usize)>,
+    /// Nodes that failed this dial.
+    pub(super) failed: Vec<Pick>,
     /// On a stream of this session: if it dies now, a new one is tried.
     pub(super) mux: Option<MuxId>,
     /// How often that happened; from then on `retries` counts no more.
@@ -73,6 +88,8 @@ pub(super) struct Dial {
 pub(super) enum Purpose {
     Session(SessionId),
     Mux(HubKey),
+    /// For another dial, up to this place of the route.
+    Race(DialId, usize),
 }
 
 impl Dial {
@@ -87,14 +104,20 @@ impl Dial {
             route: Route::default(),
             at: 0,
             target,
+            known: Vec::new(),
+            forward: None,
+            failed_targets: Vec::new(),
             link: None,
             connector: None,
             rx: BytesMut::new(),
             addrs: VecDeque::new(),
+            attempts: Vec::new(),
+            racers: Vec::new(),
             stage: "",
             until,
             stage_until: None,
             armed: None,
+            detours: DETOURS,
             retries: 0,
             failed: Vec::new(),
             mux: None,
@@ -106,12 +129,19 @@ impl Dial {
 }
 
 impl Engine {
-    pub(super) fn start_dial(&mut self, session: SessionId, target: Target) {
+    /// `target` `None` is one of the service's own.
+    pub(super) fn start_dial(&mut self, session: SessionId, target: Option<Target>) {
         let service = self.sessions[session].service;
         let retries = self.plan.services[service].retries;
-        let until = self.now + self.plan.limits.dial;
-        let dial = Dial::new(Purpose::Session(session), service, target, until);
-        let dial = self.dials.insert(Dial { retries, ..dial });
+        let forward = target.is_none().then_some(None);
+        let target = target.unwrap_or(Target::new(Host::Name(String::new()), 0));
+        let dial = Dial::new(Purpose::Session(session), service, target, self.now);
+        let dial = Dial {
+            retries,
+            forward,
+            ..dial
+        };
+        let dial = self.dials.insert(dial);
         self.sessions[session].dial = Some(dial);
         self.attempt(dial);
     }
@@ -119,26 +149,57 @@ impl Engine {
     /// A dial for the mux session at the end of `route`.
     pub(super) fn start_mux_dial(&mut self, service: usize, key: HubKey, route: Route) -> DialId {
         let target = route.nodes[route.nodes.len() - 1].addr.clone();
-        let until = self.now + self.plan.limits.dial;
+        let until = self.now + self.dial_limit(service);
         let dial = Dial::new(Purpose::Mux(key), service, target, until);
         let dial = self.dials.insert(Dial { route, ..dial });
         self.enter(dial);
         dial
     }
 
-    /// Chooses a route and starts on it.
+    pub(super) fn dial_limit(&self, service: usize) -> Duration {
+        let own = self.plan.services[service].policy.dial_timeout;
+        own.unwrap_or(self.plan.limits.dial)
+    }
+
+    /// Chooses a target, where the service has its own, and a route, and starts on it.
     pub(super) fn attempt(&mut self, id: DialId) {
         let Purpose::Session(session) = self.dials[id].purpose else {
             return;
         };
-        let client = self.client_ip(session);
-        let dial = &self.dials[id];
-        let (service, failed) = (dial.service, dial.failed.clone());
-        match self.pick_route(service, client, &failed) {
-            Ok(route) => {
-                self.dials[id].route = route;
-                self.enter_in_time(id);
-            }
+        let service = self.dials[id].service;
+        if self.dials[id].lost == 0 {
+            self.dials[id].until = self.now + self.dial_limit(service);
+        }
+        if self.dials[id].forward.is_some() {
+            let source = self.hash_source(session, None);
+            let failed = self.dials[id].failed_targets.clone();
+            let picked = self.pick_target(service, &source, &failed);
+            let (index, target) = match picked {
+                Ok(picked) => picked,
+                Err(fail) => return self.give_up(id, fail),
+            };
+            let dial = &mut self.dials[id];
+            dial.forward = Some(index);
+            dial.target = target;
+            dial.known.clear();
+            self.sessions[session].target = Some(self.dials[id].target.to_string());
+        }
+        let known = self.known_addrs(service, &self.dials[id].target);
+        let dial = &mut self.dials[id];
+        // Names that a table knows travel no further.
+        if let Some(ip) = known.first() {
+            dial.target.host = Host::Ip(*ip);
+            dial.known = known;
+        }
+        let (target, failed) = (dial.target.clone(), dial.failed.clone());
+        let wish = Wish {
+            service,
+            source: &self.hash_source(session, Some(&target)),
+            target: &target,
+            failed: &failed,
+        };
+        match self.pick_route(&wish) {
+            Ok(picked) => self.take_route(id, picked),
             Err(fail) => self.give_up(id, fail),
         }
     }
@@ -150,7 +211,7 @@ impl Engine {
         };
         // A dial for a mux session may itself begin on a stream of an earlier one.
         let before = match dial.purpose {
-            Purpose::Session(_) => dial.route.nodes.len(),
+            Purpose::Session(_) | Purpose::Race(..) => dial.route.nodes.len(),
             Purpose::Mux(_) => dial.route.nodes.len() - 1,
         };
         if let Some(at) = dial.route.last_mux(before) {
@@ -161,108 +222,12 @@ impl Engine {
             self.dial_timer(id);
             return self.join_mux(id, at);
         }
-        let dial = &self.dials[id];
-        let first = match dial.route.nodes.first() {
-            Some(node) => node.addr.clone(),
-            None => dial.target.clone(),
-        };
         self.dials[id].at = 0;
-        self.connect_to(id, &first);
-    }
-
-    fn connect_to(&mut self, id: DialId, target: &Target) {
-        let dial = &mut self.dials[id];
-        match (target.socket_addr(), &target.host) {
-            (Some(addr), _) => {
-                dial.addrs = VecDeque::from([addr]);
-                self.connect_next(id);
-            }
-            (None, Host::Name(name)) => {
-                dial.stage = "resolving the name";
-                let host = name.to_string();
-                let action = Action::Resolve {
-                    query: id,
-                    host: name.clone(),
-                    port: target.port,
-                };
-                self.actions.push_back(action);
-                self.trace_dial(id, || Traced::Resolving { host });
-                self.dial_timer(id);
-            }
-            (None, Host::Ip(_)) => {}
-        }
-    }
-
-    pub(super) fn dial_resolved(&mut self, id: DialId, result: Result<Vec<IpAddr>, Fail>) {
-        let Some(dial) = self.dials.get_mut(id) else {
-            return;
-        };
-        let port = dial
-            .route
-            .nodes
-            .first()
-            .map_or(dial.target.port, |node| node.addr.port);
-        match result {
-            Ok(addrs) if !addrs.is_empty() => {
-                dial.addrs = addrs
-                    .into_iter()
-                    .map(|ip| SocketAddr::new(ip, port))
-                    .collect();
-                self.connect_next(id);
-            }
-            Ok(_) => self.dial_failed(
-                id,
-                Fail::new(Cause::NameNotFound, "the name has no address"),
-            ),
-            Err(fail) => self.dial_failed(id, fail),
-        }
-    }
-
-    pub(super) fn connect_next(&mut self, id: DialId) {
-        let Some(addr) = self.dials[id].addrs.pop_front() else {
-            return;
-        };
-        if self.is_own(id, addr) {
-            let text = format!("{addr} is the address of this service: it would connect to itself");
-            return self.dial_failed(id, Fail::new(Cause::Denied, text));
-        }
-        let meta = ConnMeta {
-            remote: addr,
-            local: NOWHERE,
-        };
-        let link = self.new_link(Base::Socket, meta, Top::Dial(id));
-        self.links[link].connected = false;
-        let dial = &mut self.dials[id];
-        dial.link = Some(link);
-        dial.stage = "connecting";
-        // Where another address is left, this one must leave it some time.
-        let left = dial.until.since(self.now);
-        dial.stage_until = (!dial.addrs.is_empty()).then(|| self.now + left / 3);
-        self.actions.push_back(Action::Connect { id: link, addr });
-        self.trace(link, || Traced::Connecting);
-        self.dial_timer(id);
-    }
-
-    /// Whether that is where the client came in: a circle would last until all descriptors are used up.
-    fn is_own(&self, id: DialId, addr: SocketAddr) -> bool {
-        let Purpose::Session(session) = self.dials[id].purpose else {
-            return false;
-        };
-        let local = self.sessions.get(session).map(|session| session.local);
-        local.is_some_and(|local| {
-            let ip = addr.ip().to_canonical();
-            local.port() == addr.port() && (ip == local.ip() || ip.is_unspecified())
-        })
-    }
-
-    pub(super) fn dial_connected(&mut self, id: DialId, link: LinkId) {
-        let dial = &mut self.dials[id];
-        dial.addrs.clear();
-        self.start_layers(id, link, 0);
+        self.connect_first(id);
     }
 
     /// Puts the layers of node `at` on the link, from its present top.
-    fn start_layers(&mut self, id: DialId, link: LinkId, level: usize) {
+    pub(super) fn start_layers(&mut self, id: DialId, link: LinkId, level: usize) {
         let dial = &mut self.dials[id];
         let Some(node) = dial.route.nodes.get(dial.at).cloned() else {
             dial.stage_until = None;
@@ -296,6 +261,11 @@ impl Engine {
             return self.dial_step(id);
         }
         dial.stage_until = None;
+        if let Purpose::Race(waits, at) = dial.purpose
+            && dial.at >= at
+        {
+            return self.race_won(id, waits, info);
+        }
         let Some(node) = dial.route.nodes.get(dial.at).cloned() else {
             return self.dial_open(id, false);
         };
@@ -308,7 +278,7 @@ impl Engine {
             Some(connector) => {
                 let dial = &mut self.dials[id];
                 dial.connector = Some(connector);
-                dial.stage = "waiting for the node's answer";
+                dial.stage = ANSWER;
                 dial.stage_until = Some(self.now + node.connector.timeout);
                 if node.connector.kind == ConnectorKind::Relay && node.connector.nodelay {
                     dial.stage_until = Some(self.now + node.connector.timeout.min(RESPONSE_GRACE));
@@ -340,11 +310,7 @@ impl Engine {
             return;
         };
         let node = dial.route.nodes[dial.at].clone();
-        let next = dial
-            .route
-            .nodes
-            .get(dial.at + 1)
-            .map(|node| node.addr.clone());
+        let next = dial.route.nodes.get(dial.at + 1).map(|node| place_of(node));
         let mut rx = std::mem::take(&mut dial.rx);
         let target = next.unwrap_or_else(|| dial.target.clone());
         let cx = connector::Cx {
@@ -441,8 +407,12 @@ impl Engine {
             return;
         };
         self.timers.arm(Key::Dial(id), &mut dial.armed, None);
-        for (hop, node) in &dial.route.picks {
-            self.hub.pool(dial.route.chain, *hop).succeeded(*node);
+        self.note_success(&dial.route);
+        if let Some(Some(target)) = dial.forward {
+            self.hub.targets(dial.service).succeeded(target);
+        }
+        if let Some(member) = dial.route.member {
+            self.hub.group(dial.service).succeeded(member);
         }
         if let (Purpose::Session(session), Some(link)) = (dial.purpose, dial.link) {
             self.links[link].route = dial.route.nodes;
@@ -452,14 +422,22 @@ impl Engine {
 
     /// The number of the connection that a dial is for.
     pub(super) fn dial_no(&self, id: DialId) -> Option<ConnectionNo> {
+        self.session_no(self.dial_session(id)?)
+    }
+
+    /// The session that a dial is for.
+    pub(super) fn dial_session(&self, id: DialId) -> Option<SessionId> {
         match self.dials.get(id)?.purpose {
-            Purpose::Session(session) => self.session_no(session),
+            Purpose::Session(session) => Some(session),
+            Purpose::Race(waits, _) => self.dial_session(waits),
             Purpose::Mux(_) => None,
         }
     }
 
-    /// The client is gone.
+    /// The client is gone, or another dial was faster.
     pub(super) fn cancel_dial(&mut self, id: DialId) {
+        self.drop_attempts(id);
+        self.drop_racers(id, None);
         let Some(mut dial) = self.dials.remove(id) else {
             return;
         };
@@ -492,12 +470,16 @@ impl Engine {
         let mut dial = self.dials.remove(id)?;
         self.timers.arm(Key::Dial(id), &mut dial.armed, None);
         let node = dial.route.nodes.last()?.clone();
-        for (hop, node) in &dial.route.picks {
-            self.hub.pool(dial.route.chain, *hop).succeeded(*node);
-        }
+        self.note_success(&dial.route);
         match dial.purpose {
             Purpose::Mux(key) => Some((key, node, dial.rx)),
-            Purpose::Session(_) => None,
+            Purpose::Session(_) | Purpose::Race(..) => None,
+        }
+    }
+
+    fn note_success(&mut self, route: &Route) {
+        for (hop, node) in &route.picks {
+            self.hub.pool(route.chain, *hop).succeeded(*node);
         }
     }
 
@@ -535,7 +517,13 @@ impl Engine {
                 return self.connected_through(id, true);
             }
         }
+        if self.connect_timeout(id) {
+            return;
+        }
         let fail = Fail::new(Cause::TimedOut, LATE);
+        let Some(dial) = self.dials.get_mut(id) else {
+            return;
+        };
         match dial.link.take() {
             Some(link) if self.links.contains_key(link) => self.link_failed(link, fail),
             _ => self.dial_failed(id, fail),

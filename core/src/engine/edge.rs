@@ -18,8 +18,10 @@ use crate::wire::proxy_protocol::{self, Header};
 impl Engine {
     /// Layer `level` is ready. Returns the level to which its input goes from now on.
     pub(super) fn ready(&mut self, id: LinkId, level: usize, info: Info) -> usize {
-        if let Some(client) = info.client {
-            self.client_told(id, client);
+        if let Some(client) = info.client
+            && !self.client_told(id, client)
+        {
+            return level;
         }
         let Some(found) = info.found else {
             self.rise(id, level + 1, Up::Ready(info));
@@ -35,8 +37,16 @@ impl Engine {
                     destination,
                 } = header
                 {
-                    link.client = ConnMeta::new(source, destination);
+                    let client = ConnMeta::new(source, destination);
+                    if let Top::Incoming(service) = link.top
+                        && !self.client_is(id, service, client)
+                    {
+                        return level;
+                    }
                 }
+                let Some(link) = self.links.get_mut(id) else {
+                    return level;
+                };
                 link.layers.remove(level);
                 self.rise(id, level, Up::Ready(Info::default()));
             }
@@ -52,19 +62,25 @@ impl Engine {
         level
     }
 
-    /// The request said who the client is: that counts if it came from a trusted proxy.
-    fn client_told(&mut self, id: LinkId, client: SocketAddr) {
+    /// The request said who the client is: that counts if it came from a trusted proxy. False if that client
+    /// may not come in.
+    fn client_told(&mut self, id: LinkId, client: SocketAddr) -> bool {
         let plan = self.plan.clone();
         let Some(link) = self.links.get_mut(id) else {
-            return;
+            return false;
         };
         let Top::Incoming(service) = link.top else {
-            return;
+            return true;
         };
         let edge = &plan.services[service].listener.edge;
-        if edge.trusts(link.client.remote.ip()) {
-            link.client.remote = client;
+        if !edge.trusts(link.client.remote.ip()) {
+            return true;
         }
+        let client = ConnMeta {
+            remote: client,
+            ..link.client
+        };
+        self.client_is(id, service, client)
     }
 
     /// A stranger is shown the site.
@@ -77,6 +93,9 @@ impl Engine {
             return;
         };
         link.deadline = None;
+        if !self.is_admitted(id, service) {
+            return;
+        }
         let listener = &plan.services[service].listener;
         if let (Some(site), Some(ws)) = (&listener.edge.fallback, &listener.ws) {
             let proxy = http::Proxy::site(site.clone(), ws.clone());
@@ -129,7 +148,7 @@ impl Engine {
     /// Without a chain, and only once.
     fn start_direct_dial(&mut self, session: SessionId, target: Target, tls: Option<TlsClient>) {
         let service = self.sessions[session].service;
-        let until = self.now + self.plan.limits.dial;
+        let until = self.now + self.dial_limit(service);
         let mut dial = Dial::new(Purpose::Session(session), service, target, until);
         dial.tls = tls;
         let dial = self.dials.insert(dial);
@@ -166,6 +185,7 @@ impl Engine {
                 let client = self.sessions.get(*session)?.client;
                 self.links.get(client).map(|link: &Link| link.client)
             }
+            Purpose::Race(waits, _) => self.dial_client(*waits),
             Purpose::Mux(key) => self.dial_client(self.hub.first_waiting(key)?),
         }
     }

@@ -6,6 +6,7 @@ use super::session::{Session, Stage};
 use super::{Engine, LinkId, SessionId};
 use crate::buffer::{Rope, stash};
 use crate::error::Fail;
+use crate::event::Event;
 use crate::handler;
 use crate::handler::http::{Ask, Io, Proxy};
 use crate::limits::Limits;
@@ -126,6 +127,7 @@ impl Engine {
         let mut io = Io {
             to_client: &mut to_client,
             to_upstream: &mut to_upstream,
+            hidden_logins: Vec::new(),
         };
         let ask = tell(
             proxy,
@@ -136,6 +138,14 @@ impl Engine {
             [rx, upstream_rx],
             &mut io,
         );
+        for fail in io.hidden_logins {
+            self.events.push_back(Event::LoginFailed {
+                no: session.no,
+                service: session.service,
+                remote: session.remote,
+                fail,
+            });
+        }
         session.output += to_client.len() as u64;
         session.input += to_upstream.len() as u64;
         session.active = self.now;

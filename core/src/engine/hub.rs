@@ -32,6 +32,7 @@ pub(super) struct Hub {
     entries: HashMap<HubKey, Entry>,
     pools: HashMap<(usize, usize), Pool>,
     targets: HashMap<usize, Pool>,
+    groups: HashMap<usize, Pool>,
 }
 
 #[derive(Default)]
@@ -89,6 +90,10 @@ impl Hub {
         self.entries.get(key)?.waiting.first().copied()
     }
 
+    pub(super) fn group(&mut self, service: usize) -> &mut Pool {
+        self.groups.entry(service).or_default()
+    }
+
     /// A dial does not wait any more.
     pub(super) fn forget(&mut self, dial: DialId) {
         for entry in self.entries.values_mut() {
@@ -122,9 +127,9 @@ impl Engine {
             return;
         }
         let route = Route {
-            chain: route.chain,
             nodes: route.nodes[..=at].to_vec(),
             picks: route.picks[..=at].to_vec(),
+            ..route
         };
         let sub = self.start_mux_dial(service, key.clone(), route);
         // It may have failed at once.

@@ -8,13 +8,12 @@ use bytes::BytesMut;
 use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, SessionId};
 use crate::buffer::Rope;
 use crate::error::{Cause, Eof, Fail};
-use crate::event::Event;
 use crate::layer::gate::Gate;
 use crate::layer::proxied::Proxied;
 use crate::layer::tls::Tls;
 use crate::layer::ws::Ws;
 use crate::layer::{AnyLayer, Cx, Info, Io, Layer, Up};
-use crate::plan::{Counted, Dialer, Listener, Node, Refusal};
+use crate::plan::{Counted, Dialer, Listener, Node};
 use crate::time::Time;
 
 /// What carries the bytes of a link.
@@ -88,6 +87,8 @@ pub(super) struct Link {
     /// A request was refused, and that was told.
     pub(super) refused: bool,
     pub(super) waking: bool,
+    /// It is known who the client is, and that it may come in.
+    pub(super) admitted: bool,
     /// Under the caps of its service.
     pub(super) counted: Option<Counted>,
     /// What it counts for in the byte budget: at any time, and for what waits; and whether that may be old.
@@ -125,6 +126,7 @@ impl Engine {
             encrypted: false,
             refused: false,
             waking: false,
+            admitted: true,
             counted: None,
             fixed: 0,
             held: 0,
@@ -142,25 +144,8 @@ impl Engine {
     pub(super) fn accept(&mut self, base: Base, service: usize, meta: ConnMeta) -> LinkId {
         let id = self.new_link(base, meta, Top::Incoming(service));
         let plan = self.plan.clone();
-        if base == Base::Socket
-            && let Some(caps) = plan
-                .services
-                .get(service)
-                .and_then(|s| s.listener.caps.as_ref())
-        {
-            match caps.enter(meta.remote.ip()) {
-                Ok(counted) => self.links[id].counted = Some(counted),
-                Err(Refusal { fail, first }) => {
-                    let remote = meta.remote;
-                    self.events.extend(first.then_some(Event::Rejected {
-                        service,
-                        remote,
-                        fail,
-                    }));
-                    self.remove_link(id, true);
-                    return id;
-                }
-            }
+        if base == Base::Socket && !self.comes_in(id, service) {
+            return id;
         }
         if base == Base::Socket
             && let Some(service) = plan.services.get(service)
@@ -315,6 +300,9 @@ impl Engine {
     fn link_up(&mut self, id: LinkId, top: Top, info: Info) {
         match top {
             Top::Incoming(service) => {
+                if !self.is_admitted(id, service) {
+                    return;
+                }
                 let plan = self.plan.clone();
                 let Some(planned) = plan.services.get(service) else {
                     return self.close(id);

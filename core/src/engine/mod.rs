@@ -7,15 +7,20 @@
 mod alive;
 mod check;
 mod closing;
+mod connect;
+mod detour;
 mod dial;
 mod drain;
 mod edge;
 mod flow;
+mod gate;
+mod goal;
 mod http;
 mod hub;
 mod link;
 mod memory;
 mod pick;
+mod race;
 mod relay;
 mod retry;
 mod session;
@@ -46,6 +51,7 @@ pub use check::Census;
 
 use dial::Dial;
 use drain::Drain;
+use gate::Gates;
 use hub::{Hub, MuxSession};
 use link::{Base, Link, Top};
 use memory::Memory;
@@ -134,6 +140,7 @@ pub struct Engine {
     dials: SlotMap<DialId, Dial>,
     muxes: SlotMap<MuxId, MuxSession>,
     hub: Hub,
+    gates: Gates,
     timers: Timers,
     memory: Memory,
     work: VecDeque<Work>,
@@ -151,6 +158,7 @@ impl Engine {
         Self {
             hub: Hub::default(),
             memory: Memory::new(plan.limits.memory),
+            gates: Gates::default(),
             plan,
             entropy: Entropy::new(seed),
             deflate: deflate::Pool::default(),
@@ -221,6 +229,7 @@ impl Engine {
             return;
         }
         self.heard(id);
+        self.count_in(id, chunk.len());
         self.rise(id, 0, Up::Data(chunk));
         self.link_timer(id);
         self.settle();
@@ -252,6 +261,7 @@ impl Engine {
             link.out.unpin(tight);
         }
         self.touch(id);
+        self.count_out(id, n);
         self.link_timer(id);
         self.sent(id);
         self.settle();
@@ -267,6 +277,7 @@ impl Engine {
                 Key::Dial(id) => self.dial_timeout(id),
                 Key::Mux(id) => self.mux_timeout(id),
                 Key::Drain => self.drain_timeout(),
+                Key::Gate(service) => self.gate_timeout(service),
             }
         }
         self.settle();
@@ -304,7 +315,9 @@ impl Engine {
 
     /// Sets `iov` to what waits to be written, from the front; returns how many slices are set.
     pub fn transmit<'a>(&'a self, id: SocketId, iov: &mut [IoSlice<'a>]) -> usize {
-        self.links.get(id).map_or(0, |link| link.out.slices(iov))
+        let room = self.gates.room_out(id, self.now);
+        let link = self.links.get(id);
+        link.map_or(0, |link| link.out.slices(iov, room))
     }
 
     pub fn interest(&self, id: SocketId) -> Interest {
@@ -316,7 +329,7 @@ impl Engine {
         };
         Interest {
             read: if self.accepts(link) {
-                self.read_room(link)
+                self.read_room(link).min(self.gates.room_in(id, self.now))
             } else {
                 0
             },

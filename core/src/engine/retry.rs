@@ -1,4 +1,4 @@
-//! Dials that failed: another address, another session, another node, and when.
+//! Dials that failed: another session, another node or target, and when.
 //!
 //! A dial that loses its mux session begins again on a new one. Nothing of its client's bytes was sent, so
 //! that no one notices; it costs none of the `retries`. Whatever begins again at the same node does so at
@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::dial::{LATE, Purpose, WAITING};
+use super::dial::Purpose;
 use super::{DialId, Engine, Key};
 use crate::error::{Cause, Fail};
 use crate::event::Event;
@@ -16,8 +16,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl Engine {
-    /// An attempt failed: another address, a new mux session, another node, or the end.
+    /// An attempt failed: a new mux session, another node or target, the same again, or the end.
     pub(super) fn dial_failed(&mut self, id: DialId, fail: Fail) {
+        self.drop_attempts(id);
+        self.drop_racers(id, None);
         let Some(dial) = self.dials.get_mut(id) else {
             return;
         };
@@ -29,51 +31,34 @@ impl Engine {
             return self.give_up(id, fail);
         }
         let expired = dial.until <= self.now;
-        if !dial.addrs.is_empty() && !expired {
-            return self.connect_next(id);
-        }
         if let Some(mux) = dial.mux.take()
             && !expired
             && (self.muxes.get(mux)).is_none_or(|session| session.trust.retired)
         {
             return self.lost_session(id, &fail);
         }
-        // A node that reached us an answer about the target is not to blame.
-        let from_target = matches!(
-            fail.cause,
-            Cause::Refused | Cause::Denied | Cause::NameNotFound
-        ) && dial.stage == "waiting for the node's answer";
-        let place = match dial.route.nodes.get(dial.at) {
-            Some(node) => format!("{} ({})", node.name, node.addr),
-            None => dial.target.to_string(),
-        };
-        let text = match (fail.cause, dial.stage) {
-            // The dial for the session has named the node already.
-            (cause, WAITING) if cause != Cause::TimedOut || fail.text != LATE => fail.text.clone(),
-            (Cause::TimedOut, stage) => format!("{place}: {stage}: {}", fail.text),
-            _ => format!("{place}: {}", fail.text),
-        };
-        let fail = Fail::new(fail.cause, text);
-        if let Some(pick) = dial.route.picks.get(dial.at).copied()
-            && !from_target
-        {
-            dial.failed.push(pick);
-            let chain = dial.route.chain;
-            self.hub.pool(chain, pick.0).failed(pick.1, self.now);
-        }
+        let (place, fail) = dial.located(fail);
+        let answered = dial.is_answer(&fail);
+        let detour = self.note_failure(id, &fail);
+        let no = self.dial_no(id);
         let dial = &mut self.dials[id];
-        let recovers = dial.lost > 0 && !from_target && is_passing(fail.cause);
-        if (dial.retries > 0 || recovers) && !expired {
-            dial.retries = dial.retries.saturating_sub(1);
-            let no = self.dial_no(id);
-            self.events.push_back(Event::DialFailed { no, place, fail });
-            return match no {
-                Some(_) => self.attempt(id),
-                // The way to a session is given.
-                None => self.enter_in_time(id),
-            };
+        let chooses = matches!(dial.purpose, Purpose::Session(_));
+        let recovers = dial.lost > 0 && !answered && is_passing(fail.cause) && !expired;
+        if chooses && detour && dial.detours > 0 {
+            dial.detours -= 1;
+            dial.lost = 0;
+        } else if chooses && dial.retries > 0 {
+            dial.retries -= 1;
+            dial.lost = 0;
+        } else if !recovers {
+            return self.give_up(id, fail);
         }
-        self.give_up(id, fail);
+        self.events.push_back(Event::DialFailed { no, place, fail });
+        match chooses {
+            true => self.attempt(id),
+            // The way to a session, or of a race, is given.
+            false => self.enter_in_time(id),
+        }
     }
 
     pub(super) fn give_up(&mut self, id: DialId, fail: Fail) {
@@ -81,12 +66,11 @@ impl Engine {
             return;
         };
         self.timers.arm(Key::Dial(id), &mut dial.armed, None);
+        self.hub.forget(id);
         match dial.purpose {
-            Purpose::Session(session) => {
-                self.hub.forget(id);
-                self.dialed(session, Err(fail));
-            }
+            Purpose::Session(session) => self.dialed(session, Err(fail)),
             Purpose::Mux(key) => self.mux_dial_failed(&key, fail),
+            Purpose::Race(waits, _) => self.race_lost(id, waits, dial, fail),
         }
     }
 
@@ -106,8 +90,9 @@ impl Engine {
     /// Enters a route that was just chosen, later if its nodes have failed this dial before.
     pub(super) fn enter_in_time(&mut self, id: DialId) {
         let dial = &self.dials[id];
-        let fails = |pick| dial.failed.iter().filter(|failed| *failed == pick).count();
-        let most = dial.route.picks.iter().map(fails).max().unwrap_or(0);
+        let fails = |pick| dial.failed.iter().filter(|failed| **failed == pick).count();
+        let picks = (0..dial.route.picks.len()).filter_map(|at| dial.route.pick(at));
+        let most = picks.map(fails).max().unwrap_or(0);
         self.enter_after(id, u32::try_from(most).unwrap_or(u32::MAX));
     }
 

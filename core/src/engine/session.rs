@@ -6,7 +6,6 @@ use bytes::BytesMut;
 
 use super::link::{Base, Link};
 use super::{DialId, Engine, Key, LinkId, SessionId};
-use crate::addr::Target;
 use crate::buffer::{Rope, Seg, stash, unpin};
 use crate::error::{Cause, Fail};
 use crate::event::{ConnectionNo, Event};
@@ -64,6 +63,10 @@ pub(super) enum Stage {
 
 impl Engine {
     pub(super) fn open_session(&mut self, client: LinkId, service: usize) {
+        let ip = self.links[client].client.remote.ip();
+        if let Err(fail) = self.keep_rate(service, ip) {
+            return self.link_failed(client, fail);
+        }
         let kind = self.plan.services[service].handler.kind;
         let id = self.new_session(client, service);
         if kind == HandlerKind::Forward {
@@ -203,26 +206,6 @@ impl Engine {
             }
             Err(fail) => self.end_session(id, Some(fail)),
         }
-    }
-
-    /// Starts the way to what the client wants.
-    pub(super) fn dial_goal(&mut self, id: SessionId, goal: Goal) {
-        let target = match goal {
-            Goal::Target(target) => target,
-            Goal::Forward => match self.forward_target(id) {
-                Ok(target) => target,
-                Err(fail) => return self.dialed(id, Err(fail)),
-            },
-        };
-        self.dial_target(id, target);
-    }
-
-    pub(super) fn dial_target(&mut self, id: SessionId, target: Target) {
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        session.target = Some(target.to_string());
-        self.start_dial(id, target);
     }
 
     /// The way is open (its link, what the target already said, and whether a lazy response is still to

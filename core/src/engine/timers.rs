@@ -16,6 +16,8 @@ pub(super) enum Key {
     Mux(MuxId),
     /// The end of a drain.
     Drain,
+    /// Empty buckets of a service.
+    Gate(usize),
 }
 
 #[derive(Debug, Default)]

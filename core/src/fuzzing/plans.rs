@@ -7,8 +7,8 @@ use crate::addr::Target;
 use crate::limits::Limits;
 use crate::plan::{
     Chain, Channel, Connector, ConnectorKind, Dialer, Edge, Forward, ForwardNode, Handler,
-    HandlerKind, Hop, Listener, Mux, Node, Ping, Plan, Selector, Service, Users, WsClient,
-    WsServer,
+    HandlerKind, Hop, HopPolicy, Listener, Mux, Node, NodePolicy, Overrides, Ping, Plan, Selector,
+    Service, ServicePolicy, Users, WsClient, WsServer,
 };
 
 const CHANNELS: [Channel; 3] = [Channel::Tcp, Channel::Ws, Channel::Mws];
@@ -145,6 +145,7 @@ impl Choice {
             addr: Target::from(std::net::SocketAddr::from(([10, 0, 0, 9], 80))),
             weight: 1,
             backup: false,
+            overrides: Overrides::default(),
         };
         let users = vec![("u".to_owned(), "p".to_owned())];
         Service {
@@ -169,6 +170,7 @@ impl Choice {
                 selector: Selector::default(),
             }),
             retries: self.retries,
+            policy: ServicePolicy::default(),
         }
     }
 
@@ -193,6 +195,7 @@ impl Choice {
                 },
                 weight: 1,
                 backup: false,
+                policy: NodePolicy::default(),
             })
         };
         let mut nodes = vec![node("node-0", "10.0.0.2:8000")];
@@ -203,6 +206,7 @@ impl Choice {
             name: format!("hop-{index}"),
             nodes,
             selector: Selector::default(),
+            policy: HopPolicy::default(),
         }
     }
 

@@ -26,6 +26,16 @@ pub struct Cx<'a> {
     pub forwards: bool,
 }
 
+impl Cx<'_> {
+    /// Who may use the service; `None` asks this client for nothing.
+    pub fn users(&self) -> Option<&plan::Users> {
+        let skipped = &self.plan.skip_auth.0;
+        let ip = self.remote.ip();
+        let asked = !skipped.iter().any(|net| net.contains(ip));
+        self.plan.users.as_ref().filter(|_| asked)
+    }
+}
+
 /// Where the client wants to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Goal {

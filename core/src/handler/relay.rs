@@ -63,10 +63,10 @@ fn goal(cx: &Cx, request: Request) -> Result<Goal, (Status, Fail)> {
         user: b"",
         password: b"",
     });
-    if let Some(users) = &cx.plan.users
+    if let Some(users) = cx.users()
         && !users.accepts(auth.user, auth.password)
     {
-        let fail = Fail::new(Cause::Auth, "wrong relay user or password");
+        let fail = Fail::login("wrong relay user or password", auth.user);
         return Err((Status::Unauthorized, fail));
     }
     // A forwarder ignores what the client asks for, as in gost, except for the network.

@@ -38,11 +38,11 @@ impl Negotiate for Socks4 {
             }
         };
         // The protocol has no passwords: only users without one can get in.
-        if let Some(users) = &cx.plan.users
+        if let Some(users) = cx.users()
             && !users.accepts(request.user, b"")
         {
             write_reply(Code::WrongUser, out);
-            return Err(Fail::new(Cause::Auth, "socks4 user is not accepted"));
+            return Err(Fail::login("socks4 user is not accepted", request.user));
         }
         if request.command != Command::Connect {
             write_reply(Code::Rejected, out);
@@ -60,10 +60,12 @@ impl Negotiate for Socks4 {
         Ok(Step::Dial(Goal::Target(target)))
     }
 
-    /// 92 and 93 speak about identd and the user: every failure to connect is a 91.
+    /// 93 speaks about the user, and 92 as gost uses it about what a rule forbids: every failure to connect
+    /// is a 91.
     fn dialed(&mut self, _: &Cx, result: Result<(), &Fail>, out: &mut BytesMut) {
         let code = match result {
             Ok(()) => Code::Granted,
+            Err(fail) if fail.cause == Cause::Denied => Code::NoIdentd,
             Err(_) => Code::Rejected,
         };
         write_reply(code, out);

@@ -69,13 +69,14 @@ impl Socks5 {
         let Some((credentials, used)) = Credentials::parse(rx)? else {
             return Ok(Some(Step::More));
         };
-        let accepted = match &cx.plan.users {
+        let accepted = match cx.users() {
             Some(users) => users.accepts(credentials.user, credentials.password),
             None => true,
         };
         write_password_status(accepted, out);
         if !accepted {
-            return Err(Fail::new(Cause::Auth, "wrong socks5 user or password"));
+            let text = "wrong socks5 user or password";
+            return Err(Fail::login(text, credentials.user));
         }
         rx.advance(used);
         self.state = State::Request;
@@ -142,7 +143,7 @@ impl Negotiate for Socks5 {
 /// One of the offered methods. gost prefers TLS wherever it is offered; on a channel that is
 /// encrypted already, doing it twice is only cost.
 fn choose(cx: &Cx, greeting: Greeting) -> Option<Method> {
-    let (plain, tls) = match cx.plan.users {
+    let (plain, tls) = match cx.users() {
         None => (Method::NoAuth, Method::Tls),
         Some(_) => (Method::Password, Method::TlsPassword),
     };
@@ -158,7 +159,7 @@ fn choose(cx: &Cx, greeting: Greeting) -> Option<Method> {
 }
 
 fn refusal(cx: &Cx, greeting: Greeting) -> Fail {
-    let (cause, expected) = match cx.plan.users {
+    let (cause, expected) = match cx.users() {
         None => (Cause::Unsupported, "no authentication"),
         Some(_) => (Cause::Auth, "user and password"),
     };

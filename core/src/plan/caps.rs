@@ -34,7 +34,8 @@ struct Client {
 #[derive(Debug)]
 pub struct Counted {
     caps: Arc<Caps>,
-    client: IpAddr,
+    /// Its network, once it is known.
+    client: Option<IpAddr>,
 }
 
 /// A connection is one too many.
@@ -54,8 +55,8 @@ impl Caps {
         }
     }
 
-    pub fn enter(self: &Arc<Self>, client: IpAddr) -> Result<Counted, Refusal> {
-        let client = network(client);
+    /// `client` is `None` while a proxy has yet to say who it is.
+    pub fn enter(self: &Arc<Self>, client: Option<IpAddr>) -> Result<Counted, Refusal> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = &mut *counts;
         if let Some(most) = self.connections
@@ -64,19 +65,42 @@ impl Caps {
             let first = !std::mem::replace(&mut counts.told, true);
             return Err(refusal("maxConnections", most, first));
         }
-        let entry = counts.clients.entry(client).or_default();
-        if let Some(most) = self.per_client
+        let client = client.map(network);
+        if let Some(client) = client {
+            counts.add(client, self.per_client)?;
+        }
+        counts.all += 1;
+        Ok(Counted {
+            caps: self.clone(),
+            client,
+        })
+    }
+}
+
+impl Counts {
+    fn add(&mut self, client: IpAddr, most: Option<usize>) -> Result<(), Refusal> {
+        let entry = self.clients.entry(client).or_default();
+        if let Some(most) = most
             && entry.connections >= most
         {
             let first = !std::mem::replace(&mut entry.told, true);
             return Err(refusal("maxPerClient", most, first));
         }
         entry.connections += 1;
-        counts.all += 1;
-        Ok(Counted {
-            caps: self.clone(),
-            client,
-        })
+        Ok(())
+    }
+}
+
+impl Counted {
+    /// It is known now whose connection this is.
+    pub fn belongs_to(&mut self, client: IpAddr) -> Result<(), Refusal> {
+        let client = network(client);
+        let counts = &self.caps.counts;
+        let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.add(client, self.caps.per_client)?;
+        drop(counts);
+        self.client = Some(client);
+        Ok(())
     }
 }
 
@@ -89,10 +113,12 @@ impl Drop for Counted {
             .caps
             .connections
             .is_some_and(|most| counts.all > most / 2);
-        if let Some(client) = counts.clients.get_mut(&self.client) {
+        if let Some(network) = self.client
+            && let Some(client) = counts.clients.get_mut(&network)
+        {
             client.connections -= 1;
             if client.connections == 0 {
-                counts.clients.remove(&self.client);
+                counts.clients.remove(&network);
             }
         }
     }
@@ -128,14 +154,14 @@ mod tests {
     #[test]
     fn a_client_has_its_share_and_the_service_its_sum() {
         let caps = Arc::new(Caps::new(Some(3), Some(2)));
-        let one = [(); 2].map(|()| caps.enter(ip("10.0.0.1")).unwrap());
-        let refused = |from: &str| caps.enter(ip(from)).unwrap_err();
+        let one = [(); 2].map(|()| caps.enter(Some(ip("10.0.0.1"))).unwrap());
+        let refused = |from: &str| caps.enter(Some(ip(from))).unwrap_err();
         assert_eq!(
             refused("10.0.0.1").fail.text,
             "closed: maxPerClient=2 is reached"
         );
         assert!(!refused("10.0.0.1").first);
-        let other = caps.enter(ip("10.0.0.2")).unwrap();
+        let other = caps.enter(Some(ip("10.0.0.2"))).unwrap();
         assert_eq!(
             refused("10.0.0.3").fail.text,
             "closed: maxConnections=3 is reached"
@@ -143,7 +169,7 @@ mod tests {
         assert!(!refused("10.0.0.2").first);
         drop(one);
         drop(other);
-        assert!(caps.enter(ip("10.0.0.1")).is_ok());
+        assert!(caps.enter(Some(ip("10.0.0.1"))).is_ok());
         assert!(
             caps.counts.lock().unwrap().clients.is_empty(),
             "forgotten when they are gone"
@@ -153,8 +179,21 @@ mod tests {
     #[test]
     fn addresses_of_one_ipv6_network_are_one_client() {
         let caps = Arc::new(Caps::new(None, Some(1)));
-        let _one = caps.enter(ip("2001:db8::1")).unwrap();
-        assert!(caps.enter(ip("2001:db8::2")).is_err());
-        assert!(caps.enter(ip("2001:db8:0:1::1")).is_ok());
+        let _one = caps.enter(Some(ip("2001:db8::1"))).unwrap();
+        assert!(caps.enter(Some(ip("2001:db8::2"))).is_err());
+        assert!(caps.enter(Some(ip("2001:db8:0:1::1"))).is_ok());
+    }
+
+    #[test]
+    fn a_client_behind_a_proxy_is_counted_when_it_is_known() {
+        let caps = Arc::new(Caps::new(Some(3), Some(1)));
+        let mut both = [(); 2].map(|()| caps.enter(None).unwrap());
+        assert!(both[0].belongs_to(ip("10.0.0.1")).is_ok());
+        assert!(both[1].belongs_to(ip("10.0.0.1")).is_err());
+        assert!(both[1].belongs_to(ip("10.0.0.2")).is_ok());
+        let _third = caps.enter(None).unwrap();
+        assert!(caps.enter(None).is_err());
+        drop(both);
+        assert!(caps.counts.lock().unwrap().clients.is_empty());
     }
 }

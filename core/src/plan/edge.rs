@@ -22,6 +22,11 @@ impl Edge {
         self.trusted.iter().any(|net| net.contains(ip))
     }
 
+    /// Whether `peer` may say, or has to, who the client is.
+    pub fn speaks_for_others(&self, peer: IpAddr) -> bool {
+        self.trusts(peer) || self.expects_header(peer)
+    }
+
     /// Whether a connection from `peer` has to begin with a PROXY header.
     pub fn expects_header(&self, peer: IpAddr) -> bool {
         self.proxy_protocol && (self.trusted.is_empty() || self.trusts(peer))

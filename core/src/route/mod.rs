@@ -1,6 +1,12 @@
-//! Which way a connection takes: one node a hop, one target of a forwarding service; and who asks for it.
+//! Decisions, without a clock or chance of their own: who may come in and where to, at which speed, which way a
+//! connection takes, and who asks for it.
 
+pub mod access;
 pub mod client;
+pub mod families;
+pub mod hosts;
+pub mod limiter;
+pub mod matcher;
 mod net;
 mod select;
 

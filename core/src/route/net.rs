@@ -37,6 +37,11 @@ impl Net {
             _ => false,
         }
     }
+
+    /// Longer ones are more specific.
+    pub fn bits(&self) -> u8 {
+        self.bits
+    }
 }
 
 #[cfg(test)]

@@ -1,17 +1,18 @@
 //! Choosing among the nodes of a hop (or the targets of a forwarder), and remembering who failed.
 
-use std::net::IpAddr;
-
 use crate::entropy::Entropy;
-use crate::plan::{Selector, Strategy};
+use crate::plan::{Overrides, Selector, Strategy};
 use crate::time::Time;
 
 /// What a selection has to know about a node.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate {
+    /// Its place in the hop, which the pool remembers it by.
+    pub index: usize,
     pub weight: u32,
     /// Used only when no other is left.
     pub backup: bool,
+    pub overrides: Overrides,
 }
 
 /// The memory of one hop: whose turn it is, and who failed when.
@@ -31,43 +32,57 @@ impl Pool {
     /// The index of the node to use, or `None` when there is none at all.
     ///
     /// Nodes in `avoid` failed this very connection and are taken only when nothing else is left; so are
-    /// nodes that are out because of earlier failures. A selection never ends in "none" because all failed.
+    /// nodes that are out because of earlier failures, the one that failed first before the others. A
+    /// selection never ends in "none" because all failed. `source` is what the `hash` strategy goes by.
     pub fn select(
         &mut self,
         nodes: &[Candidate],
         selector: &Selector,
-        client: IpAddr,
+        source: &str,
         avoid: &[usize],
         now: Time,
         entropy: &mut Entropy,
     ) -> Option<usize> {
-        self.marks.resize(nodes.len(), Mark::default());
-        let alive = |index: &usize| !self.is_out(*index, selector, now) && !avoid.contains(index);
-        let mut choice: Vec<usize> = (0..nodes.len()).filter(alive).collect();
-        if choice.is_empty() {
-            choice = (0..nodes.len())
-                .filter(|index| !avoid.contains(index))
-                .collect();
-        }
-        if choice.is_empty() {
-            choice = (0..nodes.len()).collect();
-        }
-        if choice.iter().any(|index| !nodes[*index].backup) {
-            choice.retain(|index| !nodes[*index].backup);
-        }
+        let choice = self.eligible(nodes, selector, avoid, now);
         if choice.len() < 2 {
-            return choice.first().copied();
+            return choice.first().map(|node| node.index);
         }
         Some(match selector.strategy {
-            Strategy::Fifo => choice[0],
-            Strategy::Round => {
-                let index = choice[self.turn % choice.len()];
+            Strategy::Fifo => choice[0].index,
+            Strategy::Round | Strategy::Parallel => {
+                let index = choice[self.turn % choice.len()].index;
                 self.turn = self.turn.wrapping_add(1);
                 index
             }
-            Strategy::Random => weighted(nodes, &choice, entropy),
-            Strategy::Hash => choice[hash(client) as usize % choice.len()],
+            Strategy::Random => weighted(&choice, entropy),
+            Strategy::Hash => choice[hash(source) as usize % choice.len()].index,
         })
+    }
+
+    /// All that the strategy may choose from: those that work, else the one that failed first.
+    pub fn eligible(
+        &mut self,
+        nodes: &[Candidate],
+        selector: &Selector,
+        avoid: &[usize],
+        now: Time,
+    ) -> Vec<Candidate> {
+        let most = nodes.iter().map(|node| node.index + 1).max().unwrap_or(0);
+        if self.marks.len() < most {
+            self.marks.resize(most, Mark::default());
+        }
+        let untried = |node: &&Candidate| !avoid.contains(&node.index);
+        let works = |node: &&Candidate| untried(node) && !self.is_out(node, selector, now);
+        let mut choice: Vec<Candidate> = nodes.iter().filter(works).copied().collect();
+        if choice.iter().any(|node| !node.backup) {
+            choice.retain(|node| !node.backup);
+        }
+        if choice.is_empty() {
+            let first = |node: &&Candidate| self.marks[node.index].last;
+            let rest = nodes.iter().filter(untried).min_by_key(first);
+            choice.extend(rest.or_else(|| nodes.iter().min_by_key(first)));
+        }
+        choice
     }
 
     pub fn failed(&mut self, index: usize, now: Time) {
@@ -83,34 +98,32 @@ impl Pool {
         }
     }
 
-    fn is_out(&self, index: usize, selector: &Selector, now: Time) -> bool {
-        let mark = self.marks[index];
-        selector.max_fails > 0
-            && mark.fails >= selector.max_fails
-            && now.since(mark.last) < selector.fail_timeout
+    fn is_out(&self, node: &Candidate, selector: &Selector, now: Time) -> bool {
+        let mark = self.marks[node.index];
+        let max_fails = node.overrides.max_fails.unwrap_or(selector.max_fails);
+        let fail_timeout = node.overrides.fail_timeout;
+        max_fails > 0
+            && mark.fails >= max_fails
+            && now.since(mark.last) < fail_timeout.unwrap_or(selector.fail_timeout)
     }
 }
 
-fn weighted(nodes: &[Candidate], choice: &[usize], entropy: &mut Entropy) -> usize {
-    let total: u64 = choice
-        .iter()
-        .map(|index| u64::from(nodes[*index].weight.max(1)))
-        .sum();
-    let mut at = entropy.below(total);
-    for index in choice {
-        let weight = u64::from(nodes[*index].weight.max(1));
-        if at < weight {
-            return *index;
+fn weighted(choice: &[Candidate], entropy: &mut Entropy) -> usize {
+    let weight = |node: &Candidate| u64::from(node.weight.max(1));
+    let mut at = entropy.below(choice.iter().map(weight).sum());
+    for node in choice {
+        if at < weight(node) {
+            return node.index;
         }
-        at -= weight;
+        at -= weight(node);
     }
-    choice[0]
+    choice[0].index
 }
 
-/// CRC-32 (IEEE) of the address text, as gost hashes it, so that both send a client to the same node.
-fn hash(client: IpAddr) -> u32 {
+/// CRC-32 (IEEE) of the text, as gost hashes it, so that both send a client to the same node.
+fn hash(source: &str) -> u32 {
     let mut crc = u32::MAX;
-    for byte in client.to_string().bytes() {
+    for byte in source.bytes() {
         crc ^= u32::from(byte);
         for _ in 0..8 {
             let low = crc & 1;
@@ -124,16 +137,21 @@ fn hash(client: IpAddr) -> u32 {
 mod tests {
     use std::time::Duration;
 
-    use super::*;
+    use proptest::prelude::*;
 
-    const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    use super::*;
+    use crate::plan::Strategy;
+
+    const CLIENT: &str = "127.0.0.1";
 
     fn nodes(n: usize) -> Vec<Candidate> {
-        let node = Candidate {
+        let node = |index| Candidate {
+            index,
             weight: 1,
             backup: false,
+            overrides: Overrides::default(),
         };
-        vec![node; n]
+        (0..n).map(node).collect()
     }
 
     fn pick(pool: &mut Pool, nodes: &[Candidate], strategy: Strategy, now: Time) -> Option<usize> {
@@ -190,5 +208,91 @@ mod tests {
         let a = pick(&mut Pool::default(), &nodes(5), Strategy::Hash, Time::ZERO);
         let b = pick(&mut Pool::default(), &nodes(5), Strategy::Hash, Time::ZERO);
         assert_eq!(a, b);
+    }
+
+    #[test]
+    fn of_the_failed_the_first_one_is_tried_again_first() {
+        let mut pool = Pool::default();
+        let nodes = nodes(3);
+        let at = |seconds| Time::ZERO + Duration::from_secs(seconds);
+        let next = |pool: &mut Pool, seconds| pick(pool, &nodes, Strategy::Round, at(seconds));
+        next(&mut pool, 0);
+        for (seconds, index) in [(1, 2), (2, 0), (3, 1)] {
+            pool.failed(index, at(seconds));
+        }
+        assert_eq!(next(&mut pool, 4), Some(2));
+        pool.failed(2, at(4));
+        assert_eq!(next(&mut pool, 5), Some(0));
+    }
+
+    #[test]
+    fn a_node_has_its_own_number_of_failures_and_its_own_time() {
+        let mut pool = Pool::default();
+        let mut nodes = nodes(2);
+        nodes[0].overrides = Overrides {
+            max_fails: Some(2),
+            fail_timeout: Some(Duration::from_secs(60)),
+        };
+        let at = |seconds| Time::ZERO + Duration::from_secs(seconds);
+        let next = |pool: &mut Pool, seconds| pick(pool, &nodes, Strategy::Fifo, at(seconds));
+        assert_eq!(next(&mut pool, 0), Some(0));
+        pool.failed(0, at(0));
+        assert_eq!(next(&mut pool, 0), Some(0));
+        pool.failed(0, at(0));
+        assert_eq!(next(&mut pool, 59), Some(1));
+        assert_eq!(next(&mut pool, 60), Some(0));
+    }
+
+    #[test]
+    fn random_goes_by_weight() {
+        let mut nodes = nodes(2);
+        nodes[1].weight = 9;
+        let selector = Selector {
+            strategy: Strategy::Random,
+            ..Selector::default()
+        };
+        let (mut pool, mut entropy) = (Pool::default(), Entropy::new([1; 32]));
+        let mut counts = [0; 2];
+        for _ in 0..10_000 {
+            let index = pool.select(&nodes, &selector, CLIENT, &[], Time::ZERO, &mut entropy);
+            counts[index.unwrap()] += 1;
+        }
+        assert!((800..1200).contains(&counts[0]), "{counts:?}");
+    }
+
+    proptest! {
+        /// Whatever failed, somebody is chosen, nobody that failed while another works, and no backup
+        /// while one that is none works.
+        #[test]
+        fn somebody_is_chosen_and_rightly(
+            backups in prop::collection::vec(any::<bool>(), 1..6),
+            fails in prop::collection::vec((0usize..6, 0u64..20), 0..12),
+            avoid in prop::collection::vec(0usize..6, 0..4),
+            strategy in prop::sample::select(vec![Strategy::Round, Strategy::Random, Strategy::Fifo, Strategy::Hash]),
+        ) {
+            let mut nodes = nodes(backups.len());
+            for (node, backup) in nodes.iter_mut().zip(&backups) {
+                node.backup = *backup;
+            }
+            let mut pool = Pool::default();
+            pick(&mut pool, &nodes, strategy, Time::ZERO);
+            let mut fails = fails;
+            fails.sort_by_key(|(_, at)| *at);
+            let now = Time::ZERO + Duration::from_secs(20);
+            let mut last = vec![None; nodes.len()];
+            for (index, at) in fails.into_iter().filter(|(index, _)| *index < backups.len()) {
+                pool.failed(index, Time::ZERO + Duration::from_secs(at));
+                last[index] = Some(at);
+            }
+            let selector = Selector { strategy, ..Selector::default() };
+            let mut entropy = Entropy::new([2; 32]);
+            let chosen = pool.select(&nodes, &selector, CLIENT, &avoid, now, &mut entropy).unwrap();
+            let works = |index: usize| last[index].is_none_or(|at| at <= 10) && !avoid.contains(&index);
+            if (0..nodes.len()).any(works) {
+                prop_assert!(works(chosen));
+                let full = |index: usize| works(index) && !backups[index];
+                prop_assert!(full(chosen) || !(0..nodes.len()).any(full));
+            }
+        }
     }
 }

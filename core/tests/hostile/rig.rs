@@ -184,6 +184,7 @@ fn service(channel: Channel, kind: HandlerKind) -> Service {
         addr: Target::parse("10.0.0.9:80").unwrap(),
         weight: 1,
         backup: false,
+        overrides: Default::default(),
     };
     Service {
         name: channel.to_string(),
@@ -206,6 +207,7 @@ fn service(channel: Channel, kind: HandlerKind) -> Service {
             selector: Selector::default(),
         }),
         retries: 0,
+        policy: Default::default(),
     }
 }
 

@@ -242,6 +242,7 @@ impl Rig {
         let mut io = Io {
             to_client: &mut self.to_client,
             to_upstream: &mut self.to_upstream,
+            hidden_logins: Vec::new(),
         };
         f(
             &mut self.proxy,

@@ -344,7 +344,7 @@ fn the_result_of_the_dial_is_told() {
         (Some(NetUnreachable), [0x5b, 3, 7, 6]),
         (Some(NameNotFound), [0x5b, 4, 7, 6]),
         (Some(TimedOut), [0x5b, 6, 4, 4]),
-        (Some(Denied), [0x5b, 2, 3, 3]),
+        (Some(Denied), [0x5c, 2, 3, 3]),
         (Some(Auth), [0x5b, 1, 7, 6]),
         (Some(Reset), [0x5b, 1, 7, 6]),
         (Some(Closed), [0x5b, 1, 7, 6]),

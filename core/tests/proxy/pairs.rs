@@ -157,15 +157,25 @@ fn socks4_and_relay_peers_agree_on_credentials() {
 #[test]
 fn a_client_learns_why_the_dial_failed() {
     use Cause::*;
-    for (cause, socks5, relay) in [
-        (Refused, Refused, NetUnreachable),
-        (NameNotFound, HostUnreachable, NetUnreachable),
-        (NetUnreachable, NetUnreachable, NetUnreachable),
-        (TimedOut, TimedOut, TimedOut),
-        (Denied, Denied, Denied),
+    for (cause, socks4, socks5, relay) in [
+        (Refused, HostUnreachable, Refused, NetUnreachable),
+        (
+            NameNotFound,
+            HostUnreachable,
+            HostUnreachable,
+            NetUnreachable,
+        ),
+        (
+            NetUnreachable,
+            HostUnreachable,
+            NetUnreachable,
+            NetUnreachable,
+        ),
+        (TimedOut, HostUnreachable, TimedOut, TimedOut),
+        (Denied, Denied, Denied, Denied),
     ] {
         for (kind, seen) in [
-            (HandlerKind::Socks4, HostUnreachable),
+            (HandlerKind::Socks4, socks4),
             (HandlerKind::Socks5, socks5),
             (HandlerKind::Relay, relay),
         ] {

@@ -8,8 +8,8 @@ use ginnel_core::addr::Target;
 use ginnel_core::limits::Limits;
 use ginnel_core::plan::{
     Chain, Channel, Connector, ConnectorKind, Content, Dialer, Edge, Forward, ForwardNode, Handler,
-    HandlerKind, Hop, Listener as ListenerPlan, Mux, Node, Ping, Plan, Selector, Service, Site,
-    TlsClient, WsClient, WsServer,
+    HandlerKind, Hop, HopPolicy, Listener as ListenerPlan, Mux, Node, NodePolicy, Overrides, Ping,
+    Plan, Selector, Service, ServicePolicy, Site, TlsClient, WsClient, WsServer,
 };
 use ginnel_core::wire::proxy_protocol::Version;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -125,6 +125,7 @@ impl Setting {
             name: format!("hop-{index}"),
             nodes: vec![Arc::new(self.node(index, *kinds))],
             selector: Selector::default(),
+            policy: HopPolicy::default(),
         };
         let chain = Chain {
             name: "chain-0".to_owned(),
@@ -226,6 +227,7 @@ impl Setting {
             addr: Target::parse("target.test:80").unwrap(),
             weight: 1,
             backup: false,
+            overrides: Overrides::default(),
         };
         Service {
             name: "service-0".to_owned(),
@@ -267,6 +269,7 @@ impl Setting {
                 selector: Selector::default(),
             }),
             retries: 0,
+            policy: ServicePolicy::default(),
         }
     }
 
@@ -305,6 +308,7 @@ impl Setting {
             },
             weight: 1,
             backup: false,
+            policy: NodePolicy::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod liveness;
 mod loris;
 mod memory;
 mod options;
+mod policy;
 mod process;
 mod reload;
 mod site;

@@ -196,7 +196,7 @@ on_both_runtimes! {
         // Only what the files say is taken over, not the edited configuration.
         write(&server, "nonsense");
         std::fs::write(server.dir().join("users.txt"), "alice new\n").expect("a file");
-        server.wait_for_line(&["files of users, CAs or sites changed: 0 services added, 1 changed"]);
+        server.wait_for_line(&["files of users, rules, CAs or sites changed: 0 services added, 1 changed"]);
         check::both_ways(&Way::proxy("new", proxy("new")), &targets.work, KIB, KIB);
         assert_eq!(proxy("old").open(targets.work.addr).map(drop), Err(Refused::Socks5Auth(1)));
     }

@@ -145,6 +145,9 @@ on_both_runtimes! {
                 assert!(!format!("{head}{body}").to_lowercase().contains("proxy"), "{resist}: {head}");
                 let refused = proxy.open(targets.work.addr).map(drop);
                 assert!(!matches!(&refused, Err(Refused::Http(407, _))), "{resist}: {refused:?}");
+                let wrong = proxy.user("eve", "x").open(targets.work.addr).map(drop);
+                assert!(!matches!(&wrong, Err(Refused::Http(407, _))), "{resist}: {wrong:?}");
+                server.wait_for_line(&["auth_failed client=127.0.0.1 user=eve service=service-0"]);
                 let (head, _) = ask(server.addr(), "GET http://open.example/ HTTP/1.1\r\nHost: a\r\n\r\n");
                 assert_eq!(status(&head), 407, "{resist}: {head}");
             }

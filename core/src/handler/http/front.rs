@@ -57,7 +57,7 @@ impl Proxy {
     }
 
     /// What a request wants of us, or of the site that hides us.
-    pub(super) fn order(&self, cx: &Cx, request: &Request) -> Result<Order, Fail> {
+    pub(super) fn order(&self, cx: &Cx, request: &Request, io: &mut Io) -> Result<Order, Fail> {
         let for_site = |site: &Arc<Site>| {
             let turn = site::turn(site, cx, request);
             Ok(Order::Site(site.clone(), turn))
@@ -72,6 +72,7 @@ impl Proxy {
             (Err(fail), Some(probe))
                 if fail.cause == Cause::Auth && !request::knocks(probe, request) =>
             {
+                io.hidden_logins.extend(fail.user.is_some().then_some(fail));
                 for_site(&probe.site)
             }
             (order, _) => order,

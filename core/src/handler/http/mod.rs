@@ -39,6 +39,8 @@ use crate::wire::http1::{HeadLimits, HeadSearch, Request};
 pub struct Io<'a> {
     pub to_client: &'a mut Rope,
     pub to_upstream: &'a mut Rope,
+    /// Wrong credentials that were answered with the site, for the log.
+    pub hidden_logins: Vec<Fail>,
 }
 
 /// What the proxy wants next.
@@ -330,7 +332,7 @@ impl Proxy {
         rx: &mut BytesMut,
         io: &mut Io,
     ) -> Result<Option<Ask>, Fail> {
-        let order = match self.order(cx, &request) {
+        let order = match self.order(cx, &request, io) {
             Ok(order) => order,
             Err(fail) => return Err(self.refuse(cx, fail, Some(&request), io)),
         };

@@ -114,20 +114,22 @@ pub(super) fn knocks(probe: &Probe, request: &Request) -> bool {
 }
 
 fn authenticate(cx: &Cx, fields: &Fields) -> Result<(), Fail> {
-    let Some(users) = &cx.plan.users else {
+    let Some(users) = cx.users() else {
         return Ok(());
     };
     let Some(value) = fields.get("proxy-authorization") else {
         return Err(Fail::new(Cause::Auth, "this proxy requires a user"));
     };
-    if fields.all("proxy-authorization").count() == 1
-        && let Some(pair) = basic(value)
-        && let Some(colon) = pair.iter().position(|byte| *byte == b':')
+    let single = fields.all("proxy-authorization").count() == 1;
+    let pair = basic(value).filter(|_| single).unwrap_or_default();
+    let colon = pair.iter().position(|byte| *byte == b':');
+    if let Some(colon) = colon
         && users.accepts(&pair[..colon], &pair[colon + 1..])
     {
         return Ok(());
     }
-    Err(Fail::new(Cause::Auth, "wrong user or password"))
+    let user = &pair[..colon.unwrap_or(pair.len())];
+    Err(Fail::login("wrong user or password", user))
 }
 
 /// The `user:password` of Basic credentials (RFC 7617): any case of the scheme, any blanks behind it.

@@ -1,0 +1,168 @@
+//! The first step of a dial: from an address or a name to one socket that is connected.
+//!
+//! The addresses of a name run a race (RFC 8305): the next one starts when the one before has failed or is
+//! silent for a moment, the first that connects is taken, and the others are closed.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::link::{Base, Top};
+use super::{Action, ConnMeta, DialId, Engine, LinkId};
+use crate::addr::{Host, Target};
+use crate::error::{Cause, Fail};
+use crate::event::Traced;
+use crate::plan::Node;
+use crate::route::families::{self, ATTEMPT_DELAY};
+
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+
+/// The addresses that the node's own host table has for it.
+fn mapped(node: &Node) -> Option<&[IpAddr]> {
+    match (&node.policy.hosts, &node.addr.host) {
+        (Some(hosts), Host::Name(name)) => hosts.lookup(name),
+        _ => None,
+    }
+}
+
+/// Where a node is, for whoever connects to it.
+pub(super) fn place_of(node: &Node) -> Target {
+    match mapped(node).and_then(|addrs| addrs.first()) {
+        Some(ip) => Target::new(Host::Ip(*ip), node.addr.port),
+        None => node.addr.clone(),
+    }
+}
+
+impl Engine {
+    /// Connects to the first node of the route, or to the target itself.
+    pub(super) fn connect_first(&mut self, id: DialId) {
+        let dial = &self.dials[id];
+        let (target, known) = match dial.route.nodes.first() {
+            Some(node) => (node.addr.clone(), mapped(node).unwrap_or_default().to_vec()),
+            None => (dial.target.clone(), dial.known.clone()),
+        };
+        if !known.is_empty() {
+            return self.connect_any(id, known, target.port);
+        }
+        match (target.socket_addr(), target.host) {
+            (Some(addr), _) => self.connect_any(id, vec![addr.ip()], addr.port()),
+            (None, Host::Name(host)) => {
+                self.dials[id].stage = "resolving the name";
+                self.actions.push_back(Action::Resolve {
+                    query: id,
+                    host: host.clone(),
+                    port: target.port,
+                });
+                self.trace_dial(id, || Traced::Resolving { host });
+                self.dial_timer(id);
+            }
+            (None, Host::Ip(_)) => {}
+        }
+    }
+
+    pub(super) fn dial_resolved(&mut self, id: DialId, result: Result<Vec<IpAddr>, Fail>) {
+        let Some(dial) = self.dials.get_mut(id) else {
+            return;
+        };
+        let first = dial.route.nodes.first();
+        let port = first.map_or(dial.target.port, |node| node.addr.port);
+        match result {
+            Ok(addrs) if !addrs.is_empty() => self.connect_any(id, addrs, port),
+            Ok(_) => self.dial_failed(
+                id,
+                Fail::new(Cause::NameNotFound, "the name has no address"),
+            ),
+            Err(fail) => self.dial_failed(id, fail),
+        }
+    }
+
+    fn connect_any(&mut self, id: DialId, addrs: Vec<IpAddr>, port: u16) {
+        let addrs = addrs.into_iter().map(|ip| SocketAddr::new(ip, port));
+        let dial = &mut self.dials[id];
+        dial.addrs = families::interleave(addrs);
+        dial.stage = "connecting";
+        self.connect_next(id);
+    }
+
+    fn connect_next(&mut self, id: DialId) {
+        let Some(addr) = self.dials[id].addrs.pop_front() else {
+            return;
+        };
+        if self.is_own(id, addr) {
+            let text = format!("{addr} is the address of this service: it would connect to itself");
+            return self.attempt_failed(id, Fail::new(Cause::Denied, text));
+        }
+        let meta = ConnMeta {
+            remote: addr,
+            local: NOWHERE,
+        };
+        let link = self.new_link(Base::Socket, meta, Top::Dial(id));
+        self.links[link].connected = false;
+        let dial = &mut self.dials[id];
+        dial.attempts.push(link);
+        dial.stage_until = (!dial.addrs.is_empty()).then(|| self.now + ATTEMPT_DELAY);
+        self.actions.push_back(Action::Connect { id: link, addr });
+        self.trace(link, || Traced::Connecting);
+        self.dial_timer(id);
+    }
+
+    /// Whether that is where the client came in: a circle would last until all descriptors are used up.
+    fn is_own(&self, id: DialId, addr: SocketAddr) -> bool {
+        let session = self.dial_session(id);
+        let local = session.and_then(|id| Some(self.sessions.get(id)?.local));
+        local.is_some_and(|local| {
+            let ip = addr.ip().to_canonical();
+            local.port() == addr.port() && (ip == local.ip() || ip.is_unspecified())
+        })
+    }
+
+    /// The first socket that is connected is the one.
+    pub(super) fn dial_connected(&mut self, id: DialId, link: LinkId) {
+        let dial = &mut self.dials[id];
+        dial.link = Some(link);
+        dial.attempts.retain(|attempt| *attempt != link);
+        self.drop_attempts(id);
+        self.start_layers(id, link, 0);
+    }
+
+    /// A link of a dial failed: one of several that connect, or the one that was connected.
+    pub(super) fn dial_link_failed(&mut self, id: DialId, link: LinkId, fail: Fail) {
+        let Some(dial) = self.dials.get_mut(id) else {
+            return;
+        };
+        dial.attempts.retain(|attempt| *attempt != link);
+        self.attempt_failed(id, fail);
+    }
+
+    fn attempt_failed(&mut self, id: DialId, fail: Fail) {
+        let dial = &self.dials[id];
+        if dial.link.is_none() {
+            if !dial.addrs.is_empty() && dial.until > self.now {
+                return self.connect_next(id);
+            }
+            if !dial.attempts.is_empty() {
+                return;
+            }
+        }
+        self.dial_failed(id, fail);
+    }
+
+    /// The moment of the next address. False if it is not what the dial waits for.
+    pub(super) fn connect_timeout(&mut self, id: DialId) -> bool {
+        let dial = &self.dials[id];
+        let due = dial.link.is_none() && !dial.addrs.is_empty() && dial.until > self.now;
+        if due {
+            self.connect_next(id);
+        }
+        due
+    }
+
+    /// Nothing more is to come of the addresses.
+    pub(super) fn drop_attempts(&mut self, id: DialId) {
+        let Some(dial) = self.dials.get_mut(id) else {
+            return;
+        };
+        dial.addrs.clear();
+        for link in std::mem::take(&mut dial.attempts) {
+            self.remove_link(link, true);
+        }
+    }
+}
