@@ -225,6 +225,8 @@ pub struct Mux {
     pub max_frame: usize,
     /// Unread bytes of all streams of the session.
     pub max_receive: usize,
+    /// The same for peers that agreed on version 2: their windows follow bandwidth times delay.
+    pub max_agreed: usize,
     /// Version 2: the window announced for each stream.
     pub max_stream: usize,
     /// Streams at once.
@@ -240,6 +242,7 @@ impl Default for Mux {
             keepalive_timeout: Duration::from_secs(30),
             max_frame: 32768,
             max_receive: 4_194_304,
+            max_agreed: 64 * 1024 * 1024,
             max_stream: 65536,
             max_streams: 4096,
         }

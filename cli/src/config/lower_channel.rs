@@ -369,6 +369,7 @@ fn mux(to: &mut Lowering<'_>, options: &Options<'_>, at: &str) -> Option<Mux> {
         keepalive_timeout: timeout,
         max_frame,
         max_receive,
+        max_agreed: int("mux.maxReceiveBuffer", defaults.max_agreed),
         max_stream,
         max_streams: int("mux.maxStreams", defaults.max_streams),
     })

@@ -123,6 +123,7 @@ impl Choice {
             agree: self.mux_version == 1,
             max_frame,
             max_receive,
+            max_agreed: 4 * max_receive,
             max_stream,
             ..Mux::default()
         }

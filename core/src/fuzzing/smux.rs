@@ -22,6 +22,7 @@ pub fn smux(data: &[u8]) {
         agree: false,
         max_frame: [1, 9, 100, 65535][usize::from(flags >> 2 & 3)],
         max_receive: [50, 1_000_000][usize::from(flags >> 4 & 1)],
+        max_agreed: 1_000_000,
         max_stream: [20, 65536][usize::from(flags >> 5 & 1)],
         ..Mux::default()
     };

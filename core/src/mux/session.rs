@@ -24,6 +24,7 @@ use crate::time::Time;
 use crate::wire::smux::{Command, HEADER, Header, INITIAL_WINDOW, UPDATE, Update, unexpected};
 
 mod share;
+mod window;
 
 /// What arrived, by stream id.
 #[derive(Debug)]
@@ -90,6 +91,8 @@ struct Stream<K> {
     /// Version 2, their data: handed on, and how much of it since the last UPD.
     read: u32,
     unreported: u32,
+    /// What was read when the peer was told last.
+    told: u32,
     update: bool,
     /// Received and not yet consumed.
     unread: usize,
@@ -101,6 +104,7 @@ struct Stream<K> {
     granted: usize,
     /// The largest one it was ever told.
     ceiling: usize,
+    growth: window::Growth,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -419,13 +423,14 @@ impl<K: Copy + PartialEq> Smux<K> {
         now: Time,
         mut pull: impl FnMut(K, usize) -> (Option<Seg>, bool),
     ) -> Option<Seg> {
-        let seg = self.poll_frame(&mut pull)?;
+        let seg = self.poll_frame(now, &mut pull)?;
         self.last_tx = now;
         Some(seg)
     }
 
     fn poll_frame(
         &mut self,
+        now: Time,
         pull: &mut impl FnMut(K, usize) -> (Option<Seg>, bool),
     ) -> Option<Seg> {
         if std::mem::take(&mut self.nop) {
@@ -435,22 +440,15 @@ impl<K: Copy + PartialEq> Smux<K> {
             return Some(self.control_frame(Command::Away, 0, &[]));
         }
         while let Some((id, control)) = self.control.pop_front() {
-            let window = self.window();
-            let Some(stream) = self.streams.get_mut(&id) else {
+            if !self.streams.contains_key(&id) {
                 continue;
-            };
+            }
             match control {
                 Control::Syn => return Some(self.control_frame(Command::Syn, id, &[])),
                 Control::Upd => {
-                    stream.update = false;
-                    stream.unreported = 0;
-                    stream.granted = window;
-                    stream.ceiling = stream.ceiling.max(window);
-                    let update = Update {
-                        consumed: stream.read,
-                        window: window as u32,
-                    };
-                    return Some(self.control_frame(Command::Upd, id, &update.encode()));
+                    if let Some(update) = self.update(id, now) {
+                        return Some(self.control_frame(Command::Upd, id, &update.encode()));
+                    }
                 }
             }
         }
@@ -543,12 +541,14 @@ impl<K> Stream<K> {
             window,
             read: 0,
             unreported: 0,
+            told: 0,
             update: false,
             unread: 0,
             over: false,
             moved: Time::ZERO,
             granted: window as usize,
             ceiling: window as usize,
+            growth: window::Growth::new(),
         }
     }
 

@@ -105,6 +105,7 @@ impl Setting {
                 agree,
                 max_frame: [100, 1500, 32768, 65535][random.below(4)],
                 max_receive: [70_000, 4_194_304][random.below(2)],
+                max_agreed: [70_000, 64 << 20][random.below(2)],
                 max_stream: [4000, 65536][random.below(2)],
                 ..Mux::default()
             },

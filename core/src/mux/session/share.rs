@@ -1,14 +1,16 @@
 //! What a stream may hold, so that one that nobody reads does not stop the others.
 //!
-//! Version 2 has windows. Between peers that agreed on it in the upgrade they follow the number of streams that
-//! hold something: alone, half of the session's buffer; among many, a fair part. Version 1 has none: a stream
+//! Version 2 has windows. Between peers that agreed on it in the upgrade they follow bandwidth and delay
+//! ([`super::window`]), up to half of what the session may hold, or a fair part of that among many. Version 1 has none: a stream
 //! that holds more than its share keeps the session from being read, which slows down the sender of a slow
 //! reader, and everybody else as well. So a reader that takes nothing at all is given up after a while.
 
 use std::time::Duration;
 
+use super::window::RoundTrip;
 use super::{Control, INITIAL_WINDOW, Smux, Stream};
 use crate::time::Time;
+use crate::wire::smux::Update;
 
 /// How long a stream over its share may hold up others while its reader takes nothing.
 pub const STALL: Duration = Duration::from_secs(5);
@@ -30,6 +32,7 @@ pub(super) struct Share {
     over: Vec<u32>,
     /// Streams that hold something.
     holders: usize,
+    round_trip: RoundTrip,
 }
 
 impl Share {
@@ -98,20 +101,42 @@ impl<K: Copy + PartialEq> Smux<K> {
     /// streams which nobody reads leave room for others.
     pub(super) fn capacity(&self) -> usize {
         match self.share.agreed {
-            true => self.plan.max_receive.saturating_mul(4),
+            true => self.plan.max_agreed,
             false => self.plan.max_receive,
         }
     }
 
-    /// The window to announce now.
+    /// The largest window that may be announced now.
     pub(super) fn window(&self) -> usize {
         let limit = self.share.promise.unwrap_or(usize::MAX);
         if !self.share.agreed {
             return self.plan.max_stream.min(limit);
         }
-        let part = self.plan.max_receive / (2 * (1 + self.share.holders));
-        let least = LEAST_WINDOW.min(self.plan.max_receive);
+        let part = self.capacity() / (2 * self.share.holders.max(1));
+        let least = LEAST_WINDOW.min(self.plan.max_agreed);
         part.max(least).min(limit)
+    }
+
+    /// The news of a window, which is sent now.
+    pub(super) fn update(&mut self, id: u32, now: Time) -> Option<Update> {
+        let most = self.window();
+        let stream = self.streams.get_mut(&id)?;
+        let mut window = most;
+        if self.share.agreed {
+            let end = stream.told.wrapping_add(stream.granted as u32);
+            let read = stream.unreported as usize;
+            let trip = &self.share.round_trip;
+            window = stream.growth.tell(end, read, most, now, trip);
+        }
+        stream.update = false;
+        stream.unreported = 0;
+        stream.told = stream.read;
+        stream.granted = window;
+        stream.ceiling = stream.ceiling.max(window);
+        Some(Update {
+            consumed: stream.read,
+            window: window as u32,
+        })
     }
 
     /// What a stream may hold. A window that was told is kept, however little is left now.
@@ -143,10 +168,15 @@ impl<K: Copy + PartialEq> Smux<K> {
     /// Some of them came: `id` is their stream.
     pub(super) fn arrived(&mut self, id: u32, now: Time) {
         let (most, to_come) = (self.most(id), self.to_come());
-        if let Some(stream) = self.streams.get_mut(&id)
-            && stream.unread - to_come > most
-            && !stream.over
-        {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        let here = stream.unread - to_come;
+        let count = stream.read.wrapping_add(here as u32);
+        stream
+            .growth
+            .arrived(count, now, &mut self.share.round_trip);
+        if here > most && !stream.over {
             stream.over = true;
             stream.moved = now;
             self.share.over.push(id);
