@@ -242,7 +242,7 @@ impl Default for Mux {
             keepalive_timeout: Duration::from_secs(30),
             max_frame: 32768,
             max_receive: 4_194_304,
-            max_agreed: 64 * 1024 * 1024,
+            max_agreed: 128 * 1024 * 1024,
             max_stream: 65536,
             max_streams: 4096,
         }

@@ -138,7 +138,7 @@ pub static OPTIONS: &[Opt] = &[
     opt(&["mux.keepaliveInterval", "muxKeepAliveInterval"], Kind::Duration, "10s", Used, MUX_ENDS, "period of keep-alive frames"),
     opt(&["mux.keepaliveTimeout", "muxKeepAliveTimeout"], Kind::Duration, "30s", Used, MUX_ENDS, "a session silent for this long is dead"),
     opt(&["mux.maxFrameSize", "muxMaxFrameSize"], Int, "32768", Used, MUX_ENDS, "payload bytes of one frame"),
-    opt(&["mux.maxReceiveBuffer", "muxMaxReceiveBuffer"], Int, "4194304", Used, MUX_ENDS, "unread bytes of a session; 64 MiB where windows follow the path (two Ginnels)"),
+    opt(&["mux.maxReceiveBuffer", "muxMaxReceiveBuffer"], Int, "4194304", Used, MUX_ENDS, "unread bytes of a session; 128 MiB where windows follow the path (two Ginnels)"),
     opt(&["mux.maxStreamBuffer", "muxMaxStreamBuffer"], Int, "65536", Used, MUX_ENDS, "version 2: window of a stream"),
     opt(&["mux.maxStreams"], Int, "4096", Used, MUX_ENDS, "streams of a session at once; more are refused"),
     opt(&["mux.maxStreamWindow"], Int, "262144", NotYet, MUX_ENDS, "yamux only"),

@@ -253,8 +253,8 @@ impl<K: Copy + PartialEq> Smux<K> {
         let first = stream.read == 0;
         stream.read = stream.read.wrapping_add(n as u32);
         stream.unreported = stream.unreported.saturating_add(n as u32);
-        if (first || stream.unreported as usize >= stream.granted.min(window) / 2) && !stream.update
-        {
+        let part = stream.granted.min(window) / if self.share.is_agreed() { 4 } else { 2 };
+        if (first || stream.unreported as usize >= part) && !stream.update {
             stream.update = true;
             self.control.push_back((id, Control::Upd));
         }

@@ -36,6 +36,10 @@ pub(super) struct Share {
 }
 
 impl Share {
+    pub(super) fn is_agreed(&self) -> bool {
+        self.agreed
+    }
+
     pub(super) fn is_kept(&self) -> bool {
         self.over.is_empty()
     }
