@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::config::print::Output;
 use crate::duration::Span;
+use crate::profile::Profile;
 use crate::report::nearest;
 use crate::size::Size;
 
@@ -51,6 +52,7 @@ pub struct Flags {
     pub threads: Option<usize>,
     pub runtime: Option<Runtime>,
     pub memory: Option<Size>,
+    pub profile: Option<Profile>,
     /// For `explain`.
     pub json: bool,
 }
@@ -84,7 +86,7 @@ const fn flag(name: &'static str, argument: &'static str, help: &'static str) ->
 }
 
 #[rustfmt::skip]
-pub const FLAGS: [FlagHelp; 18] = [
+pub const FLAGS: [FlagHelp; 19] = [
     flag("L", "URL", "a service to run; may be repeated (help URL)"),
     flag("F", "URL", "the next hop of the chain; may be repeated (help URL)"),
     flag("C", "SOURCE", "configuration, YAML or JSON: a file, -, {JSON} or http(s) URL; may be repeated"),
@@ -99,6 +101,7 @@ pub const FLAGS: [FlagHelp; 18] = [
     flag("threads", "N", "number of threads; one for each core otherwise"),
     flag("runtime", "smol|mio", "event loop; smol otherwise"),
     flag("memory", "SIZE", "bytes that connections may hold, such as 64MiB; half of the machine's otherwise"),
+    flag("profile", "standard|small", "small: one thread, small buffers and 16MiB of memory, where nothing else is said"),
     flag("json", "", "explain: for machines"),
     flag("V", "", "print the version and exit"),
     flag("h", "", "print a short help and exit"),
@@ -194,6 +197,10 @@ impl Flags {
                 self.memory =
                     Some(Size::parse(&value).map_err(|why| format!("flag -memory: {why}"))?)
             }
+            "profile" => match Profile::parse(&value) {
+                Some(profile) => self.profile = Some(profile),
+                None => return invalid("standard or small", &value),
+            },
             _ => match Runtime::parse(&value) {
                 Some(runtime) => self.runtime = Some(runtime),
                 None => return invalid("smol or mio", &value),

@@ -12,6 +12,7 @@ pub mod help;
 pub mod listen;
 pub mod log;
 pub mod prepare;
+pub mod profile;
 pub mod reload;
 pub mod report;
 pub mod run;

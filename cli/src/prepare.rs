@@ -12,6 +12,7 @@ use crate::config::model::Config;
 use crate::config::origins::Origins;
 use crate::flags::{Flags, Runtime};
 use crate::listen;
+use crate::profile::Profile;
 use crate::report::Findings;
 use crate::size;
 use crate::tls::Certificates;
@@ -64,12 +65,14 @@ pub fn finish(
             lower::lower_again(&config, certificates, &mut findings)
         }
     };
+    let profile = profile(&config);
     let lowered = lowered.map(|mut lowered| {
         let memory = &mut lowered.plan.limits.memory;
         // Each thread has its share: nothing is shared between engines.
         *memory = memory
+            .or_else(|| profile.memory())
             .or_else(size::default)
-            .map(|all| all / threads(flags));
+            .map(|all| all / threads(flags, profile));
         lowered
     });
     let runtime = runtime(flags, var, &mut findings);
@@ -89,10 +92,17 @@ pub fn finish(
     }
 }
 
+/// What is no profile has been told.
+pub fn profile(config: &Config) -> Profile {
+    let word = config.profile.as_deref();
+    word.and_then(Profile::parse).unwrap_or_default()
+}
+
 /// How many threads there will be.
-pub fn threads(flags: &Flags) -> usize {
+pub fn threads(flags: &Flags, profile: Profile) -> usize {
     flags
         .threads
+        .or(profile.threads())
         .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from))
 }
 

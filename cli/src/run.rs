@@ -58,7 +58,8 @@ pub fn run(
     for (index, (listener, listen)) in listeners.iter().zip(&lowered.listens).enumerate() {
         journal.listening(index, listener.local_addr()?, listen.random);
     }
-    let threads = prepare::threads(&sources.flags);
+    let profile = prepare::profile(&prepared.config);
+    let threads = prepare::threads(&sources.flags, profile);
     let (controller, controls) = driver::control(threads)?;
     let controller = Arc::new(controller);
     let running = Running::new(&prepared.config, &lowered, &listeners)?;
@@ -67,7 +68,11 @@ pub fn run(
         .ok()
         .and_then(|text| Span::parse(&text)?.positive());
     let keeper = Keeper {
-        flags: sources.flags,
+        // Their number stays what it is, whatever a reload says.
+        flags: Flags {
+            threads: Some(threads),
+            ..sources.flags
+        },
         stdin: sources.stdin,
         log: prepared.config.log.clone().unwrap_or_default(),
         logger: logger.clone(),

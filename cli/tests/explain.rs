@@ -250,3 +250,47 @@ fn check_says_ok_or_what_is_wrong_and_opens_nothing() {
     assert_eq!(run(&["check", "-X"]).status.code(), Some(2));
     assert_eq!(run(&["-json", "-L", ":1"]).status.code(), Some(2));
 }
+
+#[test]
+fn a_profile_is_a_set_of_defaults() {
+    let small = Explained::of(&["-L", "http://127.0.0.1:0", "--profile", "small"]);
+    for (key, value, origin) in [
+        ("profile", "small", "-profile"),
+        ("threads", "1", "profile"),
+        ("memory", "16777216", "profile"),
+    ] {
+        assert_eq!(small.get("process", key), pair(value, origin), "{key}");
+    }
+
+    let more = Explained::of(&[
+        "-C",
+        r#"{"profile": "small"}"#,
+        "-L",
+        "http://127.0.0.1:0",
+        "--threads",
+        "2",
+        "--memory",
+        "32MiB",
+    ]);
+    for (key, value) in [
+        ("profile", "small"),
+        ("threads", "2"),
+        ("memory", "33554432"),
+    ] {
+        assert_eq!(more.get("process", key).0, value, "{key}");
+    }
+
+    let output = run(&[
+        "check",
+        "-C",
+        r#"{"profile": "tiny"}"#,
+        "-L",
+        "http://127.0.0.1:0",
+    ]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{said}");
+    assert!(
+        said.contains("expected standard or small, got \"tiny\""),
+        "{said}"
+    );
+}

@@ -222,6 +222,7 @@ pub use bytes;
 pub mod addr;
 pub mod buffer;
 pub mod connector;
+pub mod crypto;
 pub mod driver;
 pub mod engine;
 pub mod entropy;

@@ -40,6 +40,22 @@ pub struct Limits {
     pub http_idle: Duration,
 }
 
+impl Limits {
+    /// For devices with little memory: what waits and what is read at once is an eighth to a quarter, at the
+    /// price of more system calls.
+    pub fn small() -> Self {
+        Self {
+            high: 64 * 1024,
+            low: 16 * 1024,
+            mux_ahead: 32 * 1024,
+            early: 32 * 1024,
+            read: 16 * 1024,
+            ws_payload: 16 * 1024,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

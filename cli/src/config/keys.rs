@@ -107,6 +107,7 @@ pub static KEYS: &[Key] = &[
     key(&["metadata"], Any, "", Used, FILE, &["services[]", "services[].handler", "services[].listener", "chains[].hops[].nodes[].connector", "chains[].hops[].nodes[].dialer"], "options of the part"),
     key(&["drainTimeout"], Duration, "8s", Used, FILE, &["the top level"], "how long connections may go on after SIGTERM or SIGINT, as with --drainTimeout; 0 ends them at once"),
     key(&["strict"], Bool, "false", Used, FILE, &["the top level"], "unknown keys and options are errors, as with --strict"),
+    key(&["profile"], Text, "standard", Used, FILE, &["the top level"], "standard, or small for one thread, small buffers and 16MiB of memory; as --profile, which outranks it"),
     key(&["memory"], Text, "half of the machine's", Used, FILE, &["the top level"], "bytes that connections may hold in all, such as 64MiB; as --memory, which outranks it"),
     key(&["log.level"], Text, "info", Used, FILE, &["the top level"], "trace, debug, info, warn, error or fatal"),
     key(&["log.format"], Text, "json", Used, FILE, &["the top level"], "json or text"),

@@ -277,6 +277,7 @@ impl Loaded {
         base.metrics = more.metrics.or(base.metrics.take());
         base.drain_timeout = more.drain_timeout.or(base.drain_timeout);
         base.strict |= more.strict;
+        base.profile = more.profile.or(base.profile.take());
         base.memory = more.memory.or(base.memory.take());
     }
 
@@ -320,6 +321,10 @@ impl Loaded {
     }
 
     fn globals(&mut self, flags: &Flags) {
+        if let Some(profile) = flags.profile {
+            self.config.profile = Some(profile.name().to_owned());
+            self.origins.record("profile", "-profile".to_owned());
+        }
         if let Some(size) = flags.memory {
             self.config.memory = Some(size.0.into());
         }

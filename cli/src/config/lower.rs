@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ginnel_core::addr::Target;
+use ginnel_core::limits::Limits;
 use ginnel_core::plan::{
     Chain, Forward, ForwardNode, Handler, HandlerKind, Http, Plan, Selector, Service, Strategy,
 };
@@ -18,6 +19,7 @@ use super::lower_site as site;
 use super::model::{self, Config};
 use super::options::{Options, Place};
 use crate::duration::Span;
+use crate::profile::Profile;
 use crate::report::Findings;
 use crate::size::Size;
 use crate::tls::{Certificates, Live, Maker};
@@ -103,11 +105,28 @@ impl Lowering<'_> {
                 hops,
             });
         }
-        plan.limits.memory = self.memory();
+        plan.limits = Limits {
+            memory: self.memory(),
+            ..self.profile().limits()
+        };
         for service in &config.services {
             plan.services.extend(self.service(service, &plan.chains));
         }
         plan
+    }
+
+    fn profile(&mut self) -> Profile {
+        let word = self.config.profile.as_deref().unwrap_or_default();
+        match Profile::parse(word) {
+            Some(profile) => profile,
+            None => {
+                if !word.is_empty() {
+                    let text = format_args!("expected standard or small, got {word:?}");
+                    self.findings.error("profile", text);
+                }
+                Profile::default()
+            }
+        }
     }
 
     /// Of the whole process: it is divided when the number of threads is known.

@@ -69,6 +69,9 @@ pub struct Config {
     /// Not gost's: unknown keys are errors.
     #[serde(skip_serializing_if = "is_false")]
     pub strict: bool,
+    /// Not gost's: a set of defaults, as it was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// Not gost's: bytes that connections may hold, as it was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<Value>,

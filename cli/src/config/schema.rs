@@ -72,6 +72,7 @@ pub static ROOT: Schema = plain(&[
     ("metrics", Object(&METRICS)),
     ("drainTimeout", Duration),
     ("strict", Bool),
+    ("profile", Text),
     ("memory", Any),
 ]);
 

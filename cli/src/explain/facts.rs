@@ -6,7 +6,7 @@ use crate::config::check::word;
 use crate::config::model::{Auth, Config, Hop, Map, Node, Service};
 use crate::config::options::Place;
 use crate::config::origins::Origins;
-use crate::prepare::Prepared;
+use crate::prepare::{self, Prepared};
 
 /// Where a value comes from that nobody set.
 pub(super) const DEFAULT: &str = "default";
@@ -73,9 +73,15 @@ impl View<'_> {
         }
         let (runtime, origin) = self.prepared.runtime;
         self.add("runtime", runtime.name(), origin);
-        let (threads, origin) = match self.prepared.threads {
-            Some(threads) => (threads.to_string(), "-threads"),
-            None => ("one for each core".to_owned(), DEFAULT),
+        let profile = prepare::profile(self.config);
+        if self.config.profile.is_some() {
+            let origin = self.origin("profile", "-profile");
+            self.add("profile", profile.name(), &origin);
+        }
+        let (threads, origin) = match (self.prepared.threads, profile.threads()) {
+            (Some(threads), _) => (threads.to_string(), "-threads"),
+            (None, Some(threads)) => (threads.to_string(), "profile"),
+            (None, None) => ("one for each core".to_owned(), DEFAULT),
         };
         self.add("threads", &threads, origin);
         let (memory, origin) = match (&self.config.memory, self.prepared.memory) {
@@ -84,7 +90,10 @@ impl View<'_> {
                 "-memory".to_owned(),
             ),
             (Some(memory), false) => (memory.clone(), self.origin("memory", "?")),
-            (None, _) => ("half of the machine's".into(), DEFAULT.to_owned()),
+            (None, _) => match profile.memory() {
+                Some(bytes) => (bytes.into(), "profile".to_owned()),
+                None => ("half of the machine's".into(), DEFAULT.to_owned()),
+            },
         };
         let memory = memory
             .as_str()

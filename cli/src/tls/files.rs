@@ -3,9 +3,10 @@
 use std::fs;
 use std::sync::Arc;
 
+use ginnel_core::crypto::library;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
@@ -56,7 +57,7 @@ pub(super) fn dates(tls: &Tls, now: UnixTime) -> Option<String> {
     // As its own root: dates are looked at before everything that may be wrong with that.
     let mut roots = RootCertStore::empty();
     roots.add(first.clone()).ok()?;
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let provider = Arc::new(library::default_provider());
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
         .ok()?;

@@ -8,7 +8,8 @@ mod verify;
 
 use std::sync::Arc;
 
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use ginnel_core::crypto::library;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
@@ -128,7 +129,7 @@ impl Maker {
         }));
         config.alpn_protocols = alpn(&options);
         config.enable_secret_extraction = true;
-        config.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| error.to_string())?;
+        config.ticketer = library::Ticketer::new().map_err(|error| error.to_string())?;
         Ok(Arc::new(config))
     }
 
@@ -220,7 +221,7 @@ pub fn remarks(options: &TlsOptions) -> Vec<String> {
         ));
     }
     for name in &options.cipher_suites {
-        let known = aws_lc_rs::ALL_CIPHER_SUITES.iter();
+        let known = library::ALL_CIPHER_SUITES.iter();
         if !known
             .map(|suite| suite_name(suite.suite()))
             .any(|known| known.eq_ignore_ascii_case(name))
@@ -233,7 +234,7 @@ pub fn remarks(options: &TlsOptions) -> Vec<String> {
 
 /// AES-128-GCM first: as safe in TLS, and a fifth less work than AES-256.
 fn provider(options: &TlsOptions) -> Result<CryptoProvider, String> {
-    let mut provider = aws_lc_rs::default_provider();
+    let mut provider = library::default_provider();
     provider.cipher_suites.sort_by_key(|suite| {
         let fast = suite_name(suite.suite()).contains("AES_128_GCM");
         (suite.tls13().is_none(), !fast)

@@ -6,16 +6,17 @@
 //! 1.2   type 3 3 length(2)  [explicit nonce (8), AES only]  sealed: content  tag (16)
 //! ```
 //!
-//! Handshakes and key schedules are rustls'; the ciphers are aws-lc's.
+//! Handshakes and key schedules are rustls'; the ciphers are those of [`crypto`](crate::crypto).
 
 use std::borrow::Cow;
 use std::ops::{Deref, DerefMut, Range};
 
-use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use bytes::{BufMut, BytesMut};
 use rustls::ConnectionTrafficSecrets;
 
 use crate::buffer::{Rope, Seg};
+use crate::crypto::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
+use crate::crypto::seal_scattered;
 
 pub const HEADER: usize = 5;
 /// Content of one record (RFC 8446, section 5.1).
@@ -337,9 +338,7 @@ impl Sealer {
             let mut piece = body.split_to(body.len().min(CONTENT_MAX));
             let (head, nonce, aad) = self.head(kind, piece.len());
             let before = std::mem::replace(&mut tail, Tail::new(inner_type.len() + TAG));
-            self.0
-                .key
-                .seal_in_place_scatter(nonce, aad, &mut piece, inner_type, &mut tail)
+            seal_scattered(&self.0.key, nonce, aad, &mut piece, inner_type, &mut tail)
                 .map_err(|_| REFUSED)?;
             let mut seg = Seg::new(piece);
             seg.push_front(&head);

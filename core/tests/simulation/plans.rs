@@ -52,6 +52,8 @@ pub struct Setting {
     pub cuts: bool,
     /// Byte budget of each engine.
     pub memory: Option<usize>,
+    /// The limits of small devices.
+    pub small: bool,
 }
 
 impl Setting {
@@ -117,6 +119,7 @@ impl Setting {
             speaker: None,
             cuts: false,
             memory: None,
+            small: random.chance(4),
         }
     }
 
@@ -152,9 +155,13 @@ impl Setting {
     }
 
     fn limits(&self) -> Limits {
+        let limits = match self.small {
+            true => Limits::small(),
+            false => Limits::default(),
+        };
         Limits {
             memory: self.memory,
-            ..Limits::default()
+            ..limits
         }
     }
 

@@ -322,6 +322,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_sealed_is_opened() {
+        for version in [Version::Tls12, Version::Tls13] {
+            let mut sealer = Sealer::new(version, secrets()).expect("a known cipher");
+            let mut opener = Opener::new(version, secrets()).expect("a known cipher");
+            for size in [1, 4095, 4096, 16384, 16385, 100_000] {
+                let mut wire = sealed(&mut sealer, payload(size)).to_vec();
+                let mut rest = &mut wire[..];
+                let mut content = Vec::new();
+                while let Some(len) = tls_record::record_len(rest).expect("a record") {
+                    let (record, behind) = rest.split_at_mut(len);
+                    let (_, range) = opener.open(record).expect("a record with a right tag");
+                    content.extend_from_slice(&record[range]);
+                    rest = behind;
+                }
+                assert!(content == payload(size), "{version:?}, {size} bytes");
+            }
+        }
+    }
+
+    #[test]
     fn every_case_works_as_often_as_it_says() {
         for case in cases() {
             let mut work = case.work(3);

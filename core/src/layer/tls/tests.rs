@@ -4,7 +4,7 @@ use std::io::{Cursor, Read, Write};
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{
     ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection,
@@ -127,11 +127,12 @@ impl Ours {
 }
 
 use crate::buffer::Seg;
+use crate::crypto::library;
 
 fn provider(suite: SupportedCipherSuite) -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider {
         cipher_suites: vec![suite],
-        ..aws_lc_rs::default_provider()
+        ..library::default_provider()
     })
 }
 
@@ -223,7 +224,7 @@ fn message(header: &[u8], len: usize) -> (Seg, Vec<u8>) {
 
 #[test]
 fn bytes_pass_both_ways_with_every_cipher() {
-    for suite in aws_lc_rs::ALL_CIPHER_SUITES {
+    for suite in library::ALL_CIPHER_SUITES {
         let (server, client) = configs(*suite);
         for ours_serves in [true, false] {
             if suite.tls13().is_none() && format!("{suite:?}").contains("RSA") {
@@ -248,7 +249,7 @@ fn bytes_pass_both_ways_with_every_cipher() {
 
 #[test]
 fn keys_are_updated_when_either_side_wants() {
-    let (server, client) = configs(aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256);
+    let (server, client) = configs(library::cipher_suite::TLS13_AES_128_GCM_SHA256);
     for ours_serves in [true, false] {
         let (mut ours, mut peer) = pair(&server, &client, ours_serves);
         shake(&mut ours, &mut peer, &[]);
@@ -272,7 +273,7 @@ fn keys_are_updated_when_either_side_wants() {
 
 #[test]
 fn a_session_is_resumed_by_a_ticket_that_came_after_the_handshake() {
-    let (server, client) = configs(aws_lc_rs::cipher_suite::TLS13_AES_256_GCM_SHA384);
+    let (server, client) = configs(library::cipher_suite::TLS13_AES_256_GCM_SHA384);
     let mut kinds = Vec::new();
     for _ in 0..2 {
         let (mut ours, mut peer) = pair(&server, &client, false);
@@ -285,7 +286,7 @@ fn a_session_is_resumed_by_a_ticket_that_came_after_the_handshake() {
 
 #[test]
 fn an_end_is_told_apart_from_a_cut() {
-    let (server, client) = configs(aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256);
+    let (server, client) = configs(library::cipher_suite::TLS13_AES_128_GCM_SHA256);
     let (mut ours, mut peer) = pair(&server, &client, true);
     shake(&mut ours, &mut peer, &[]);
     let cut = ours.call(|tls, cx, io| tls.lower_end(cx, Eof::Fin, io));
@@ -314,13 +315,10 @@ fn an_end_is_told_apart_from_a_cut() {
 #[test]
 fn a_changed_record_ends_the_connection_with_an_alert() {
     for (suite, ours_serves) in [
-        (aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256, true),
+        (library::cipher_suite::TLS13_AES_128_GCM_SHA256, true),
+        (library::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256, false),
         (
-            aws_lc_rs::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
-            false,
-        ),
-        (
-            aws_lc_rs::cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            library::cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
             true,
         ),
     ] {
@@ -345,7 +343,7 @@ fn a_changed_record_ends_the_connection_with_an_alert() {
 
 #[test]
 fn what_has_no_place_in_a_record_is_refused() {
-    let (server, client) = configs(aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256);
+    let (server, client) = configs(library::cipher_suite::TLS13_AES_128_GCM_SHA256);
     for (record, text) in [
         (&b"\x17\x03\x03\x48\x01"[..], "more than 18432 bytes"),
         (b"\x18\x03\x03\x00\x10", "no TLS record"),
@@ -366,7 +364,7 @@ fn what_has_no_place_in_a_record_is_refused() {
 
 #[test]
 fn a_peer_that_speaks_no_tls_is_told_so() {
-    let (server, _) = configs(aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256);
+    let (server, _) = configs(library::cipher_suite::TLS13_AES_128_GCM_SHA256);
     for cuts in [&[][..], &[1, 1, 1, 1, 1, 1, 1]] {
         let mut ours = Ours::new(Tls::server(server.clone()).unwrap());
         let fail = ours.recv(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", cuts);
@@ -377,7 +375,7 @@ fn a_peer_that_speaks_no_tls_is_told_so() {
 
 #[test]
 fn a_flood_of_empty_records_is_ended() {
-    let (server, client) = configs(aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256);
+    let (server, client) = configs(library::cipher_suite::TLS13_AES_128_GCM_SHA256);
     let mut ours = pair(&server, &client, true).0;
     let mut flood = Ours::new(Tls::client(&client).unwrap());
     for _ in 0..4 {
@@ -409,8 +407,8 @@ proptest! {
         tls13: bool,
     ) {
         let suite = match tls13 {
-            true => aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256,
-            false => aws_lc_rs::cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+            true => library::cipher_suite::TLS13_AES_128_GCM_SHA256,
+            false => library::cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
         };
         let (server, client) = configs(suite);
         let (mut ours, mut peer) = pair(&server, &client, ours_serves);
