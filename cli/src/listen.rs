@@ -1,52 +1,67 @@
 //! Listening sockets, by gost's rule: `:port` and `[...]` are dual-stack or IPv6, all else IPv4.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
 
+use ginnel_core::driver::Listener;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::report::plain;
 
 /// Binds `addr` (`:8080`, `127.0.0.1:8080`, `[::1]:8080`, `:` for any port) without blocking.
 /// An error says what was to be bound.
-pub fn bind(addr: &str, backlog: i32) -> io::Result<TcpListener> {
-    reserve(addr)?.listen(backlog)
+pub fn bind(addr: &str, network: Network, backlog: i32) -> io::Result<Listener> {
+    reserve(addr, network)?.listen(backlog)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    Tcp,
+    Udp,
 }
 
 /// An address that is taken, but where nobody can connect yet.
 pub struct Reserved {
     addr: String,
+    network: Network,
     socket: Socket,
 }
 
-pub fn reserve(addr: &str) -> io::Result<Reserved> {
+pub fn reserve(addr: &str, network: Network) -> io::Result<Reserved> {
     Ok(Reserved {
         addr: addr.to_owned(),
-        socket: bound(addr, false)?,
+        network,
+        socket: bound(addr, network, false)?,
     })
 }
 
 /// Listeners that leave, and that meanwhile share their port with who comes: for `127.0.0.1:80` while `:80`
 /// still listens. Before and after nobody can.
-pub struct Sharing<'a>(&'a [&'a TcpListener]);
+pub struct Sharing<'a>(&'a [&'a Listener]);
 
 impl<'a> Sharing<'a> {
-    pub fn new(leaving: &'a [&'a TcpListener]) -> io::Result<Self> {
+    pub fn new(leaving: &'a [&'a Listener]) -> io::Result<Self> {
         let sharing = Self(leaving);
         sharing.set(true)?;
         Ok(sharing)
     }
 
-    pub fn reserve(&self, addr: &str) -> io::Result<Reserved> {
+    pub fn reserve(&self, addr: &str, network: Network) -> io::Result<Reserved> {
         Ok(Reserved {
             addr: addr.to_owned(),
-            socket: bound(addr, true)?,
+            network,
+            socket: bound(addr, network, true)?,
         })
     }
 
     fn set(&self, share: bool) -> io::Result<()> {
-        let mut sockets = self.0.iter().map(SockRef::from);
-        sockets.try_for_each(|socket| socket.set_reuse_port(share))
+        self.0.iter().try_for_each(|listener| {
+            let socket = match listener {
+                Listener::Tcp(listener) => SockRef::from(listener),
+                Listener::Udp(socket) => SockRef::from(socket),
+            };
+            socket.set_reuse_port(share)
+        })
     }
 }
 
@@ -58,25 +73,29 @@ impl Drop for Sharing<'_> {
 }
 
 impl Reserved {
-    pub fn listen(self, backlog: i32) -> io::Result<TcpListener> {
+    pub fn listen(self, backlog: i32) -> io::Result<Listener> {
+        if self.network == Network::Udp {
+            self.socket.set_reuse_port(false)?;
+            return Ok(Listener::Udp(self.socket.into()));
+        }
         self.socket
             .listen(backlog)
             .map_err(|error| named(&self.addr, &error))?;
         self.socket.set_reuse_port(false)?;
-        Ok(self.socket.into())
+        Ok(Listener::Tcp(self.socket.into()))
     }
 }
 
 /// Whether `addr` could be bound now. Nobody can connect meanwhile.
-pub fn try_bind(addr: &str) -> io::Result<()> {
-    bound(addr, false).map(drop)
+pub fn try_bind(addr: &str, network: Network) -> io::Result<()> {
+    bound(addr, network, false).map(drop)
 }
 
-fn bound(addr: &str, share: bool) -> io::Result<Socket> {
+fn bound(addr: &str, network: Network, share: bool) -> io::Result<Socket> {
     let bound = addresses(addr).and_then(|candidates| {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for candidate in candidates {
-            match bind_one(candidate, share) {
+            match bind_one(candidate, network, share) {
                 Ok(listener) => return Ok(listener),
                 Err(error) => last = error,
             }
@@ -126,12 +145,19 @@ fn addresses(addr: &str) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-fn bind_one(addr: SocketAddr, share: bool) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+fn bind_one(addr: SocketAddr, network: Network, share: bool) -> io::Result<Socket> {
+    let (kind, protocol) = match network {
+        Network::Tcp => (Type::STREAM, Protocol::TCP),
+        Network::Udp => (Type::DGRAM, Protocol::UDP),
+    };
+    let socket = Socket::new(Domain::for_address(addr), kind, Some(protocol))?;
     if addr.is_ipv6() {
         socket.set_only_v6(!addr.ip().is_unspecified())?;
     }
-    socket.set_reuse_address(true)?;
+    // For UDP it would mean that several may have the port at once.
+    if network == Network::Tcp {
+        socket.set_reuse_address(true)?;
+    }
     if share {
         socket.set_reuse_port(true)?;
     }
@@ -147,19 +173,19 @@ mod tests {
 
     #[test]
     fn a_bare_port_listens_on_both_families_and_a_host_on_one() {
-        let listener = bind(":0", 16).unwrap();
+        let listener = bind(":0", Network::Tcp, 16).unwrap();
         let port = listener.local_addr().unwrap().port();
         assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
-        let listener = bind("localhost:0", 16).unwrap();
+        let listener = bind("localhost:0", Network::Tcp, 16).unwrap();
         assert!(listener.local_addr().unwrap().is_ipv4());
     }
 
     #[test]
     fn a_busy_port_is_named() {
-        let listener = bind("127.0.0.1:0", 16).unwrap();
+        let listener = bind("127.0.0.1:0", Network::Tcp, 16).unwrap();
         let addr = listener.local_addr().unwrap().to_string();
-        assert!(try_bind(&addr).is_err());
-        let error = bind(&addr, 16).unwrap_err();
+        assert!(try_bind(&addr, Network::Tcp).is_err());
+        let error = bind(&addr, Network::Tcp, 16).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(
             error.to_string().starts_with(&format!("listen {addr}: ")),
@@ -170,19 +196,32 @@ mod tests {
 
     #[test]
     fn an_address_can_be_taken_from_a_listener_that_covers_it_and_leaves() {
-        let leaving = bind(":0", 16).unwrap();
+        let leaving = bind(":0", Network::Tcp, 16).unwrap();
         let addr = format!("127.0.0.1:{}", leaving.local_addr().unwrap().port());
-        assert!(reserve(&addr).is_err());
-        let other = bind("127.0.0.1:0", 16).unwrap();
+        assert!(reserve(&addr, Network::Tcp).is_err());
+        let other = bind("127.0.0.1:0", Network::Tcp, 16).unwrap();
         let wrong = [&other];
         let sharing = Sharing::new(&wrong).unwrap();
-        assert!(sharing.reserve(&addr).is_err(), "not one that leaves");
+        assert!(
+            sharing.reserve(&addr, Network::Tcp).is_err(),
+            "not one that leaves"
+        );
         let leaves = [&leaving];
         let sharing = Sharing::new(&leaves).unwrap();
-        let listener = sharing.reserve(&addr).unwrap().listen(16).unwrap();
+        let listener = sharing
+            .reserve(&addr, Network::Tcp)
+            .unwrap()
+            .listen(16)
+            .unwrap();
         drop(sharing);
-        assert!(try_bind(&addr).is_err(), "shared with nobody else");
+        assert!(
+            try_bind(&addr, Network::Tcp).is_err(),
+            "shared with nobody else"
+        );
         drop(leaving);
+        let Listener::Tcp(listener) = listener else {
+            panic!("asked for TCP");
+        };
         listener.set_nonblocking(false).unwrap();
         assert!(TcpStream::connect(&addr).is_ok());
         assert!(listener.accept().is_ok());
@@ -191,16 +230,16 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         for addr in ["[::1]", "nonsense", ":x", "[::1]:x"] {
-            assert!(bind(addr, 16).is_err(), "{addr}");
+            assert!(bind(addr, Network::Tcp, 16).is_err(), "{addr}");
         }
     }
 
     #[test]
     fn a_trial_accepts_nobody() {
-        let listener = bind("127.0.0.1:0", 16).unwrap();
+        let listener = bind("127.0.0.1:0", Network::Tcp, 16).unwrap();
         let addr = listener.local_addr().unwrap();
         drop(listener);
-        let trial = bound(&addr.to_string(), false).unwrap();
+        let trial = bound(&addr.to_string(), Network::Tcp, false).unwrap();
         assert!(TcpStream::connect(addr).is_err());
         drop(trial);
     }

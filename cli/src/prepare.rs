@@ -133,7 +133,7 @@ impl Prepared {
         let Some(lowered) = &self.lowered else { return };
         let origins = self.config.services.iter().map(|one| &one.origin);
         for (listen, origin) in lowered.listens.iter().zip(origins) {
-            if let Err(error) = listen::try_bind(&listen.addr) {
+            if let Err(error) = listen::try_bind(&listen.addr, listen.network) {
                 self.findings.error(origin, error);
             }
         }

@@ -45,7 +45,7 @@ pub fn run(
     descriptors::raise_limit();
     let mut listeners = Vec::new();
     for listen in &lowered.listens {
-        let bound = listen::bind(&listen.addr, listen.backlog);
+        let bound = listen::bind(&listen.addr, listen.network, listen.backlog);
         let named = |error: io::Error| {
             io::Error::new(
                 error.kind(),

@@ -11,6 +11,7 @@ use ginnel::config::origins::Origins;
 use ginnel::config::yaml::{self, Format};
 use ginnel::duration::Span;
 use ginnel::flags;
+use ginnel::listen::Network;
 use ginnel::report::{Findings, Severity};
 use ginnel_core::addr::{Host, Target};
 use ginnel_core::plan::{Channel, ConnectorKind, HandlerKind, Ping, Plan, Strategy};
@@ -652,7 +653,6 @@ fn what_has_no_effect_is_said() {
         command(&["-L", ":1", "-api", ":2"]),
         "api: not supported yet",
     );
-    warned(command(&["-L", ":1?udp=true"]), "udp: not supported yet");
     warned(
         command(&["-L", ":1", "-F", "wss://h:1"]),
         "certificate of node-0 is not verified: add secure=true",
@@ -677,6 +677,51 @@ fn what_has_no_effect_is_said() {
     warned(document(&text), "they are for dialers");
     let (lowered, findings) = command(&["-L", ":1?udp=false"]);
     assert!(lowered.is_some() && findings.of(Severity::Warning).next().is_none());
+}
+
+#[test]
+fn datagrams() {
+    // TCP and UDP have ports of their own.
+    let url = "udp://:5353/1.1.1.1:53,8.8.8.8:53?keepAlive=true&ttl=30s&readBufferSize=4096&readQueueSize=9";
+    let (lowered, findings) = command(&[
+        "-L",
+        url,
+        "-L",
+        "socks5://:5353?udp=true&udp.bindRange.min=4000&udp.bindRange.max=4999&publicAddr=[::1]",
+        "-L",
+        "relay+ws://:3?bind=true",
+        "-F",
+        "socks5+ws://h:1?relay=udp",
+    ]);
+    let Some(Lowered { plan, listens, .. }) = lowered else {
+        panic!("{findings:#?}")
+    };
+    assert_eq!(listens[0].network, Network::Udp);
+    let listener = &plan.services[0];
+    assert_eq!(listener.listener.channel, Channel::Udp);
+    assert_eq!(listener.forward.as_ref().unwrap().nodes.len(), 2);
+    let udp = &listener.handler.udp;
+    assert_eq!((udp.ttl, udp.queue), (Duration::from_secs(30), 9));
+    let udp = &plan.services[1].handler.udp;
+    assert!(udp.enabled && !udp.bind);
+    assert_eq!(udp.ports, Some(4000..=4999));
+    assert_eq!(udp.public, Some("::1".parse().unwrap()));
+    assert!(plan.services[2].handler.udp.bind);
+    let connector = &plan.chains[0].hops[0].nodes[0].connector;
+    assert!(connector.associate);
+    assert_eq!(findings.of(Severity::Warning).count(), 0, "{findings:#?}");
+
+    refused(command(&["-L", "socks5+udp://:1"]), "needs a stream");
+    refused(
+        command(&["-L", "socks5://:1?udp.bindRange.min=5000"]),
+        "udp.bindRange",
+    );
+    refused(command(&["-L", ":1", "-F", "relay+udp://h:1"]), "udp");
+    let (lowered, _) = document(
+        "services:\n- name: s\n  addr: ':53'\n  handler: {type: udp}\n  listener: {type: udp, metadata: {ttl: 9s}}\n  forwarder: {nodes: [{name: t, addr: '1.1.1.1:53'}]}\n",
+    );
+    let plan = lowered.expect("a plan").plan;
+    assert_eq!(plan.services[0].handler.udp.ttl, Duration::from_secs(9));
 }
 
 #[test]
@@ -712,6 +757,7 @@ fn file_and_command_line_live_together() {
     let want = Listen {
         service: "service-1".to_owned(),
         addr: ":2".to_owned(),
+        network: Network::Tcp,
         backlog: 1024,
         random: false,
     };

@@ -17,6 +17,17 @@ pub struct Target {
     pub port: u16,
 }
 
+/// What is to reach a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Carries {
+    #[default]
+    Bytes,
+    /// All to the same target.
+    Datagrams,
+    /// Each with an address of its own; the target means nothing.
+    Anywhere,
+}
+
 impl Host {
     /// `text` is an IP literal (IPv6 with or without brackets) or a name.
     pub fn parse(text: &str) -> Self {

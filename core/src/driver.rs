@@ -1,32 +1,89 @@
 //! What both drivers need and neither should write: listeners by thread, commands to the threads, questions
 //! to the kernel.
 
-mod reach;
-
-mod gate;
-
 use std::io::{self, Read, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
 use std::time::Duration;
 
 use crate::error::{Cause, Fail};
 use crate::plan::Plan;
 
+mod gate;
+mod reach;
+mod resolver;
+mod stream;
+mod udp;
+
 pub use gate::Gate;
 pub use reach::reach;
+pub use resolver::{Answer, Resolver};
+pub use stream::{Input, read, reset, write};
+pub use udp::{Port, SPACE};
+
+/// What a service listens with.
+#[derive(Debug)]
+pub enum Listener {
+    Tcp(TcpListener),
+    Udp(UdpSocket),
+}
+
+impl Listener {
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(listener) => Self::Tcp(listener.try_clone()?),
+            Self::Udp(socket) => Self::Udp(socket.try_clone()?),
+        })
+    }
+
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr(),
+            Self::Udp(socket) => socket.local_addr(),
+        }
+    }
+}
 
 /// A listener with its service's index.
-pub type Listening = (usize, TcpListener);
+pub type Listening = (usize, Listener);
+
+/// Calls `serve` on one thread for each of `controls`, with the listeners that it has, until all have ended.
+/// `listeners[i]` is that of service `i`.
+pub fn run(
+    plan: &Plan,
+    listeners: Vec<Listener>,
+    controls: Vec<Control>,
+    serve: impl Fn(Vec<Listening>, Control) -> io::Result<()> + Sync,
+) -> io::Result<()> {
+    let threads = controls.len();
+    let mut shares = Vec::new();
+    for (index, control) in controls.into_iter().enumerate() {
+        shares.push((deal(plan, &listeners, index, threads)?, control));
+    }
+    drop(listeners);
+    thread::scope(|scope| {
+        let serve = &serve;
+        let mut running = Vec::new();
+        for (mine, control) in shares {
+            running.push(scope.spawn(move || serve(mine, control)));
+        }
+        running.into_iter().try_for_each(|thread| {
+            thread
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("a thread of the proxy panicked")))
+        })
+    })
+}
 
 /// The listeners that thread `index` of `threads` serves: all of them, but for services that belong to one
 /// thread. Threads that share a listener take turns by being idle.
-pub fn deal(
+fn deal(
     plan: &Plan,
-    listeners: &[TcpListener],
+    listeners: &[Listener],
     index: usize,
     threads: usize,
 ) -> io::Result<Vec<Listening>> {
@@ -64,7 +121,7 @@ pub enum Command {
 
 /// A service to be served from now on, by its index. `None` keeps the listener that the thread has; one
 /// that is not in the list at all is closed.
-pub type Serve = (usize, Option<TcpListener>);
+pub type Serve = (usize, Option<Listener>);
 
 /// Makes the two ends of the commands to `threads` threads.
 pub fn control(threads: usize) -> io::Result<(Controller, Vec<Control>)> {
@@ -114,7 +171,7 @@ impl Controller {
     pub fn reload(
         &self,
         plan: &Arc<Plan>,
-        serve: &[(usize, Option<&TcpListener>)],
+        serve: &[(usize, Option<&Listener>)],
     ) -> io::Result<Vec<io::Error>> {
         let threads = self.threads();
         let mut shares: Vec<Vec<Serve>> = Vec::new();
@@ -124,7 +181,7 @@ impl Controller {
                 if !serves(plan, *service, index, threads) {
                     continue;
                 }
-                let listener = listener.map(TcpListener::try_clone).transpose()?;
+                let listener = listener.map(Listener::try_clone).transpose()?;
                 mine.push((*service, listener));
             }
             shares.push(mine);
@@ -174,7 +231,7 @@ pub fn is_exhausted(error: &io::Error) -> bool {
 }
 
 /// The failure of a system resolver, with the name in it.
-pub fn unresolved(host: &str, error: &io::Error) -> Fail {
+fn unresolved(host: &str, error: &io::Error) -> Fail {
     let text = error.to_string();
     let text = text.split(": ").last().unwrap_or_default();
     Fail::new(

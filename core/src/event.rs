@@ -39,6 +39,8 @@ pub enum Event {
         /// From the client to the target.
         input: u64,
         output: u64,
+        /// Datagrams that found a queue full.
+        dropped: u64,
         /// Absent when both sides ended in order.
         fail: Option<Fail>,
     },

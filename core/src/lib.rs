@@ -32,6 +32,8 @@
 //!                                    Wake     the socket's turn, now or soon             │
 //!                                    Probe    ask the system ... handle_reach            │
 //!                                    Close    close the socket, forget the id            │
+//!                                    Bind     a socket for datagrams ...... handle_bound │
+//!                                    WakePort send by it; Unbind close it                │
 //!                                    Drained  stop                                       │
 //!                                  then poll_event() until it is nothing, for the log ───┘
 //! ```
@@ -60,13 +62,19 @@
 //!   that lacks descriptors ([`driver::Gate`]) waits a little.
 //! - **Silence.** A peer that does not answer may merely not read. [`driver::reach`] asks the system whether
 //!   anything is there at all; [`Reach::Unknown`](engine::Reach) is always a right answer.
-//! - **Threads.** One engine a thread, nothing shared; [`driver::deal`] tells which listeners are whose.
-//! - **The end.** Close the listeners, then `handle_drain`; at `Drained`, or at once, `handle_stop`, a moment for last
-//!   bytes, and a reset for each socket whose `interest` is not `fin` then: the system would end it in order.
+//! - **Datagrams** go by ports: sockets that the engine asks for by `Bind`, and the listeners of udp services,
+//!   which get their ids from `handle_listen`. What comes is handed over by `handle_datagram` whenever the socket
+//!   is readable, for nobody has to be slowed down; what goes waits in bounded queues: `transmit_datagram` shows
+//!   the next one, `handle_datagram_sent` takes it off. An error of the system is no end: `handle_datagram_error`.
+//!   [`driver::Port`] does all that.
+//! - **Threads.** One engine a thread, nothing shared; [`driver::run`] tells which listeners are whose.
+//! - **The end.** Close the listeners of streams, then `handle_drain`; at `Drained`, or at once, `handle_stop`, a moment
+//!   for last bytes, and a reset for each socket whose `interest` is not `fin` then: the system would end it in
+//!   order. Datagrams of clients that are known come in by the listener until `Unbind`.
 //! - **Another plan.** [`driver::control`] brings commands to the threads; after `handle_reload` the listeners
 //!   of services that are no longer served are closed, and their connections go on.
 //!
-//! `ginnel-mio` and `ginnel-smol` are drivers of about 400 lines each; the simulation in `tests/simulation` is
+//! `ginnel-mio` and `ginnel-smol` are drivers of about 700 lines each; the simulation in `tests/simulation` is
 //! a third, whose sockets are queues.
 //!
 //! # A driver in memory
@@ -140,6 +148,8 @@
 //!                 }
 //!                 Action::Close { id, .. } => drop(self.sockets.remove(&id)),
 //!                 Action::Drained => {}
+//!                 // Nothing here is about datagrams.
+//!                 Action::Bind { .. } | Action::WakePort(_) | Action::Unbind(_) => {}
 //!             }
 //!         }
 //!         while let Some(event) = self.engine.poll_event() {

@@ -23,6 +23,10 @@ pub struct Limits {
     pub read: usize,
     /// Payload of one websocket message that we send, in bytes.
     pub ws_payload: usize,
+    /// Bytes of datagrams that wait for one end of an association.
+    pub datagrams: usize,
+    /// Clients of one udp listener.
+    pub associations: usize,
     /// Each stage of an incoming handshake: TLS, upgrade, proxy negotiation.
     pub handshake: Duration,
     /// A whole dial through all hops.
@@ -68,6 +72,8 @@ impl Default for Limits {
             early: 64 * 1024,
             read: 256 * 1024,
             ws_payload: 64 * 1024,
+            datagrams: 1024 * 1024,
+            associations: 16 * 1024,
             handshake: Duration::from_secs(10),
             dial: Duration::from_secs(15),
             half_close: Duration::from_secs(60),

@@ -8,6 +8,7 @@ mod edge;
 mod ping;
 mod policy;
 mod site;
+mod udp;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use ping::Ping;
 pub use policy::{
     ChainGroup, GroupMember, HopPolicy, NodePolicy, Overrides, ServicePolicy, SkipAuth,
 };
+pub use udp::Udp;
 
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -42,7 +44,7 @@ pub struct Plan {
 
 impl Plan {
     /// The thread that serves this service, if it must be one: a mux node has one session, not one a thread,
-    /// and limits are counted by one.
+    /// limits are counted by one, and so are the clients of a udp listener, which others could not tell apart.
     pub fn pinned(&self, index: usize, threads: usize) -> Option<usize> {
         let service = self.services.get(index)?;
         let muxed = |hop: &Hop| hop.nodes.iter().any(|node| node.dialer.mux.is_some());
@@ -50,9 +52,9 @@ impl Plan {
             let chain = self.chains.get(*chain);
             chain.is_some_and(|chain| chain.hops.iter().any(muxed))
         };
-        let limited = service.policy.has_limits().then_some(index);
-        let chain = service.chains().into_iter().find(is_muxed).or(limited)?;
-        Some(chain % threads.max(1))
+        let alone = service.policy.has_limits() || service.listener.channel == Channel::Udp;
+        let chain = service.chains().into_iter().find(is_muxed);
+        Some(chain.or(alone.then_some(index))? % threads.max(1))
     }
 }
 
@@ -90,6 +92,8 @@ pub enum Channel {
     Wss,
     Mws,
     Mwss,
+    /// Datagrams; only to listen on.
+    Udp,
 }
 
 impl Channel {
@@ -101,6 +105,7 @@ impl Channel {
             "wss" => Self::Wss,
             "mws" => Self::Mws,
             "mwss" => Self::Mwss,
+            "udp" => Self::Udp,
             _ => return None,
         })
     }
@@ -113,6 +118,7 @@ impl Channel {
             Self::Wss => "wss",
             Self::Mws => "mws",
             Self::Mwss => "mwss",
+            Self::Udp => "udp",
         }
     }
 
@@ -121,7 +127,7 @@ impl Channel {
     }
 
     pub fn has_ws(self) -> bool {
-        !matches!(self, Self::Tcp | Self::Tls)
+        !matches!(self, Self::Tcp | Self::Tls | Self::Udp)
     }
 
     pub fn has_mux(self) -> bool {
@@ -292,6 +298,7 @@ pub struct Handler {
     pub response_timeout: Option<Duration>,
     /// Per direction, of tunnels; `None` is no limit.
     pub idle_timeout: Option<Duration>,
+    pub udp: Udp,
 }
 
 impl Handler {
@@ -307,6 +314,7 @@ impl Handler {
             read_timeout: Duration::from_secs(15),
             response_timeout: Some(Duration::from_secs(15)),
             idle_timeout: None,
+            udp: Udp::default(),
         }
     }
 }
@@ -420,6 +428,8 @@ pub struct Connector {
     pub disable_4a: bool,
     /// Relay: wait for the response before the tunnel counts as open.
     pub nodelay: bool,
+    /// SOCKS5: carry datagrams outside the channel (UDP ASSOCIATE), not in it (UDP-TUN).
+    pub associate: bool,
     /// For the exchange with the node.
     pub timeout: Duration,
 }
@@ -433,6 +443,7 @@ impl Connector {
             socks_tls: None,
             disable_4a: false,
             nodelay: false,
+            associate: false,
             timeout: Duration::from_secs(10),
         }
     }

@@ -2,16 +2,14 @@
 //!
 //! Knows sockets, names and the clock; no protocol. The contract is the engine's.
 
-mod resolver;
+mod port;
 mod shard;
 mod socket;
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
-use std::thread;
 
-use ginnel_core::driver::Control;
+use ginnel_core::driver::{self, Control, Listener};
 use ginnel_core::event::Event;
 use ginnel_core::plan::Plan;
 
@@ -24,26 +22,11 @@ pub type Sink = Arc<dyn Fn(Event) + Send + Sync>;
 /// service `i`.
 pub fn run(
     plan: Arc<Plan>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     controls: Vec<Control>,
     sink: Sink,
 ) -> io::Result<()> {
-    let threads = controls.len();
-    let mut shards = Vec::new();
-    for (index, control) in controls.into_iter().enumerate() {
-        let mine = ginnel_core::driver::deal(&plan, &listeners, index, threads)?;
-        shards.push((plan.clone(), mine, control, sink.clone()));
-    }
-    drop(listeners);
-    thread::scope(|scope| {
-        let mut running = Vec::new();
-        for (plan, listeners, control, sink) in shards {
-            running.push(scope.spawn(move || Shard::new(plan, listeners, control, sink)?.run()));
-        }
-        running.into_iter().try_for_each(|shard| {
-            shard
-                .join()
-                .unwrap_or_else(|_| Err(io::Error::other("a thread of the event loop panicked")))
-        })
+    driver::run(&plan, listeners, controls, |mine, control| {
+        Shard::new(plan.clone(), mine, control, sink.clone())?.run()
     })
 }

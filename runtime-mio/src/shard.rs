@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use ginnel_core::buffer::Receive;
-use ginnel_core::driver::{self, Command, Control, Gate, Listening, Serve};
+use ginnel_core::driver::{
+    self, Answer, Command, Control, Gate, Input, Listener, Listening, Resolver, Serve,
+};
 use ginnel_core::engine::{Action, Engine, SocketId};
 use ginnel_core::error::{Eof, Fail};
 use ginnel_core::event::Event;
@@ -15,12 +18,12 @@ use ginnel_core::plan::Plan;
 use ginnel_core::time::Time;
 use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use mio::{Events, Interest, Poll, Token, Waker};
 use slotmap::{Key, KeyData, SecondaryMap};
 
 use crate::Sink;
-use crate::resolver::Resolver;
-use crate::socket::{Input, Socket};
+use crate::port::Ports;
+use crate::socket::Socket;
 
 /// Sockets' tokens are their ids, of which none is this small.
 const CONTROL: Token = Token(0);
@@ -37,18 +40,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Shard {
-    poll: Poll,
-    engine: Engine,
+    pub(crate) poll: Poll,
+    pub(crate) engine: Engine,
+    pub(crate) ports: Ports,
     /// By service; their tokens are that plus [`LISTENERS`].
     listeners: BTreeMap<usize, TcpListener>,
     /// Services with connections to accept.
     accepting: Vec<usize>,
     accept_again: Option<Instant>,
-    gate: Gate,
+    pub(crate) gate: Gate,
     sockets: SecondaryMap<SocketId, Socket>,
     /// Sockets with work left, in turn.
     ready: VecDeque<SocketId>,
     resolver: Resolver,
+    answers: Receiver<Answer>,
     receive: Receive,
     control: Control,
     draining: bool,
@@ -72,22 +77,25 @@ impl Shard {
         let readable = control.as_fd().as_raw_fd();
         registry.register(&mut SourceFd(&readable), CONTROL, Interest::READABLE)?;
         let waker = Waker::new(registry, NAMES)?;
-        let mut polled = BTreeMap::new();
-        for (service, listener) in listeners {
-            polled.insert(service, listen(registry, service, listener)?);
-        }
+        let (sender, answers) = mpsc::channel();
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
-        Ok(Self {
+        let mut shard = Self {
+            ports: Ports::default(),
             poll,
             engine: Engine::new(plan, seed),
-            listeners: polled,
+            listeners: BTreeMap::new(),
             accepting: Vec::new(),
             accept_again: None,
             gate: Gate::new()?,
             sockets: SecondaryMap::new(),
             ready: VecDeque::new(),
-            resolver: Resolver::new(waker),
+            resolver: Resolver::new(move |answer| {
+                if sender.send(answer).is_ok() {
+                    let _ = waker.wake();
+                }
+            }),
+            answers,
             receive: Receive::default(),
             control,
             draining: false,
@@ -95,7 +103,11 @@ impl Shard {
             stopping: None,
             start: Instant::now(),
             sink,
-        })
+        };
+        for (service, listener) in listeners {
+            shard.listen(service, listener)?;
+        }
+        Ok(shard)
     }
 
     /// Fixed order of work: readiness, names, time, sockets by turns, accepts.
@@ -121,6 +133,7 @@ impl Shard {
                     self.turn(id);
                 }
             }
+            self.turn_ports();
             self.accept();
             if self.drained {
                 self.begin_stop();
@@ -139,6 +152,7 @@ impl Shard {
             Token(index) if self.listeners.contains_key(&(index - LISTENERS)) => {
                 self.accepting.push(index - LISTENERS);
             }
+            token if self.ports.note(token, event) => {}
             Token(id) => {
                 let id = SocketId::from(KeyData::from_ffi(id as u64));
                 let Some(socket) = self.sockets.get_mut(id) else {
@@ -183,16 +197,11 @@ impl Shard {
             let input = socket.read(&mut self.receive, max);
             let now = self.now();
             match input {
-                Input::Data(data) => self.engine.handle_input(id, data, now),
+                Input::Data { bytes, .. } => self.engine.handle_input(id, bytes, now),
                 Input::Blocked => return,
-                Input::Fin => {
-                    socket_idle(&mut self.sockets, id);
-                    self.engine.handle_eof(id, Eof::Fin, now);
-                }
-                Input::Failed => {
-                    socket_idle(&mut self.sockets, id);
-                    self.engine.handle_eof(id, Eof::Reset, now);
-                }
+                Input::Interrupted => {}
+                Input::Fin => self.engine.handle_eof(id, Eof::Fin, now),
+                Input::Failed => self.engine.handle_eof(id, Eof::Reset, now),
             }
             self.act();
         }
@@ -216,7 +225,7 @@ impl Shard {
     }
 
     /// Does what the engine asks until it asks nothing more.
-    fn act(&mut self) {
+    pub(crate) fn act(&mut self) {
         while let Some(action) = self.engine.poll_action() {
             match action {
                 Action::Connect { id, addr } => {
@@ -252,11 +261,18 @@ impl Shard {
                     let now = self.now();
                     self.engine.handle_reach(id, reach, now);
                 }
+                Action::Bind { id, ask } => self.bind_port(id, ask),
+                Action::WakePort(id) => self.wake_port(id),
+                Action::Unbind(id) => {
+                    self.close_port(id);
+                    // A descriptor is free.
+                    self.accept_again = None;
+                }
                 Action::Close { id, reset } => {
                     if let Some(mut socket) = self.sockets.remove(id) {
                         let _ = self.poll.registry().deregister(&mut socket.stream);
                         if reset {
-                            socket.reset();
+                            driver::reset(&socket.stream);
                         }
                         // A descriptor is free.
                         self.accept_again = None;
@@ -367,7 +383,7 @@ impl Shard {
     }
 
     fn resolved(&mut self) {
-        while let Some((query, result)) = self.resolver.answer() {
+        while let Ok((query, result)) = self.answers.try_recv() {
             let now = self.now();
             self.engine.handle_resolved(query, result, now);
             self.act();
@@ -401,27 +417,29 @@ impl Shard {
     /// What is not in the list any more is closed first: a listener may be that of another service now.
     fn serve_others(&mut self, serve: Vec<Serve>) -> Vec<io::Error> {
         let mut before = std::mem::take(&mut self.listeners);
+        let mut ports = std::mem::take(&mut self.ports.served);
         let mut failed = Vec::new();
         let mut new = Vec::new();
         for (service, listener) in serve {
             match listener {
-                None => self.listeners.extend(before.remove_entry(&service)),
+                None => {
+                    self.listeners.extend(before.remove_entry(&service));
+                    self.ports.served.extend(ports.remove_entry(&service));
+                }
                 Some(listener) => new.push((service, listener)),
             }
         }
         self.close_listeners_of(before);
+        for id in ports.into_values() {
+            self.unserve_port(id);
+        }
         for (service, listener) in new {
-            match listen(self.poll.registry(), service, listener) {
-                Ok(listener) => {
-                    self.listeners.insert(service, listener);
-                    self.accepting.push(service);
-                }
-                Err(error) => failed.push(error),
-            }
+            failed.extend(self.listen(service, listener).err());
         }
         failed
     }
 
+    /// The udp ones stay: by them the clients that are known are answered, and the engine knows no more.
     fn close_listeners(&mut self) {
         self.accepting.clear();
         let all = std::mem::take(&mut self.listeners);
@@ -433,6 +451,22 @@ impl Shard {
             // Closing is not enough while others have the same socket.
             let _ = self.poll.registry().deregister(&mut listener);
         }
+    }
+
+    fn listen(&mut self, service: usize, listener: Listener) -> io::Result<()> {
+        let listener = match listener {
+            Listener::Tcp(listener) => listener,
+            Listener::Udp(socket) => return self.serve_port(service, socket),
+        };
+        listener.set_nonblocking(true)?;
+        let mut listener = TcpListener::from_std(listener);
+        let token = Token(LISTENERS + service);
+        self.poll
+            .registry()
+            .register(&mut listener, token, Interest::READABLE)?;
+        self.listeners.insert(service, listener);
+        self.accepting.push(service);
+        Ok(())
     }
 
     #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
@@ -453,7 +487,7 @@ impl Shard {
     fn reset_rest(&self) {
         for (id, socket) in &self.sockets {
             if !self.engine.interest(id).fin {
-                socket.reset();
+                driver::reset(&socket.stream);
             }
         }
     }
@@ -466,7 +500,7 @@ impl Shard {
 
     #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
     fn timeout(&mut self) -> Option<Duration> {
-        if !self.ready.is_empty() {
+        if !self.ready.is_empty() || !self.ports.is_idle() {
             return Some(Duration::ZERO);
         }
         let now = Instant::now();
@@ -484,29 +518,7 @@ impl Shard {
         [engine, accept, stop].into_iter().flatten().min()
     }
 
-    fn now(&self) -> Time {
+    pub(crate) fn now(&self) -> Time {
         Time(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
-    }
-}
-
-fn listen(
-    registry: &Registry,
-    service: usize,
-    listener: std::net::TcpListener,
-) -> io::Result<TcpListener> {
-    listener.set_nonblocking(true)?;
-    let mut listener = TcpListener::from_std(listener);
-    registry.register(
-        &mut listener,
-        Token(LISTENERS + service),
-        Interest::READABLE,
-    )?;
-    Ok(listener)
-}
-
-/// The input of this socket is over.
-fn socket_idle(sockets: &mut SecondaryMap<SocketId, Socket>, id: SocketId) {
-    if let Some(socket) = sockets.get_mut(id) {
-        socket.readable = false;
     }
 }

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -12,18 +12,21 @@ use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
 use ginnel_core::buffer::Receive;
-use ginnel_core::driver::{self, Command, Control, Gate, Listening, Serve};
-use ginnel_core::engine::{Action, Engine, QueryId, SocketId};
+use ginnel_core::driver::{
+    self, Answer, Command, Control, Gate, Input, Listener, Listening, Resolver, Serve,
+};
+use ginnel_core::engine::{Action, Engine, PortId, SocketId};
 use ginnel_core::error::{Eof, Fail};
 use ginnel_core::event::Event;
 use ginnel_core::plan::Plan;
 use ginnel_core::time::Time;
 use slotmap::SecondaryMap;
+use smol::channel::Receiver;
 use smol::future::FutureExt;
 use smol::{LocalExecutor, Task};
 
-use crate::Sink;
-use crate::socket::{Input, Socket};
+use crate::socket::Socket;
+use crate::{Sink, port};
 
 /// Reads of one socket before the others have their turn.
 const READS: usize = 4;
@@ -32,12 +35,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long last bytes may take when the process is to end.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// The tasks that accept, by service.
-type Accepting = BTreeMap<usize, Task<()>>;
+/// What serves, by service.
+type Accepting = BTreeMap<usize, Serving>;
 
-struct Shard {
-    executor: LocalExecutor<'static>,
-    engine: RefCell<Engine>,
+enum Serving {
+    /// A task that accepts.
+    Tcp(Task<()>),
+    Udp(PortId),
+}
+
+pub(crate) struct Shard {
+    pub(crate) executor: LocalExecutor<'static>,
+    pub(crate) engine: RefCell<Engine>,
+    pub(crate) ports: RefCell<SecondaryMap<PortId, Rc<port::Socket>>>,
+    resolver: RefCell<Resolver>,
+    /// For one datagram.
+    pub(crate) space: RefCell<Vec<u8>>,
     sockets: RefCell<SecondaryMap<SocketId, Rc<Socket>>>,
     receive: RefCell<Receive>,
     /// The socket whose task runs now: it need not be woken.
@@ -47,7 +60,7 @@ struct Shard {
     timer: RefCell<Option<Waker>>,
     /// The tasks that wait for room to accept.
     waiting: RefCell<Vec<Waker>>,
-    gate: RefCell<Gate>,
+    pub(crate) gate: RefCell<Gate>,
     /// The engine has nothing left to finish.
     drained: Cell<bool>,
     /// Waits for that, and then for the last socket.
@@ -65,9 +78,15 @@ pub(crate) fn run(
 ) -> io::Result<()> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    let (sender, answers) = smol::channel::unbounded();
     let shard = Rc::new(Shard {
         executor: LocalExecutor::new(),
         engine: RefCell::new(Engine::new(plan, seed)),
+        ports: RefCell::default(),
+        resolver: RefCell::new(Resolver::new(move |answer| {
+            let _ = sender.try_send(answer);
+        })),
+        space: RefCell::default(),
         sockets: RefCell::default(),
         receive: RefCell::default(),
         running: Cell::new(None),
@@ -85,6 +104,8 @@ pub(crate) fn run(
         accepting.insert(service, shard.listen(service, listener)?);
     }
     shard.executor.spawn(time(shard.clone())).detach();
+    let task = names(shard.clone(), answers);
+    shard.executor.spawn(task).detach();
     let control = Async::new(control)?;
     async_io::block_on(shard.executor.run(async {
         let mut draining = false;
@@ -99,8 +120,11 @@ pub(crate) fn run(
                     Command::Stop => break 'serving,
                     Command::Drain { timeout, left } => {
                         draining = true;
-                        for task in std::mem::take(&mut accepting).into_values() {
-                            task.cancel().await;
+                        for serving in std::mem::take(&mut accepting).into_values() {
+                            // By udp listeners the clients that are known are answered; the engine takes no others.
+                            if let Serving::Tcp(task) = serving {
+                                task.cancel().await;
+                            }
                         }
                         let now = shard.now();
                         let count = shard.engine.borrow_mut().handle_drain(now + timeout, now);
@@ -119,8 +143,8 @@ pub(crate) fn run(
                 }
             }
         }
-        for task in accepting.into_values() {
-            task.cancel().await;
+        for serving in accepting.into_values() {
+            shard.unserve(serving).await;
         }
         let now = shard.now();
         let at_once = draining && !shard.drained.get();
@@ -190,18 +214,15 @@ async fn connect(shard: Rc<Shard>, id: SocketId, addr: SocketAddr) {
     shard.act();
 }
 
-async fn resolve(shard: Rc<Shard>, query: QueryId, host: String, port: u16) {
-    let result = smol::unblock(move || match (host.as_str(), port).to_socket_addrs() {
-        Ok(addrs) => Ok(addrs.map(|addr| addr.ip()).collect()),
-        Err(error) => Err(driver::unresolved(&host, &error)),
-    })
-    .await;
-    let now = shard.now();
-    shard
-        .engine
-        .borrow_mut()
-        .handle_resolved(query, result, now);
-    shard.act();
+async fn names(shard: Rc<Shard>, answers: Receiver<Answer>) {
+    while let Ok((query, result)) = answers.recv().await {
+        let now = shard.now();
+        shard
+            .engine
+            .borrow_mut()
+            .handle_resolved(query, result, now);
+        shard.act();
+    }
 }
 
 /// The engine's deadline. Moved here only when it comes earlier; a later one is found when this fires.
@@ -243,10 +264,20 @@ async fn serve(shard: Rc<Shard>, id: SocketId, socket: Rc<Socket>) {
 }
 
 impl Shard {
-    fn listen(self: &Rc<Self>, service: usize, listener: TcpListener) -> io::Result<Task<()>> {
-        let listener = Async::new(listener)?;
+    fn listen(self: &Rc<Self>, service: usize, listener: Listener) -> io::Result<Serving> {
+        let listener = match listener {
+            Listener::Tcp(listener) => Async::new(listener)?,
+            Listener::Udp(socket) => return self.serve_port(service, socket).map(Serving::Udp),
+        };
         let task = accept(self.clone(), service, listener);
-        Ok(self.executor.spawn(task))
+        Ok(Serving::Tcp(self.executor.spawn(task)))
+    }
+
+    async fn unserve(self: &Rc<Self>, serving: Serving) {
+        match serving {
+            Serving::Tcp(task) => drop(task.cancel().await),
+            Serving::Udp(id) => self.unserve_port(id),
+        }
     }
 
     /// What is not in the list any more is closed first: a listener may be that of another service now.
@@ -264,12 +295,12 @@ impl Shard {
                 Some(listener) => new.push((service, listener)),
             }
         }
-        for task in before.into_values() {
-            task.cancel().await;
+        for serving in before.into_values() {
+            self.unserve(serving).await;
         }
         for (service, listener) in new {
             match self.listen(service, listener) {
-                Ok(task) => drop(accepting.insert(service, task)),
+                Ok(serving) => drop(accepting.insert(service, serving)),
                 Err(error) => failed.push(error),
             }
         }
@@ -348,15 +379,16 @@ impl Shard {
 
     /// One read; whether another one makes sense without asking the reactor.
     fn read(&self, id: SocketId, socket: &Socket, max: usize) -> bool {
-        let input = socket.read(&mut self.receive.borrow_mut(), max);
+        let mut receive = self.receive.borrow_mut();
+        let input = driver::read(socket.io.get_ref(), &mut receive, max);
         let now = self.now();
         let mut engine = self.engine.borrow_mut();
         match input {
-            Input::Data(data, full) => {
-                engine.handle_input(id, data, now);
+            Input::Data { bytes, full } => {
+                engine.handle_input(id, bytes, now);
                 full
             }
-            Input::Blocked => false,
+            Input::Blocked | Input::Interrupted => false,
             Input::Fin => {
                 engine.handle_eof(id, Eof::Fin, now);
                 false
@@ -378,7 +410,7 @@ impl Shard {
 
     /// Does what the engine asks until it asks nothing more. Other sockets are written to from here; their
     /// tasks are woken only when they wait for less than they need now.
-    fn act(self: &Rc<Self>) {
+    pub(crate) fn act(self: &Rc<Self>) {
         loop {
             let action = self.engine.borrow_mut().poll_action();
             let Some(action) = action else {
@@ -391,9 +423,7 @@ impl Shard {
                         .detach();
                 }
                 Action::Resolve { query, host, port } => {
-                    self.executor
-                        .spawn(resolve(self.clone(), query, host, port))
-                        .detach();
+                    self.resolver.borrow_mut().ask(query, host, port);
                 }
                 Action::Wake(id) => {
                     let socket = self.sockets.borrow().get(id).cloned();
@@ -407,6 +437,9 @@ impl Shard {
                     let now = self.now();
                     self.engine.borrow_mut().handle_reach(id, reach, now);
                 }
+                Action::Bind { id, ask } => self.bind_port(id, ask),
+                Action::WakePort(id) => self.wake_port(id),
+                Action::Unbind(id) => self.close_port(id),
                 Action::Close { id, reset } => {
                     let socket = self.sockets.borrow_mut().remove(id);
                     if let Some(socket) = socket {
@@ -484,7 +517,7 @@ impl Shard {
         .await
     }
 
-    fn now(&self) -> Time {
+    pub(crate) fn now(&self) -> Time {
         Time(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 }

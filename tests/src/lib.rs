@@ -11,6 +11,7 @@
 pub mod check;
 pub mod client;
 pub mod config;
+pub mod datagram;
 pub mod frames;
 pub mod gost;
 pub mod origin;

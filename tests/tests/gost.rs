@@ -7,6 +7,7 @@ mod proxy_header;
 use ginnel_tests::check::{self, KIB, MIB, Targets};
 use ginnel_tests::client::{Dest, Proxy, Refused, Speak};
 use ginnel_tests::config::{self, Node, Service};
+use ginnel_tests::datagram::{Client, Echo};
 use ginnel_tests::gost::{self, NEWEST, STABLE};
 use ginnel_tests::pair::{Inside, Link, Pair, every_heartbeat, every_nodelay, every_option};
 use ginnel_tests::{Program, Runtime};
@@ -309,11 +310,55 @@ fn mixed_chain(case: &Case) {
     }
 }
 
+/// Datagrams by every kind of node that carries them. A gost reads up to 4096 bytes and loses empty ones.
+fn datagrams(case: &Case) {
+    let echo = Echo::start();
+    // The newest gost cannot be built with its `forward` handler.
+    let forwards = case.version == STABLE || case.gost == Gost::Serves;
+    let server = case.server.serve(&[
+        "-L",
+        "socks5+mws://127.0.0.1:0?udp=true",
+        "-L",
+        "http+ws://127.0.0.1:0?udp=true",
+        "-L",
+        "relay+wss://127.0.0.1:0?bind=true",
+        "-L",
+        "socks5+tls://127.0.0.1:0?udp=true",
+    ]);
+    let nodes = [
+        ("socks5+mws", "notls=true"),
+        ("http+ws", ""),
+        ("relay+wss", ""),
+        ("socks5+tls", "relay=udp"),
+    ];
+    for (index, (words, option)) in nodes.iter().enumerate() {
+        let node = format!("{words}://{}?{option}", server.service(index));
+        let forward = format!("udp://127.0.0.1:0/{}?keepalive=true", echo.addr);
+        let proxy = "socks5://127.0.0.1:0?udp=true";
+        let mut args = vec!["-L", proxy, "-F", &node];
+        if forwards {
+            args.extend(["-L", &forward]);
+        }
+        let client = case.client.serve(&args);
+        let name = format!("{} by {}: {node}", case.client.name(), case.server.name());
+        let one = Client::associate(client.service(0), echo.addr).expect("an association");
+        for n in [1, 1200, 4000, 5] {
+            one.echoes(&format!("{name}, associated"), n);
+        }
+        if forwards {
+            let one = Client::raw(client.service(1));
+            for n in [1, 1200, 4000, 5] {
+                one.echoes(&format!("{name}, forwarded"), n);
+            }
+        }
+    }
+}
+
 macro_rules! cases {
     ($($module:ident: $version:ident $gost:ident $runtime:ident;)*) => {
         $(cases!(@module $module $version $gost $runtime
             every_protocol credentials no_target options other_path heartbeat liveness nodelay mixed_chain
-            proxy_header);)*
+            proxy_header datagrams);)*
     };
     (@module $module:ident $version:ident $gost:ident $runtime:ident $($check:ident)*) => {
         mod $module {

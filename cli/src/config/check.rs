@@ -170,10 +170,17 @@ impl Pass<'_> {
     fn addresses(&mut self) {
         let services = &self.config.services;
         let bound: Vec<_> = services.iter().map(|one| Bound::of(&one.addr)).collect();
-        let mut by_port: HashMap<u16, Vec<usize>> = HashMap::new();
+        // TCP and UDP have ports of their own.
+        let datagrams = |one: &Service| {
+            let listener = one.listener.as_ref();
+            listener.is_some_and(|listener| listener.r#type == "udp")
+        };
+        let mut by_port: HashMap<(bool, u16), Vec<usize>> = HashMap::new();
         for (index, one) in bound.iter().enumerate() {
             let Some(one) = one else { continue };
-            let earlier = by_port.entry(one.port).or_default();
+            let earlier = by_port
+                .entry((datagrams(&services[index]), one.port))
+                .or_default();
             let clash = earlier.iter().find(|other| {
                 let other = bound[**other].as_ref();
                 other.is_some_and(|other| other.overlaps(one))

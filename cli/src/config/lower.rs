@@ -6,7 +6,8 @@ use std::time::Duration;
 use ginnel_core::addr::Target;
 use ginnel_core::limits::Limits;
 use ginnel_core::plan::{
-    Chain, Forward, ForwardNode, Handler, HandlerKind, Http, Plan, Selector, Service, Strategy,
+    Chain, Channel, Forward, ForwardNode, Handler, HandlerKind, Http, Plan, Selector, Service,
+    Strategy,
 };
 
 use super::check::word;
@@ -16,9 +17,11 @@ use super::lower_group::passes_on;
 use super::lower_node as node;
 use super::lower_policy::{Policies, overrides, policies};
 use super::lower_site as site;
+use super::lower_udp as udp;
 use super::model::{self, Config};
 use super::options::{Options, Place};
 use crate::duration::Span;
+use crate::listen::Network;
 use crate::profile::Profile;
 use crate::report::Findings;
 use crate::size::Size;
@@ -33,6 +36,7 @@ const FOREVER: Duration = Duration::from_secs(315_360_000);
 pub struct Listen {
     pub service: String,
     pub addr: String,
+    pub network: Network,
     /// Connections waiting to be accepted.
     pub backlog: i32,
     /// The user left the port out, so the chosen one must not be missed in the log.
@@ -159,6 +163,10 @@ impl Lowering<'_> {
                 ),
             );
         }
+        let network = match service.listener.as_ref() {
+            Some(listener) if listener.r#type == "udp" => Network::Udp,
+            _ => Network::Tcp,
+        };
         let backlog = service.listener.as_ref().and_then(|listener| {
             let word = word(&listener.r#type, Place::Listener);
             Options {
@@ -171,6 +179,7 @@ impl Lowering<'_> {
         Some(Listen {
             service: service.name.clone(),
             addr: service.addr.clone(),
+            network,
             backlog: backlog
                 .and_then(|backlog| i32::try_from(backlog).ok())
                 .filter(|backlog| *backlog > 0)
@@ -204,13 +213,23 @@ impl Lowering<'_> {
             policy.group = self.group(&handler_model, at);
         }
         policy.hash_target = self.hashes_target(&handler_options(&handler_model), at);
-        let (mut listener, handler) = (listener?, handler?);
+        let (mut listener, mut handler) = (listener?, handler?);
         let listener_options = Options {
             place: Place::Listener,
             word: word(&listener_model.r#type, Place::Listener),
             map: &listener_model.metadata,
         };
         edge::apply(self, &mut listener, &options, &listener_options, at);
+        if listener.channel == Channel::Udp {
+            if handler.kind != HandlerKind::Forward {
+                let text = format_args!(
+                    "handler {} needs a stream, but the listener is udp: write udp://ADDRESS/TARGET to forward datagrams",
+                    handler.kind.name()
+                );
+                self.findings.error(at, text);
+            }
+            udp::listener(&listener_model, &mut handler.udp);
+        }
         let service = Service {
             name: service.name.clone(),
             listener,
@@ -251,6 +270,7 @@ impl Lowering<'_> {
         }
         handler.idle_timeout = options.time("idleTimeout");
         handler.proxy_protocol = edge::version(self, &[&options], at);
+        udp::handler(self, &options, &mut handler.udp, at);
         let defaults = Http::default();
         handler.http = Http {
             headers: channel::headers(self, &options, "http.header", at),
@@ -308,7 +328,10 @@ impl Lowering<'_> {
                 word: "",
                 map: &node.metadata,
             };
-            if !matches!(node.network.as_str(), "" | "tcp" | "tcp4" | "tcp6") {
+            if !matches!(
+                node.network.as_str(),
+                "" | "tcp" | "tcp4" | "tcp6" | "udp" | "udp4" | "udp6"
+            ) {
                 let text = format_args!("{}: network {} is not supported", node.name, node.network);
                 self.findings.error(at, text);
             }
@@ -392,7 +415,7 @@ fn handler_kind(word: &str) -> Option<HandlerKind> {
         "socks4" | "socks4a" => HandlerKind::Socks4,
         "socks5" | "socks" => HandlerKind::Socks5,
         "relay" => HandlerKind::Relay,
-        "forward" | "tcp" => HandlerKind::Forward,
+        "forward" | "tcp" | "udp" => HandlerKind::Forward,
         _ => return None,
     })
 }

@@ -34,8 +34,8 @@ pub(super) fn listener(
     };
     if !channel.has_tls() && model.tls.is_some() {
         let text = format_args!(
-            "a {word} listener does not use TLS, but has certificate options: write {}",
-            with_tls(channel)
+            "a {word} listener does not use TLS, but has certificate options{}",
+            write_with_tls(channel)
         );
         to.findings.error(at, text);
     }
@@ -94,7 +94,7 @@ pub(super) fn dialer(
         "direct" | "virtual" => "tcp",
         word => word,
     };
-    let Some(channel) = Channel::parse(word) else {
+    let Some(channel) = Channel::parse(word).filter(|channel| *channel != Channel::Udp) else {
         to.findings.error(at, url::unsupported("dialer", word));
         return None;
     };
@@ -121,9 +121,9 @@ pub(super) fn dialer(
         false => {
             if section.secure || !section.cert_file.is_empty() || !section.ca_file.is_empty() {
                 let text = format_args!(
-                    "{}: TLS options have no effect on a {word} dialer: write {}",
+                    "{}: TLS options have no effect on a {word} dialer{}",
                     node.name,
-                    with_tls(channel)
+                    write_with_tls(channel)
                 );
                 to.findings.warn(at, text);
             }
@@ -388,11 +388,12 @@ fn dates(to: &mut Lowering<'_>, section: Option<&Tls>, at: &str) {
     }
 }
 
-fn with_tls(channel: Channel) -> Channel {
-    match channel {
+fn write_with_tls(channel: Channel) -> String {
+    let channel = match channel {
         Channel::Tcp => Channel::Tls,
         Channel::Ws => Channel::Wss,
         Channel::Mws => Channel::Mwss,
-        other => other,
-    }
+        _ => return String::new(),
+    };
+    format!(": write {channel}")
 }

@@ -103,6 +103,7 @@ fn connector(
     connector.headers = channel::headers(to, &options, "header", at);
     connector.disable_4a = options.flag("disable4a");
     connector.nodelay = options.flag("nodelay");
+    connector.associate = options.text("relay").as_deref() == Some("udp");
     if let Some(timeout) = options.time("timeout") {
         connector.timeout = timeout;
     }

@@ -11,6 +11,7 @@ pub(crate) mod lower_group;
 mod lower_node;
 pub(crate) mod lower_policy;
 mod lower_site;
+mod lower_udp;
 mod lower_users;
 pub mod model;
 pub mod normal;

@@ -79,6 +79,7 @@ const WS: &[&str] = &["ws", "wss", "mws", "mwss"];
 const MUX: &[&str] = &["mws", "mwss"];
 const SOCKETS: &[&str] = &["tcp", "tls", "ws", "wss", "mws", "mwss"];
 const PLAIN: &[&str] = &["tcp", "tls"];
+const UDP: &[&str] = &["udp"];
 const HTTP: &[&str] = &["http", "auto"];
 const SOCKS5: &[&str] = &["socks5", "socks"];
 const SOCKS5_SERVER: &[&str] = &["socks5", "socks", "auto"];
@@ -153,10 +154,15 @@ pub static OPTIONS: &[Opt] = &[
     opt(&["tcp.keepalive.idle", "tcp.keepalive.interval"], Kind::Duration, "15s", NotYet, &[(Dialer, WS)], "TCP keep-alive"),
     opt(&["tcp.keepalive.count"], Int, "9", NotYet, &[(Dialer, WS)], "TCP keep-alive"),
     opt(&["handshakeTimeout"], Kind::Duration, "10s", Used, &[(Listener, &["tls"]), (Dialer, &["tls"])], "for the TLS handshake"),
-    opt(&["maxConnections"], Int, "none", Used, &[(Listener, SOCKETS)], "connections at once, of all clients; more are closed"),
-    opt(&["maxPerClient"], Int, "none", Used, &[(Listener, SOCKETS)], "connections at once of one IPv4 address or one IPv6 /64; more are closed"),
+    opt(&["maxConnections"], Int, "none", Used, &[(Listener, SOCKETS), (Listener, UDP)], "connections at once, of all clients; more are closed"),
+    opt(&["maxPerClient"], Int, "none", Used, &[(Listener, SOCKETS), (Listener, UDP)], "connections at once of one IPv4 address or one IPv6 /64; more are closed"),
+    opt(&["ttl", "keepalive.ttl"], Kind::Duration, "5s", Used, &[(Listener, UDP)], "clients silent for this long are forgotten"),
+    opt(&["readQueueSize", "recvQueueSize"], Int, "128", Used, &[(Listener, UDP)], "datagrams that wait for one client or its target"),
+    opt(&["keepalive"], Bool, "true", Quiet, &[(Listener, UDP)], "clients outlive their first answer"),
+    opt(&["backlog"], Int, "128", Quiet, &[(Listener, UDP)], "new clients wait for nobody"),
+    opt(&["readBufferSize", "udp.bufferSize"], Int, "65507", Quiet, &[(Listener, UDP)], "no datagram is cut"),
     // Handlers.
-    opt(&["readTimeout"], Kind::Duration, "15s", Used, &[(Handler, &["http", "auto", "socks4", "socks4a", "socks5", "socks", "relay", "forward", "tcp"])], "for the negotiation with the client, from its connection and again from its first byte; negative: no limit"),
+    opt(&["readTimeout"], Kind::Duration, "15s", Used, &[(Handler, &["http", "auto", "socks4", "socks4a", "socks5", "socks", "relay", "forward", "tcp", "udp"])], "for the negotiation with the client, from its connection and again from its first byte; negative: no limit"),
     opt(&["idleTimeout"], Kind::Duration, "none", Used, &[(Handler, &["http", "auto", "forward", "tcp"])], "tunnels silent for this long are closed"),
     opt(&["http.header", "header"], Kind::Map, "", Used, &[(Handler, HTTP)], "header fields added to the proxy's own responses"),
     opt(&["authBasicRealm"], Text, "gost", Used, &[(Handler, HTTP)], "realm of the challenge"),
@@ -166,20 +172,22 @@ pub static OPTIONS: &[Opt] = &[
     opt(&["probeResist", "probe_resist"], Text, "", Used, &[(Handler, HTTP)], "what clients without a user see: code:404, web:URL, host:HOST:PORT or file:PATH"),
     opt(&["knock"], Texts, "", Used, &[(Handler, HTTP)], "with probeResist: hosts for which a client is asked to authenticate"),
     opt(&["notls"], Bool, "false", Used, &[(Handler, SOCKS5_SERVER), (Connector, SOCKS5)], "no TLS inside SOCKS5"),
-    opt(&["bind"], Bool, "false", NotYet, &[(Handler, MUX_CARRIERS)], "reverse connections"),
-    opt(&["udp"], Bool, "false", NotYet, &[(Handler, &["http", "socks5", "socks", "auto"])], "UDP relay"),
-    opt(&["udp.bufferSize", "udpBufferSize", "bufferSize", "readBufferSize"], Int, "4096", Quiet, &[(Handler, &["http", "socks5", "socks", "relay", "forward", "tcp", "udp"]), (Connector, SOCKS5)], "UDP only"),
-    opt(&["udp.resolveDomain"], Bool, "false", NotYet, &[(Handler, SOCKS5)], "UDP only"),
-    opt(&["udp.bindRange.min", "udp.bindRange.max"], Int, "", NotYet, &[(Handler, SOCKS5)], "UDP only"),
-    opt(&["udp.timeout"], Kind::Duration, "", Quiet, &[(Connector, SOCKS5)], "UDP only"),
-    opt(&["socks.publicAddr", "publicAddr"], Text, "", NotYet, &[(Handler, SOCKS5)], "address told to clients"),
+    opt(&["bind"], Bool, "false", NotYet, &[(Handler, SOCKS5)], "reverse connections"),
+    opt(&["bind"], Bool, "false", Used, &[(Handler, RELAY)], "UDP associations of nodes before this one; reverse connections are not supported yet"),
+    opt(&["udp"], Bool, "false", Used, &[(Handler, &["http", "socks5", "socks", "auto"])], "UDP ASSOCIATE, UDP-TUN, UDP over HTTP"),
+    opt(&["udp.bufferSize", "udpBufferSize", "bufferSize", "readBufferSize"], Int, "65507", Quiet, &[(Handler, &["http", "socks5", "socks", "auto", "relay", "forward", "tcp", "udp"]), (Connector, SOCKS5)], "no datagram is cut"),
+    opt(&["udp.resolveDomain"], Bool, "false", Quiet, &[(Handler, SOCKS5)], "answers come from addresses in any case"),
+    opt(&["udp.bindRange.min", "udp.minPort"], Int, "", Used, &[(Handler, SOCKS5_SERVER)], "first port of UDP ASSOCIATE"),
+    opt(&["udp.bindRange.max", "udp.maxPort"], Int, "", Used, &[(Handler, SOCKS5_SERVER)], "last port of UDP ASSOCIATE"),
+    opt(&["udp.timeout"], Kind::Duration, "", Quiet, &[(Connector, SOCKS5)], "associations end with their clients"),
+    opt(&["socks.publicAddr", "publicAddr"], Text, "", Used, &[(Handler, SOCKS5_SERVER)], "IP address told to clients of UDP ASSOCIATE"),
     opt(&["comp"], Bool, "false", NotYet, &[(Handler, SOCKS5)], "compatibility with gost 2"),
     opt(&["tor"], Bool, "false", NotYet, &[(Handler, SOCKS5)], "tor's name resolution"),
     opt(&["hash"], Text, "the client", Used, &[(Handler, &["http", "auto", "socks4", "socks4a", "socks5", "socks", "relay"])], "host: the hash strategy goes by the target, not by the client"),
     opt(&["skipauth"], Texts, "", Used, &[(Handler, ALL)], "addresses and networks of clients without authentication"),
     opt(&["sniffing", "sniffing.timeout", "sniffing.websocket", "sniffing.websocket.sampleRate", "sniffing.udp", "sniffing.fallback"], Any, "", NotYet, &[(Handler, ALL)], "looking into tunnels"),
     opt(&["mitm.*"], Any, "", NotYet, &[(Handler, ALL)], "looking into TLS"),
-    opt(&["stateless"], Bool, "false", Quiet, &[(Handler, FORWARD)], "UDP only"),
+    opt(&["stateless"], Bool, "false", Quiet, &[(Handler, FORWARD), (Listener, UDP)], "udp: forget a client with its answer"),
     opt(&["proxyProtocol"], Int, "0", Used, &[(Handler, FORWARD)], "version of the PROXY header that the target gets, 1 or 2"),
     // Connectors.
     opt(&["timeout", "connectTimeout"], Kind::Duration, "10s", Used, &[(Connector, &["http", "socks4", "socks4a", "socks5", "socks", "relay"])], "for the exchange with the node"),
@@ -187,7 +195,7 @@ pub static OPTIONS: &[Opt] = &[
     opt(&["nodelay"], Bool, "false", Used, &[(Connector, RELAY)], "wait for the response before data is sent"),
     opt(&["nodelay"], Bool, "false", Quiet, &[(Handler, RELAY)], "answer before the first data"),
     opt(&["disable4a"], Bool, "false", Used, &[(Connector, SOCKS4)], "resolve names here"),
-    opt(&["relay"], Text, "", NotYet, &[(Connector, SOCKS5)], "UDP in TCP"),
+    opt(&["relay"], Text, "", Used, &[(Connector, SOCKS5)], "udp: datagrams by UDP ASSOCIATE outside the channel, not by UDP-TUN in it"),
     // Nodes, hops, chains.
     opt(&["weight"], Int, "1", Used, &[(Node, ALL)], "share of connections with strategy random"),
     opt(&["backup"], Bool, "false", Used, &[(Node, ALL)], "taken only when all others are out"),

@@ -58,8 +58,10 @@ impl Journal {
         if random {
             fields.push(("port", addr.port().into()));
         }
+        let udp = fields.contains(&("listener", "udp".into()));
+        let network = if udp { "udp" } else { "tcp" };
         self.logger
-            .log(level, &format!("listening on {addr}/tcp"), &fields);
+            .log(level, &format!("listening on {addr}/{network}"), &fields);
     }
 
     pub fn record(&self, event: &Event) {
@@ -99,6 +101,7 @@ impl Journal {
                 duration,
                 input,
                 output,
+                dropped,
                 fail,
             } => {
                 let mut fields = self.connection(*no, *service, *remote, Some(*local));
@@ -106,6 +109,9 @@ impl Journal {
                 fields.push(("duration", nanos(*duration)));
                 fields.push(("inputBytes", (*input).into()));
                 fields.push(("outputBytes", (*output).into()));
+                if *dropped > 0 {
+                    fields.push(("droppedDatagrams", (*dropped).into()));
+                }
                 if let Some(target) = target.as_ref().filter(|_| *connected) {
                     self.logger
                         .log(Level::Info, &format!("{remote} >-< {target}"), &fields);
@@ -391,6 +397,7 @@ mod tests {
             duration: Duration::from_millis(1500),
             input: 10,
             output: 20,
+            dropped: 0,
             fail: Some(fail),
         }
     }

@@ -6,10 +6,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 
-use ginnel_core::driver::Controller;
+use ginnel_core::driver::{Controller, Listener};
 use ginnel_core::plan::Plan;
 use socket2::SockRef;
 
@@ -35,7 +34,7 @@ struct Slot {
 
 struct Serving {
     listen: Listen,
-    listener: TcpListener,
+    listener: Listener,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,7 +93,7 @@ enum From {
 
 impl Running {
     /// `listeners` are those of the plan's services.
-    pub fn new(config: &Config, lowered: &Lowered, listeners: &[TcpListener]) -> io::Result<Self> {
+    pub fn new(config: &Config, lowered: &Lowered, listeners: &[Listener]) -> io::Result<Self> {
         let plan = Arc::new(lowered.plan.clone());
         let mut slots = Vec::new();
         for (index, planned) in plan.services.iter().enumerate() {
@@ -223,7 +222,9 @@ impl Running {
     fn listener(&self, left: &[usize], listen: &Listen, name: &str) -> Option<usize> {
         let has = |slot: &&usize| {
             let serving = self.slots[**slot].serving.as_ref();
-            serving.is_some_and(|serving| serving.listen.addr == listen.addr)
+            serving.is_some_and(|serving| {
+                (&serving.listen.addr, serving.listen.network) == (&listen.addr, listen.network)
+            })
         };
         let own = |slot: &&usize| self.slots[**slot].name == name;
         let mut found = left.iter().filter(has);
@@ -249,13 +250,15 @@ impl Change {
         let mut reserved = Vec::new();
         for served in &self.served {
             let From::Bound = served.from else { continue };
-            let addr = &served.listen.addr;
-            let taken = match listen::reserve(addr) {
+            let (addr, network) = (&served.listen.addr, served.listen.network);
+            let taken = match listen::reserve(addr, network) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && !leaving.is_empty() => {
                     if sharing.is_none() {
                         sharing = Some(Sharing::new(&leaving)?);
                     }
-                    sharing.as_ref().map_or(Err(error), |all| all.reserve(addr))
+                    sharing
+                        .as_ref()
+                        .map_or(Err(error), |all| all.reserve(addr, network))
                 }
                 taken => taken,
             };
@@ -271,8 +274,10 @@ impl Change {
                 && let Some(serving) = &running.slots[slot].serving
             {
                 let listener = serving.listener.try_clone()?;
-                if serving.listen.backlog != served.listen.backlog {
-                    SockRef::from(&listener).listen(served.listen.backlog)?;
+                if let Listener::Tcp(listener) = &listener
+                    && serving.listen.backlog != served.listen.backlog
+                {
+                    SockRef::from(listener).listen(served.listen.backlog)?;
                 }
                 listeners.insert(served.slot, listener);
             }
@@ -316,7 +321,7 @@ impl Change {
     }
 
     /// The listeners that nobody goes on with.
-    fn leaving<'a>(&self, running: &'a Running) -> Vec<&'a TcpListener> {
+    fn leaving<'a>(&self, running: &'a Running) -> Vec<&'a Listener> {
         let goes_on = |slot: usize| {
             self.served.iter().any(|served| match served.from {
                 From::Kept => served.slot == slot,

@@ -4,9 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
 
-use super::{Cx, Negotiate, Step};
-use crate::addr::{Host, Target};
+use super::{Cx, Negotiate, Step, Way};
+use crate::addr::{Carries, Host, Target};
 use crate::error::{Cause, Fail};
+use crate::wire::datagram::Framing;
 use crate::wire::http1::{Fields, HeadLimits, HeadSearch, Request, Response, reason};
 
 /// gost is recognised by what Go's client sends.
@@ -16,6 +17,12 @@ const HEAD: HeadLimits = HeadLimits {
     bytes: 16 * 1024,
     fields: 100,
 };
+
+/// gost: with the value `udp`, the tunnel carries datagrams.
+pub(crate) const UDP: &str = "X-Gost-Protocol";
+/// In request and response: who sends it takes a frame without data for an empty datagram. A gost loses
+/// its place with one.
+pub(crate) const EMPTIES: &str = "X-Empty-Datagrams";
 
 /// Characters of a reason phrase that are worth a line in a log.
 const MAX_REASON: usize = 64;
@@ -45,7 +52,11 @@ impl Negotiate for Http {
             match response.status {
                 // Without an Upgrade in the request, 101 answers nothing (RFC 9110, 15.2.2).
                 100 | 102..=199 => {}
-                200..=299 => return Ok(Step::Done),
+                200..=299 if cx.carries == Carries::Bytes => return Ok(Step::Done),
+                200..=299 => {
+                    let empties = response.fields.get(EMPTIES).is_some();
+                    return Ok(Step::Datagrams(Way::Framed(Framing::Tunnel { empties })));
+                }
                 _ => return Err(refusal(&response)),
             }
         }
@@ -56,12 +67,20 @@ impl Negotiate for Http {
 /// Host and User-Agent, then the other fields by name, as Go writes them. Configured fields replace
 /// those of the same name or join the sorted ones.
 fn request(cx: &Cx) -> Result<Request, Fail> {
-    let authority = authority(cx.target)?;
+    let authority = match cx.carries {
+        // As gost says it, against all grammar.
+        Carries::Anywhere => String::new(),
+        _ => authority(cx.target)?,
+    };
     let mut fields = vec![
         ("Host".to_owned(), authority.clone().into_bytes()),
         ("User-Agent".to_owned(), USER_AGENT.into()),
         ("Proxy-Connection".to_owned(), b"keep-alive".to_vec()),
     ];
+    if cx.carries != Carries::Bytes {
+        fields.push((UDP.to_owned(), b"udp".to_vec()));
+        fields.push((EMPTIES.to_owned(), b"1".to_vec()));
+    }
     if let Some((user, password)) = &cx.plan.auth {
         let basic = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
         fields.push(("Proxy-Authorization".to_owned(), basic.into_bytes()));

@@ -2,9 +2,10 @@
 
 use bytes::BytesMut;
 
-use crate::addr::Target;
+use crate::addr::{Carries, Target};
 use crate::error::Fail;
 use crate::plan;
+use crate::wire::datagram::Framing;
 
 pub mod http;
 pub mod relay;
@@ -16,6 +17,7 @@ pub struct Cx<'a> {
     pub plan: &'a plan::Connector,
     /// Where the node is to connect to.
     pub target: &'a Target,
+    pub carries: Carries,
     /// The channel is encrypted already (TLS below).
     pub encrypted: bool,
 }
@@ -28,9 +30,20 @@ pub enum Step {
     Tls,
     /// The tunnel is open. What is left in `rx` belongs to it: nothing may be lost.
     Done,
+    /// Datagrams go this way. What is left in `rx` belongs to it.
+    Datagrams(Way),
     /// The tunnel may be used, but its first bytes from the node are still a response: feed them to
     /// `response` until it says `Done`.
     Lazy,
+}
+
+/// How a node takes datagrams.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// In the tunnel.
+    Framed(Framing),
+    /// Outside, at this address; the tunnel stays open for as long.
+    Socket(Target),
 }
 
 /// A negotiation with one node. `step` is first called with an empty `rx` and writes the request.

@@ -6,9 +6,11 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::{Cx, Negotiate, Step};
+use super::{Cx, Negotiate, Step, Way};
+use crate::addr::{Carries, Host, Target};
 use crate::error::{Cause, Fail};
-use crate::wire::relay::{Command, Request, Response, Status};
+use crate::wire::datagram::Framing;
+use crate::wire::relay::{Command, Network, Request, Response, Status};
 use crate::wire::socks5::Credentials;
 
 /// Bytes of features in a response. gost sends none to a CONNECT; what it may send later fits, and
@@ -32,6 +34,14 @@ impl Negotiate for Relay {
             request(cx).write(out)?;
             self.asked = true;
         }
+        if cx.carries == Carries::Anywhere {
+            let Some(bound) = bound(rx)? else {
+                return Ok(Step::More);
+            };
+            // gost tells its port: where there is none, a peer of our kind is at the other end.
+            let empties = bound.is_some_and(|bound| bound.port == 0);
+            return Ok(Step::Datagrams(Way::Framed(Framing::Tunnel { empties })));
+        }
         if !cx.plan.nodelay {
             return Ok(Step::Lazy);
         }
@@ -45,12 +55,17 @@ impl Negotiate for Relay {
 /// Takes the response off the front of what the node sent. `None`: more bytes are needed, nothing
 /// was taken. Errors: the node's refusal by its status; `Protocol`, `Limit` for no such response.
 pub fn response(rx: &mut BytesMut) -> Result<Option<()>, Fail> {
+    Ok(bound(rx)?.map(|_| ()))
+}
+
+/// The same with the address in it.
+fn bound(rx: &mut BytesMut) -> Result<Option<Option<Target>>, Fail> {
     let Some((response, used)) = Response::parse(rx, MAX_FEATURES)? else {
         return Ok(None);
     };
     rx.advance(used);
     let cause = match response.status {
-        Status::Ok => return Ok(Some(())),
+        Status::Ok => return Ok(Some(response.target)),
         Status::Unauthorized => Cause::Auth,
         Status::Forbidden => Cause::Denied,
         Status::Timeout => Cause::TimedOut,
@@ -70,12 +85,22 @@ pub fn response(rx: &mut BytesMut) -> Result<Option<()>, Fail> {
 
 /// No other features: servers up to gost 3.2.6 close on those they do not know.
 fn request<'a>(cx: &Cx<'a>) -> Request<'a> {
+    let (command, network, target) = match cx.carries {
+        Carries::Bytes => (Command::Connect, Network::Tcp, cx.target.clone()),
+        Carries::Datagrams => (Command::Connect, Network::Udp, cx.target.clone()),
+        // gost asks for 0.0.0.0:0; both take both.
+        Carries::Anywhere => {
+            let any = Host::from(std::net::Ipv6Addr::UNSPECIFIED);
+            (Command::Bind, Network::Udp, Target::new(any, 0))
+        }
+    };
     Request {
+        network,
         auth: cx.plan.auth.as_ref().map(|(user, password)| Credentials {
             user: user.as_bytes(),
             password: password.as_bytes(),
         }),
-        target: Some(cx.target.clone()),
-        ..Request::new(Command::Connect)
+        target: Some(target),
+        ..Request::new(command)
     }
 }

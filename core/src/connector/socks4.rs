@@ -3,7 +3,7 @@
 use bytes::{Buf, BytesMut};
 
 use super::{Cx, Negotiate, Step};
-use crate::addr::{Host, Target};
+use crate::addr::{Carries, Host, Target};
 use crate::error::{Cause, Fail};
 use crate::wire::socks4::{Code, Command, Request, parse_reply};
 
@@ -44,6 +44,10 @@ impl Negotiate for Socks4 {
 }
 
 fn request<'a>(cx: &Cx<'a>) -> Result<Request<'a>, Fail> {
+    if cx.carries != Carries::Bytes {
+        let text = "a socks4 node carries no datagrams: use socks5 or relay";
+        return Err(Fail::new(Cause::Unsupported, text));
+    }
     let target = match cx.target.socket_addr() {
         Some(addr) => Target::from(addr),
         None => cx.target.clone(),

@@ -5,9 +5,10 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::{Cx, Negotiate, Step};
-use crate::addr::Target;
+use super::{Cx, Negotiate, Step, Way};
+use crate::addr::{Carries, Host, Target};
 use crate::error::{Cause, Fail};
+use crate::wire::datagram::Framing;
 use crate::wire::socks5::{
     self, Command, Credentials, Method, Rep, Reply, Request, parse_method, parse_password_status,
     write_greeting,
@@ -93,15 +94,7 @@ impl Socks5 {
     }
 
     fn send_request(&mut self, cx: &Cx, out: &mut BytesMut) -> Result<(), Fail> {
-        let request = Request {
-            command: Command::Connect,
-            // gost names the local machine by its address.
-            target: match cx.target.socket_addr() {
-                Some(addr) => Target::from(addr),
-                None => cx.target.clone(),
-            },
-        };
-        request.write(out)?;
+        request(cx).write(out)?;
         self.state = State::Reply;
         Ok(())
     }
@@ -126,13 +119,33 @@ impl Negotiate for Socks5 {
                     None
                 }
                 State::Password => self.password(cx, rx, out)?,
-                State::Reply => Some(reply(rx)?),
+                State::Reply => Some(reply(cx, rx)?),
             };
             if let Some(step) = step {
                 return Ok(step);
             }
         }
     }
+}
+
+fn request(cx: &Cx) -> Request {
+    let (command, target) = match (cx.carries, cx.plan.associate) {
+        // gost names the local machine by its address.
+        (Carries::Bytes, _) => match cx.target.socket_addr() {
+            Some(addr) => (Command::Connect, Target::from(addr)),
+            None => (Command::Connect, cx.target.clone()),
+        },
+        (_, true) => {
+            let any = Host::from(std::net::Ipv4Addr::UNSPECIFIED);
+            (Command::UdpAssociate, Target::new(any, 0))
+        }
+        // gost sends 0.0.0.0:0, from which a gost concludes that only IPv4 is wanted.
+        (_, false) => {
+            let any = Host::Name(String::new());
+            (Command::UdpTunnel, Target::new(any, 0))
+        }
+    };
+    Request { command, target }
 }
 
 /// In gost's order. TLS inside an encrypted channel would only be cost.
@@ -163,18 +176,26 @@ fn unwanted(method: Method) -> Fail {
     )
 }
 
-fn reply(rx: &mut BytesMut) -> Result<Step, Fail> {
+fn reply(cx: &Cx, rx: &mut BytesMut) -> Result<Step, Fail> {
     // Not every server sends an address behind the code of a failure.
     if let [socks5::VERSION, code, ..] = rx[..]
         && code != Rep::Succeeded.code()
     {
         return Err(refusal(Rep::from(code)));
     }
-    let Some((_, used)) = Reply::parse(rx)? else {
+    let Some((reply, used)) = Reply::parse(rx)? else {
         return Ok(Step::More);
     };
     rx.advance(used);
-    Ok(Step::Done)
+    Ok(match (cx.carries, cx.plan.associate) {
+        (Carries::Bytes, _) => Step::Done,
+        (_, true) => Step::Datagrams(Way::Socket(reply.bound)),
+        (_, false) => {
+            // gost tells its port: where there is none, a peer of our kind is at the other end.
+            let empties = reply.bound.port == 0;
+            Step::Datagrams(Way::Framed(Framing::Tunnel { empties }))
+        }
+    })
 }
 
 fn refusal(rep: Rep) -> Fail {

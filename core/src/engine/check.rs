@@ -1,7 +1,8 @@
 //! The invariants of the engine, for the simulation and the fuzzer.
 
 use super::link::{Base, Top};
-use super::session::Stage;
+use super::session::{Session, Stage};
+use super::udp_port::{Owner, Port};
 use super::{Engine, Key};
 
 /// How much is alive in an engine.
@@ -12,6 +13,8 @@ pub struct Census {
     pub dials: usize,
     pub mux_sessions: usize,
     pub timers: usize,
+    /// Sockets for datagrams.
+    pub ports: usize,
     /// Bytes queued for output or waiting to be taken.
     pub bytes: usize,
     /// What counts against the byte budget.
@@ -21,16 +24,17 @@ pub struct Census {
 impl Engine {
     pub fn census(&self) -> Census {
         let links = self.links.values();
-        let rx = self
-            .sessions
-            .values()
-            .map(|session| session.rx.len() + session.upstream_rx.len());
+        let rx = self.sessions.values().map(|session| {
+            let datagrams = session.udp.as_ref().map_or(0, |udp| udp.bytes());
+            session.rx.len() + session.upstream_rx.len() + datagrams
+        });
         Census {
             links: self.links.len(),
             sessions: self.sessions.len(),
             dials: self.dials.len(),
             mux_sessions: self.muxes.len(),
             timers: self.timers.len(),
+            ports: self.ports.len(),
             memory: self.memory(),
             bytes: links
                 .map(|link| {
@@ -81,10 +85,14 @@ impl Engine {
             if let Some(dial) = session.dial {
                 assert!(self.dials.contains_key(dial), "{id:?}: waits for no dial");
             }
-            if let Stage::Relay = session.stage {
+            if let Stage::Relay | Stage::Datagrams = session.stage {
                 assert!(session.upstream.is_some(), "{id:?}: relay without upstream");
             }
             self.check_paused(session.client, session.upstream);
+            self.check_datagrams(id, session);
+        }
+        for (id, port) in &self.ports {
+            self.check_port(id, port);
         }
         for (id, mux) in &self.muxes {
             assert!(
@@ -92,6 +100,50 @@ impl Engine {
                 "{id:?}: session without a link"
             );
             mux.smux.check();
+        }
+    }
+
+    fn check_datagrams(&self, id: super::SessionId, session: &Session) {
+        let Some(association) = &session.udp else {
+            return;
+        };
+        let limits = &self.plan.limits;
+        let count = self.plan.services[session.service].handler.udp.queue;
+        let links = [Some(session.client), session.upstream];
+        for (end, link) in association.ends.iter().zip(links) {
+            let bytes: usize = end.queue.iter().map(|waiting| waiting.data.len()).sum();
+            assert_eq!(bytes, end.bytes, "{id:?}: bytes of datagrams");
+            assert!(
+                end.queue.len() <= count && bytes <= limits.datagrams,
+                "{id:?}: {} datagrams, {bytes} bytes queued",
+                end.queue.len()
+            );
+            let port = link.and_then(|link| Some((link, self.links.get(link)?.port?)));
+            if let Some((link, port)) = port {
+                let listed = self.ports[port]
+                    .ready
+                    .iter()
+                    .filter(|ready| **ready == link);
+                assert_eq!(
+                    listed.count(),
+                    usize::from(!end.queue.is_empty()),
+                    "{id:?}: datagrams wait for nothing"
+                );
+            }
+        }
+    }
+
+    fn check_port(&self, id: super::PortId, port: &Port) {
+        match &port.owner {
+            Owner::Link(link) => {
+                assert_eq!(self.links.get(*link).and_then(|link| link.port), Some(id));
+            }
+            Owner::Service { peers, .. } => {
+                for (addr, link) in peers {
+                    let link = &self.links[*link];
+                    assert_eq!((link.port, link.meta.remote), (Some(id), *addr));
+                }
+            }
         }
     }
 

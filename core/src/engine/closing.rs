@@ -52,6 +52,7 @@ impl Engine {
                     self.want_pump(mux);
                 }
             }
+            Base::Port => {}
         }
     }
 
@@ -124,12 +125,19 @@ impl Engine {
             return self.remove_link(id, true);
         }
         link.top = Top::Closing;
+        let (port, remote) = (link.port.take(), link.meta.remote);
         if how == Closing::Fin {
             for layer in &mut link.layers {
                 if let AnyLayer::Ws(ws) = layer {
                     ws.end_both();
                 }
             }
+        }
+        // An association ends with the connection that it belongs to.
+        if let Some(port) = port {
+            self.leave_port(port, id, remote);
+        }
+        if how == Closing::Fin {
             self.finish_layers(id);
             self.finish_transport(id);
         }
@@ -175,7 +183,11 @@ impl Engine {
         };
         self.timers.arm(Key::Link(id), &mut link.armed, None);
         self.let_out(id);
+        if let Some(port) = link.port {
+            self.leave_port(port, id, link.meta.remote);
+        }
         match link.base {
+            Base::Port => {}
             Base::Socket => self.actions.push_back(Action::Close { id, reset }),
             Base::Stream { mux, id: stream } => {
                 self.free_budget(mux, |smux| match reset {

@@ -5,9 +5,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::dial::Purpose;
 use super::link::{Base, Top};
+use super::udp::unspecified;
+use super::udp_names::preferred;
 use super::{Action, ConnMeta, DialId, Engine, LinkId};
-use crate::addr::{Host, Target};
+use crate::addr::{Carries, Host, Target};
 use crate::error::{Cause, Fail};
 use crate::event::Traced;
 use crate::plan::Node;
@@ -35,6 +38,9 @@ impl Engine {
     /// Connects to the first node of the route, or to the target itself.
     pub(super) fn connect_first(&mut self, id: DialId) {
         let dial = &self.dials[id];
+        if dial.route.nodes.is_empty() && dial.carries == Carries::Anywhere {
+            return self.open_port(id, ([0_u16; 8], 0).into(), None);
+        }
         let (target, known) = match dial.route.nodes.first() {
             Some(node) => (node.addr.clone(), mapped(node).unwrap_or_default().to_vec()),
             None => (dial.target.clone(), dial.known.clone()),
@@ -62,6 +68,11 @@ impl Engine {
         let Some(dial) = self.dials.get_mut(id) else {
             return;
         };
+        if let Purpose::Lookup(session) = dial.purpose {
+            let host = dial.target.host.to_string();
+            self.cancel_dial(id);
+            return self.name_resolved(session, &host, result);
+        }
         let first = dial.route.nodes.first();
         let port = first.map_or(dial.target.port, |node| node.addr.port);
         match result {
@@ -75,8 +86,13 @@ impl Engine {
     }
 
     fn connect_any(&mut self, id: DialId, addrs: Vec<IpAddr>, port: u16) {
-        let addrs = addrs.into_iter().map(|ip| SocketAddr::new(ip, port));
         let dial = &mut self.dials[id];
+        if dial.is_direct_for_datagrams() {
+            let addr = preferred(&addrs).map(|ip| SocketAddr::new(ip, port));
+            dial.addrs = addr.into_iter().collect();
+            return self.connect_next(id);
+        }
+        let addrs = addrs.into_iter().map(|ip| SocketAddr::new(ip, port));
         dial.addrs = families::interleave(addrs);
         dial.stage = "connecting";
         self.connect_next(id);
@@ -89,6 +105,9 @@ impl Engine {
         if self.is_own(id, addr) {
             let text = format!("{addr} is the address of this service: it would connect to itself");
             return self.attempt_failed(id, Fail::new(Cause::Denied, text));
+        }
+        if self.dials[id].is_direct_for_datagrams() {
+            return self.open_port(id, unspecified(addr), Some(addr));
         }
         let meta = ConnMeta {
             remote: addr,
@@ -107,11 +126,32 @@ impl Engine {
     /// Whether that is where the client came in: a circle would last until all descriptors are used up.
     fn is_own(&self, id: DialId, addr: SocketAddr) -> bool {
         let session = self.dial_session(id);
-        let local = session.and_then(|id| Some(self.sessions.get(id)?.local));
+        let session = session.and_then(|id| self.sessions.get(id));
+        // A port of TCP and one of UDP have nothing to do with each other.
+        let came_in = session.and_then(|session| self.links.get(session.client));
+        let alike = came_in.is_some_and(|link| {
+            (link.base == Base::Port) == self.dials[id].is_direct_for_datagrams()
+        });
+        let local = session.filter(|_| alike).map(|session| session.local);
         local.is_some_and(|local| {
             let ip = addr.ip().to_canonical();
             local.port() == addr.port() && (ip == local.ip() || ip.is_unspecified())
         })
+    }
+
+    /// Without nodes, datagrams need a socket and no connection.
+    pub(super) fn open_port(&mut self, id: DialId, local: SocketAddr, peer: Option<SocketAddr>) {
+        let meta = ConnMeta {
+            remote: peer.unwrap_or(NOWHERE),
+            local,
+        };
+        let link = self.new_link(Base::Port, meta, Top::Dial(id));
+        self.links[link].connected = false;
+        let dial = &mut self.dials[id];
+        dial.link = Some(link);
+        dial.stage = "binding";
+        self.bind(link, local, peer);
+        self.dial_timer(id);
     }
 
     /// The first socket that is connected is the one.

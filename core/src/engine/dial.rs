@@ -21,8 +21,9 @@ use super::hub::HubKey;
 use super::link::Top;
 use super::pick::{Pick, Route, Wish};
 use super::session::rope;
+use super::udp::carries_datagrams;
 use super::{DialId, Engine, Key, LinkId, MuxId, SessionId};
-use crate::addr::{Host, Target};
+use crate::addr::{Carries, Host, Target};
 use crate::buffer::{stash, unpin};
 use crate::connector::{self, Connector, Negotiate, Step};
 use crate::error::{Cause, Fail};
@@ -51,6 +52,7 @@ pub(super) struct Dial {
     /// The node whose layers and connector are being worked on.
     pub(super) at: usize,
     pub(super) target: Target,
+    pub(super) carries: Carries,
     /// Addresses of the target that a host table has.
     pub(super) known: Vec<IpAddr>,
     /// To one of the service's own targets: which one, once it is chosen, and which failed.
@@ -90,9 +92,16 @@ pub(super) enum Purpose {
     Mux(HubKey),
     /// For another dial, up to this place of the route.
     Race(DialId, usize),
+    /// Only the address of the target's name, for datagrams of this session.
+    Lookup(SessionId),
 }
 
 impl Dial {
+    /// Needs a socket and no connection.
+    pub(super) fn is_direct_for_datagrams(&self) -> bool {
+        self.carries != Carries::Bytes && self.route.nodes.is_empty()
+    }
+
     pub(super) fn is_for_mux(&self) -> bool {
         matches!(self.purpose, Purpose::Mux(_))
     }
@@ -104,6 +113,7 @@ impl Dial {
             route: Route::default(),
             at: 0,
             target,
+            carries: Carries::Bytes,
             known: Vec::new(),
             forward: None,
             failed_targets: Vec::new(),
@@ -135,13 +145,17 @@ impl Engine {
         let retries = self.plan.services[service].retries;
         let forward = target.is_none().then_some(None);
         let target = target.unwrap_or(Target::new(Host::Name(String::new()), 0));
+        let carries = match &self.sessions[session].udp {
+            Some(association) => association.carries,
+            None => Carries::Bytes,
+        };
         let dial = Dial::new(Purpose::Session(session), service, target, self.now);
-        let dial = Dial {
+        let dial = self.dials.insert(Dial {
             retries,
             forward,
+            carries,
             ..dial
-        };
-        let dial = self.dials.insert(dial);
+        });
         self.sessions[session].dial = Some(dial);
         self.attempt(dial);
     }
@@ -152,6 +166,16 @@ impl Engine {
         let until = self.now + self.dial_limit(service);
         let dial = Dial::new(Purpose::Mux(key), service, target, until);
         let dial = self.dials.insert(Dial { route, ..dial });
+        self.enter(dial);
+        dial
+    }
+
+    /// Asks for the address of a name; the answer goes to `name_resolved`.
+    pub(super) fn start_lookup(&mut self, session: SessionId, name: &Target) -> DialId {
+        let service = self.sessions[session].service;
+        let until = self.now + self.dial_limit(service);
+        let dial = Dial::new(Purpose::Lookup(session), service, name.clone(), until);
+        let dial = self.dials.insert(dial);
         self.enter(dial);
         dial
     }
@@ -211,7 +235,7 @@ impl Engine {
         };
         // A dial for a mux session may itself begin on a stream of an earlier one.
         let before = match dial.purpose {
-            Purpose::Session(_) | Purpose::Race(..) => dial.route.nodes.len(),
+            Purpose::Session(_) | Purpose::Lookup(_) | Purpose::Race(..) => dial.route.nodes.len(),
             Purpose::Mux(_) => dial.route.nodes.len() - 1,
         };
         if let Some(at) = dial.route.last_mux(before) {
@@ -274,13 +298,20 @@ impl Engine {
         {
             return self.mux_dialed(id, link, info);
         }
+        if dial.at + 1 == dial.route.nodes.len()
+            && dial.carries != Carries::Bytes
+            && let Err(fail) = carries_datagrams(node.connector.kind)
+        {
+            return self.link_failed(link, fail);
+        }
         match Connector::new(node.connector.kind) {
             Some(connector) => {
                 let dial = &mut self.dials[id];
                 dial.connector = Some(connector);
                 dial.stage = ANSWER;
                 dial.stage_until = Some(self.now + node.connector.timeout);
-                if node.connector.kind == ConnectorKind::Relay && node.connector.nodelay {
+                let lazy = dial.carries != Carries::Anywhere;
+                if node.connector.kind == ConnectorKind::Relay && node.connector.nodelay && lazy {
                     dial.stage_until = Some(self.now + node.connector.timeout.min(RESPONSE_GRACE));
                 }
                 self.dial_timer(id);
@@ -312,10 +343,15 @@ impl Engine {
         let node = dial.route.nodes[dial.at].clone();
         let next = dial.route.nodes.get(dial.at + 1).map(|node| place_of(node));
         let mut rx = std::mem::take(&mut dial.rx);
+        let carries = match next {
+            Some(_) => Carries::Bytes,
+            None => dial.carries,
+        };
         let target = next.unwrap_or_else(|| dial.target.clone());
         let cx = connector::Cx {
             plan: &node.connector,
             target: &target,
+            carries,
             encrypted: self.links.get(link).is_some_and(|link| link.encrypted),
         };
         let mut out = BytesMut::new();
@@ -345,6 +381,16 @@ impl Engine {
             }
             Ok(Step::Done) => {
                 self.send(link, &mut rope(out));
+                self.connected_through(id, false);
+            }
+            Ok(Step::Datagrams(way)) => {
+                self.send(link, &mut rope(out));
+                if let Some(dial) = self.dials.get(id)
+                    && let Purpose::Session(session) = dial.purpose
+                    && let Some(association) = &mut self.sessions[session].udp
+                {
+                    association.way = Some(way);
+                }
                 self.connected_through(id, false);
             }
             Ok(Step::Lazy) => {
@@ -408,13 +454,18 @@ impl Engine {
         };
         self.timers.arm(Key::Dial(id), &mut dial.armed, None);
         self.note_success(&dial.route);
-        if let Some(Some(target)) = dial.forward {
+        if let Some(Some(target)) = dial.forward
+            && dial.carries == Carries::Bytes
+        {
             self.hub.targets(dial.service).succeeded(target);
         }
         if let Some(member) = dial.route.member {
             self.hub.group(dial.service).succeeded(member);
         }
         if let (Purpose::Session(session), Some(link)) = (dial.purpose, dial.link) {
+            if let Some(association) = &mut self.sessions[session].udp {
+                association.aim(dial.target, dial.forward.flatten());
+            }
             self.links[link].route = dial.route.nodes;
             self.dialed(session, Ok((link, dial.rx, lazy)));
         }
@@ -430,7 +481,7 @@ impl Engine {
         match self.dials.get(id)?.purpose {
             Purpose::Session(session) => Some(session),
             Purpose::Race(waits, _) => self.dial_session(waits),
-            Purpose::Mux(_) => None,
+            Purpose::Mux(_) | Purpose::Lookup(_) => None,
         }
     }
 
@@ -473,7 +524,7 @@ impl Engine {
         self.note_success(&dial.route);
         match dial.purpose {
             Purpose::Mux(key) => Some((key, node, dial.rx)),
-            Purpose::Session(_) | Purpose::Race(..) => None,
+            Purpose::Session(_) | Purpose::Lookup(_) | Purpose::Race(..) => None,
         }
     }
 
@@ -512,7 +563,8 @@ impl Engine {
         }
         if let (Some(Connector::Relay(_)), true) = (&dial.connector, dial.until > self.now) {
             let node = &dial.route.nodes[dial.at];
-            if node.connector.nodelay && dial.at + 1 == dial.route.nodes.len() {
+            let last = dial.at + 1 == dial.route.nodes.len();
+            if node.connector.nodelay && last && dial.carries != Carries::Anywhere {
                 // The response is read when it comes, in front of the first data.
                 return self.connected_through(id, true);
             }

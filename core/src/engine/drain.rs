@@ -56,6 +56,7 @@ impl Engine {
     pub fn handle_stop(&mut self, now: Time) {
         self.now = now;
         self.end_all();
+        self.unbind_all();
         self.settle();
     }
 

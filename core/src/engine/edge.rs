@@ -187,6 +187,7 @@ impl Engine {
             }
             Purpose::Race(waits, _) => self.dial_client(*waits),
             Purpose::Mux(key) => self.dial_client(self.hub.first_waiting(key)?),
+            Purpose::Lookup(_) => None,
         }
     }
 }

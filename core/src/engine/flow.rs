@@ -129,7 +129,7 @@ impl Engine {
     fn stream_end(&mut self, id: LinkId) {
         let half_close = match self.links[id].base {
             Base::Stream { mux, .. } => self.muxes.get(mux).is_some_and(|mux| mux.half_close),
-            Base::Socket => true,
+            Base::Socket | Base::Port => true,
         };
         if self.links[id].layers.is_empty() {
             self.top(id, Up::End { both: !half_close });
@@ -167,6 +167,7 @@ impl Engine {
         match link.base {
             Base::Socket => self.wake(id),
             Base::Stream { .. } => self.work.push_back(Work::Inbox(id)),
+            Base::Port => {}
         }
     }
 }

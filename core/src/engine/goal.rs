@@ -1,5 +1,6 @@
 //! From what a client wants to a dial: what is refused, and what names stand for.
 
+use super::udp_names::preferred;
 use super::{Engine, SessionId};
 use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};
@@ -12,6 +13,7 @@ impl Engine {
         match goal {
             Goal::Target(target) => self.dial_target(id, target),
             Goal::Forward => self.start_dial(id, None),
+            Goal::Datagrams(framing, to) => self.dial_datagrams(id, framing, to),
         }
     }
 
@@ -21,12 +23,28 @@ impl Engine {
             return;
         };
         session.target = Some(target.to_string());
-        let policy = &self.plan.services[session.service].policy;
-        if bypassed(policy.bypasses.iter().map(AsRef::as_ref), &target) {
+        let service = session.service;
+        if self.is_refused(service, &target) {
             let fail = Fail::new(Cause::Denied, "the target is refused (bypass)");
             return self.dialed(id, Err(fail));
         }
         self.start_dial(id, Some(target));
+    }
+
+    /// Where a client's datagram goes to, if it may. Names that a table knows travel no further.
+    pub(super) fn datagram_goal(&self, service: usize, mut target: Target) -> Option<Target> {
+        if self.is_refused(service, &target) {
+            return None;
+        }
+        if let Some(ip) = preferred(&self.known_addrs(service, &target)) {
+            target.host = Host::Ip(ip);
+        }
+        Some(target)
+    }
+
+    fn is_refused(&self, service: usize, target: &Target) -> bool {
+        let policy = &self.plan.services[service].policy;
+        bypassed(policy.bypasses.iter().map(AsRef::as_ref), target)
     }
 
     /// The addresses that the service's host table has for a target.

@@ -7,8 +7,8 @@ use super::{Engine, LinkId, SessionId};
 use crate::buffer::{Rope, stash};
 use crate::error::Fail;
 use crate::event::Event;
-use crate::handler;
 use crate::handler::http::{Ask, Io, Proxy};
+use crate::handler::{self, Receiver};
 use crate::limits::Limits;
 use crate::time::Time;
 
@@ -89,6 +89,10 @@ impl Engine {
                     return self.reach(id, target);
                 }
                 Ok(Ask::Upgrade) => return self.leave_site(id),
+                Ok(Ask::Datagrams(framing)) => {
+                    self.http_drop_upstream(id);
+                    return self.dial_datagrams(id, framing, Receiver::Each);
+                }
                 Ok(Ask::DropUpstream) => self.http_drop_upstream(id),
                 Ok(Ask::Tunnel) => return self.start_relay(id, BytesMut::new()),
                 Ok(Ask::Close) => return self.end_session(id, why),
@@ -121,6 +125,7 @@ impl Engine {
             now: self.now,
             encrypted,
             forwards: false,
+            bound: None,
         };
         let mut to_client = Rope::default();
         let mut to_upstream = Rope::default();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, SessionId};
+use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, PortId, SessionId};
 use crate::buffer::Rope;
 use crate::error::{Cause, Eof, Fail};
 use crate::layer::gate::Gate;
@@ -25,6 +25,8 @@ pub(super) enum Base {
         mux: MuxId,
         id: u32,
     },
+    /// No bytes at all: datagrams go by its port.
+    Port,
 }
 
 /// What sits on top of the layers.
@@ -95,6 +97,8 @@ pub(super) struct Link {
     pub(super) fixed: usize,
     pub(super) held: usize,
     pub(super) touched: bool,
+    /// The socket of its datagrams.
+    pub(super) port: Option<PortId>,
     /// The nodes an upstream link goes through, for the log.
     pub(super) route: Vec<Arc<Node>>,
 }
@@ -131,9 +135,10 @@ impl Engine {
             fixed: 0,
             held: 0,
             touched: false,
+            port: None,
             route: Vec::new(),
         });
-        if base != Base::Socket {
+        if let Base::Stream { .. } = base {
             self.count_stream();
         }
         self.touch(id);
@@ -379,6 +384,7 @@ impl Engine {
                     self.want_pump(mux);
                 }
             }
+            Base::Port => {}
         }
     }
 

@@ -22,7 +22,7 @@ const MUX: usize = 2048;
 /// One read when there is little room left, or the share of one among very many.
 const MIN: usize = 512;
 /// A queued piece, beside its bytes.
-const PIECE: usize = 64;
+pub(super) const PIECE: usize = 64;
 
 /// What an engine may hold, and what it holds.
 #[derive(Debug)]
@@ -137,6 +137,15 @@ impl Engine {
         share.map_or(limits.early, |share| share.max(least).min(limits.early))
     }
 
+    /// What may wait of datagrams at one link: the rest is dropped.
+    pub(super) fn datagrams(&self) -> usize {
+        let datagrams = self.plan.limits.datagrams;
+        match self.memory.share() {
+            Some(_) if self.memory.short => FRAME / 2,
+            share => share.map_or(datagrams, |share| share.min(datagrams)),
+        }
+    }
+
     /// Whether pieces that wait are to let go of larger buffers at any price.
     pub(super) fn is_tight(&self) -> bool {
         let high = self.plan.limits.high;
@@ -227,7 +236,7 @@ impl Engine {
     /// A link is gone, with what it held.
     pub(super) fn uncount(&mut self, link: &Link) {
         let memory = &mut self.memory;
-        memory.streams -= usize::from(link.base != Base::Socket);
+        memory.streams -= usize::from(matches!(link.base, Base::Stream { .. }));
         memory.fixed -= link.fixed;
         memory.waiting -= beyond(link.held);
         memory.holders -= usize::from(link.held > FRAME);
@@ -249,11 +258,17 @@ impl Engine {
     fn waits_at(&self, link: &Link) -> usize {
         let layers: usize = link.layers.iter().map(Layer::held).sum();
         let top = match link.top {
-            Top::Client(session) => self.sessions.get(session).map(|session| session.rx.len()),
-            Top::Upstream(session) => {
-                let session = self.sessions.get(session);
-                session.map(|session| session.upstream_rx.len())
-            }
+            Top::Client(session) => self.sessions.get(session).map(|session| {
+                let held = session.udp.as_ref().map_or(0, |udp| {
+                    let early = session.upstream.map_or(udp.held(1), |_| 0);
+                    udp.held(0) + early
+                });
+                session.rx.len() + held
+            }),
+            Top::Upstream(session) => self.sessions.get(session).map(|session| {
+                let udp = session.udp.as_ref();
+                session.upstream_rx.len() + udp.map_or(0, |udp| udp.held(1))
+            }),
             Top::Dial(dial) => Some(self.dial_holds(dial)),
             _ => None,
         };

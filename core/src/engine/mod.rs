@@ -28,6 +28,9 @@ mod session_timer;
 mod timers;
 mod trace;
 mod trust;
+mod udp;
+mod udp_names;
+mod udp_port;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -48,6 +51,7 @@ use crate::wire::deflate;
 
 pub use alive::Reach;
 pub use check::Census;
+pub use udp_port::Datagram;
 
 use dial::Dial;
 use drain::Drain;
@@ -57,10 +61,13 @@ use link::{Base, Link, Top};
 use memory::Memory;
 use session::Session;
 use timers::{Key, Timers};
+use udp_port::Port;
 
 new_key_type! {
     /// A link; one whose transport is a socket is known to the driver by it. A stale id reaches nothing.
     pub struct SocketId;
+    /// A socket that is bound: for datagrams. A stale id reaches nothing.
+    pub struct PortId;
     /// A question to the resolver.
     pub struct QueryId;
     struct SessionId;
@@ -111,6 +118,22 @@ pub enum Action {
     Close { id: SocketId, reset: bool },
     /// After [`Engine::handle_drain`]: nothing is left but closing sockets. Stop.
     Drained,
+    /// Bind a socket; answer with `handle_bound`.
+    Bind { id: PortId, ask: Ask },
+    /// There are datagrams to send.
+    WakePort(PortId),
+    /// Close the socket and forget the id.
+    Unbind(PortId),
+}
+
+/// What is to be bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// A UDP socket. At `[::]`, it is for IPv4 as well. With a `peer` it is connected.
+    Datagrams {
+        local: SocketAddr,
+        peer: Option<SocketAddr>,
+    },
 }
 
 /// What the engine wants of a socket now.
@@ -139,6 +162,7 @@ pub struct Engine {
     sessions: SlotMap<SessionId, Session>,
     dials: SlotMap<DialId, Dial>,
     muxes: SlotMap<MuxId, MuxSession>,
+    ports: SlotMap<PortId, Port>,
     hub: Hub,
     gates: Gates,
     timers: Timers,
@@ -166,6 +190,7 @@ impl Engine {
             sessions: SlotMap::with_key(),
             dials: SlotMap::with_key(),
             muxes: SlotMap::with_key(),
+            ports: SlotMap::with_key(),
             timers: Timers::default(),
             work: VecDeque::new(),
             actions: VecDeque::new(),

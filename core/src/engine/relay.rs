@@ -14,6 +14,9 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
+        if session.udp.is_some() {
+            return self.start_datagrams(id, rest);
+        }
         session.stage = Stage::Relay;
         session.deadline = None;
         session.active = self.now;
@@ -99,6 +102,7 @@ impl Engine {
                     unpin(&mut session.upstream_rx);
                 }
             }
+            Stage::Datagrams => self.frames_in(id, 1, data),
             _ => {
                 session.output += data.len() as u64;
                 session.active = self.now;

@@ -71,6 +71,10 @@ impl Engine {
             Purpose::Session(session) => self.dialed(session, Err(fail)),
             Purpose::Mux(key) => self.mux_dial_failed(&key, fail),
             Purpose::Race(waits, _) => self.race_lost(id, waits, dial, fail),
+            Purpose::Lookup(session) => {
+                let host = dial.target.host.to_string();
+                self.name_resolved(session, &host, Err(fail));
+            }
         }
     }
 

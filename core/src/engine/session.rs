@@ -5,13 +5,15 @@ use std::net::SocketAddr;
 use bytes::BytesMut;
 
 use super::link::{Base, Link};
+use super::udp::Association;
 use super::{DialId, Engine, Key, LinkId, SessionId};
 use crate::buffer::{Rope, Seg, stash, unpin};
 use crate::error::{Cause, Fail};
 use crate::event::{ConnectionNo, Event};
-use crate::handler::{self, Goal, Handler, Negotiate, Step, auto, http};
+use crate::handler::{self, Goal, Handler, Negotiate, Receiver, Step, auto, http};
 use crate::plan::HandlerKind;
 use crate::time::Time;
+use crate::wire::datagram::Framing;
 
 pub(super) struct Session {
     pub(super) no: ConnectionNo,
@@ -38,6 +40,8 @@ pub(super) struct Session {
     pub(super) upstream_ended: bool,
     /// An end towards a mux peer that takes it for a full close; held back.
     pub(super) held: Option<LinkId>,
+    /// It is about datagrams.
+    pub(super) udp: Option<Box<Association>>,
     /// Last payload in either direction.
     pub(super) active: Time,
     /// The client has said something.
@@ -51,7 +55,7 @@ pub(super) struct Session {
 /// ```text
 /// Detect ─► Negotiate ─► Dialing ─► Relay
 ///    │  (forward starts here) ▲
-///    └────► Http ──CONNECT────┴────► Relay
+///    └────► Http ──CONNECT────┴────► Relay or Datagrams
 /// ```
 pub(super) enum Stage {
     Detect,
@@ -59,6 +63,7 @@ pub(super) enum Stage {
     Dialing(Option<Box<Handler>>),
     Http(Box<http::Proxy>),
     Relay,
+    Datagrams,
 }
 
 impl Engine {
@@ -69,6 +74,10 @@ impl Engine {
         }
         let kind = self.plan.services[service].handler.kind;
         let id = self.new_session(client, service);
+        if self.links[client].base == Base::Port {
+            self.sessions[id].stage = Stage::Dialing(None);
+            return self.dial_datagrams(id, Framing::Plain, Receiver::Forward);
+        }
         if kind == HandlerKind::Forward {
             self.sessions[id].stage = Stage::Dialing(None);
             return self.dial_goal(id, Goal::Forward);
@@ -112,6 +121,7 @@ impl Engine {
             client_ended: false,
             upstream_ended: false,
             held: None,
+            udp: None,
             active: self.now,
             spoke: false,
             deadline: None,
@@ -130,6 +140,9 @@ impl Engine {
         };
         if matches!(session.stage, Stage::Relay) {
             return self.relay_from_client(id, data);
+        }
+        if matches!(session.stage, Stage::Datagrams) {
+            return self.frames_in(id, 0, data);
         }
         let first = !std::mem::replace(&mut session.spoke, true);
         stash(&mut session.rx, data);
@@ -175,6 +188,7 @@ impl Engine {
             now: self.now,
             encrypted: link.encrypted,
             forwards: service.forward.is_some(),
+            bound: None,
         };
         let Stage::Negotiate(handler) = &mut session.stage else {
             return;
@@ -211,7 +225,6 @@ impl Engine {
     /// The way is open (its link, what the target already said, and whether a lazy response is still to
     /// come), or it failed for good.
     pub(super) fn dialed(&mut self, id: SessionId, result: Result<(LinkId, BytesMut, bool), Fail>) {
-        let plan = self.plan.clone();
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
@@ -224,6 +237,7 @@ impl Engine {
             session.lazy = *lazy;
             self.links[*link].top = super::Top::Upstream(id);
             self.touch(*link);
+            self.touch(self.sessions[id].client);
             let route = self.route_text(*link);
             let session = &self.sessions[id];
             self.events.push_back(Event::Connected {
@@ -234,7 +248,23 @@ impl Engine {
                 route,
             });
         }
-        let session = &mut self.sessions[id];
+        match result {
+            Ok(opened) if self.sessions[id].udp.is_some() => self.datagrams_dialed(id, opened),
+            result => self.answer_dialed(id, result),
+        }
+    }
+
+    /// Tells the client, and begins the tunnel or ends it all.
+    pub(super) fn answer_dialed(
+        &mut self,
+        id: SessionId,
+        result: Result<(LinkId, BytesMut, bool), Fail>,
+    ) {
+        let plan = self.plan.clone();
+        let bound = self.datagrams_bound(id);
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
         if let Stage::Http(_) = session.stage {
             return self.http_dialed(id, result);
         }
@@ -247,6 +277,7 @@ impl Engine {
                 now: self.now,
                 encrypted: self.links.get(client).is_some_and(|link| link.encrypted),
                 forwards: service.forward.is_some(),
+                bound,
             };
             let mut out = BytesMut::new();
             handler.dialed(&cx, result.as_ref().map(|_| ()), &mut out);
@@ -255,6 +286,7 @@ impl Engine {
         match result {
             Ok((upstream, rest, _)) => {
                 if let Some(version) = service.handler.proxy_protocol
+                    && self.sessions[id].udp.is_none()
                     && let Some(meta) = self.links.get(client).map(|link| link.client)
                 {
                     self.send_header(upstream, version, meta);
@@ -274,12 +306,19 @@ impl Engine {
         if let Some(dial) = session.dial {
             self.cancel_dial(dial);
         }
-        let relaying = matches!(session.stage, Stage::Relay);
+        let relaying = matches!(session.stage, Stage::Relay | Stage::Datagrams);
         // One end is not told that it broke rules when it was the other.
         let told = fail.as_ref().map(|fail| match fail.cause {
             Cause::Protocol | Cause::Limit => Fail::new(Cause::Closed, ""),
             _ => fail.clone(),
         });
+        let mut dropped = 0;
+        if let Some(association) = &session.udp {
+            dropped = association.dropped;
+            for lookup in association.names.queries() {
+                self.cancel_dial(lookup);
+            }
+        }
         for link in [Some(session.client), session.upstream]
             .into_iter()
             .flatten()
@@ -301,6 +340,7 @@ impl Engine {
             duration: self.now.since(session.started),
             input: session.input,
             output: session.output,
+            dropped,
             fail,
         });
     }
@@ -331,6 +371,7 @@ impl Engine {
         match session.stage {
             Stage::Relay => self.relay_end(id, true, both),
             Stage::Http(_) => self.http_client_end(id),
+            Stage::Datagrams => self.end_session(id, None),
             Stage::Dialing(_) if !both => {}
             Stage::Detect if session.rx.is_empty() => self.end_session(id, None),
             _ => {
@@ -350,6 +391,7 @@ impl Engine {
         session.upstream_ended = true;
         match session.stage {
             Stage::Http(_) => self.http_upstream_end(id, Ok(())),
+            Stage::Datagrams => self.end_session(id, None),
             _ => self.relay_end(id, false, both),
         }
     }
@@ -358,7 +400,7 @@ impl Engine {
         let Some(session) = self.sessions.get(id) else {
             return true;
         };
-        matches!(session.stage, Stage::Relay) || session.rx.len() < self.early()
+        matches!(session.stage, Stage::Relay | Stage::Datagrams) || session.rx.len() < self.early()
     }
 
     pub(super) fn upstream_accepts(&self, id: SessionId) -> bool {
@@ -372,6 +414,10 @@ impl Engine {
         let Some(session) = self.sessions.get(id) else {
             return;
         };
+        if matches!(session.stage, Stage::Datagrams) {
+            let side = usize::from(link != session.client);
+            return self.flush_frames(id, side);
+        }
         let source = if link == session.client {
             session.upstream
         } else {

@@ -27,6 +27,7 @@ impl Engine {
                 self.end_session(id, Some(Fail::new(Cause::Closed, text)));
             }
             Stage::Relay => self.relay_timeout(id),
+            Stage::Datagrams => self.datagrams_timeout(id),
             Stage::Http(_) => self.http_timeout(id),
             _ => {
                 let fail = Fail::new(
@@ -46,7 +47,7 @@ impl Engine {
         match &session.stage {
             Stage::Detect | Stage::Negotiate(_) => !session.spoke,
             Stage::Http(proxy) => proxy.is_idle() && session.rx.is_empty(),
-            Stage::Dialing(_) | Stage::Relay => false,
+            Stage::Dialing(_) | Stage::Relay | Stage::Datagrams => false,
         }
     }
 }

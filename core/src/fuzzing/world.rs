@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use crate::engine::{Action, Census, ConnMeta, Engine, QueryId, Reach, SocketId};
+use crate::engine::{Action, Ask, Census, ConnMeta, Engine, PortId, QueryId, Reach, SocketId};
 use crate::error::{Cause, Eof, Fail};
 use crate::event::{ConnectionNo, Event};
 use crate::plan::Plan;
@@ -376,6 +376,9 @@ impl World {
                     self.engine.handle_reach(id, Reach::Unknown, self.now);
                 }
                 Action::Wake(id) => drop(woken.insert(id)),
+                Action::Bind { id, ask } => self.bind(id, ask),
+                Action::WakePort(id) => self.send_datagrams(id),
+                Action::Unbind(_) => {}
                 Action::Close { id, reset } => self.closed(id, reset),
                 Action::Drained => {}
             }
@@ -397,6 +400,24 @@ impl World {
                 !more || woken.contains(id),
                 "{id:?} wants more and nobody is told"
             );
+        }
+    }
+
+    /// A socket whose peers send back what they get.
+    fn bind(&mut self, id: PortId, ask: Ask) {
+        let Ask::Datagrams { local, peer } = ask;
+        self.engine.handle_bound(id, Ok(local), self.now);
+        let peer = peer.unwrap_or(SocketAddr::from(([10, 0, 0, 9], 53)));
+        self.engine.handle_datagram(id, peer, b"early", self.now);
+        self.send_datagrams(id);
+    }
+
+    fn send_datagrams(&mut self, id: PortId) {
+        let peer = SocketAddr::from(([10, 0, 0, 9], 53));
+        while let Some(datagram) = self.engine.transmit_datagram(id) {
+            let (data, from) = (datagram.data.to_vec(), datagram.to.unwrap_or(peer));
+            self.engine.handle_datagram_sent(id, Ok(()), self.now);
+            self.engine.handle_datagram(id, from, &data, self.now);
         }
     }
 

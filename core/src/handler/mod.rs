@@ -8,6 +8,7 @@ use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};
 use crate::plan;
 use crate::time::Time;
+use crate::wire::datagram::Framing;
 
 pub mod auto;
 pub mod http;
@@ -24,6 +25,8 @@ pub struct Cx<'a> {
     pub now: Time,
     /// The service has targets of its own (`forward` and relay's forward mode).
     pub forwards: bool,
+    /// Where the client's datagrams are awaited (SOCKS5 UDP ASSOCIATE).
+    pub bound: Option<SocketAddr>,
 }
 
 impl Cx<'_> {
@@ -43,6 +46,18 @@ pub enum Goal {
     Target(Target),
     /// One of the service's own targets.
     Forward,
+    /// Datagrams, with the client's framing.
+    Datagrams(Framing, Receiver),
+}
+
+/// Who gets the datagrams of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Receiver {
+    Target(Target),
+    /// One of the service's own targets.
+    Forward,
+    /// Each says it itself.
+    Each,
 }
 
 /// What a handler wants next.

@@ -9,9 +9,11 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::{Cx, Goal, Negotiate, Step, printable};
+use super::{Cx, Goal, Negotiate, Receiver, Step, printable};
+use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};
-use crate::wire::relay::{Command, Network, Request, Status, write_status};
+use crate::wire::datagram::Framing;
+use crate::wire::relay::{Command, Network, Request, Response, Status, write_status};
 use crate::wire::socks5::Credentials;
 
 /// Bytes of features that a client may send: nobody is authenticated before they are read. A
@@ -21,6 +23,8 @@ const MAX_FEATURES: usize = 4 * 1024;
 #[derive(Debug, Default)]
 pub struct Relay {
     asked: bool,
+    /// The response has an address.
+    associates: bool,
 }
 
 impl Relay {
@@ -43,11 +47,21 @@ impl Negotiate for Relay {
         })?;
         rx.advance(used);
         self.asked = true;
+        self.associates = matches!(goal, Goal::Datagrams(_, Receiver::Each));
         Ok(Step::Dial(goal))
     }
 
     fn dialed(&mut self, cx: &Cx, result: Result<(), &Fail>, out: &mut BytesMut) {
         let status = match result.map_err(|fail| fail.cause) {
+            Ok(()) if self.associates => {
+                // A gost insists on an address; that it names no port is how our connector knows us.
+                let any = Host::from(std::net::Ipv4Addr::UNSPECIFIED);
+                let target = Some(Target::new(any, 0));
+                let status = Status::Ok;
+                // An IP address always fits.
+                let _ = Response { status, target }.write(out);
+                return;
+            }
             Ok(()) => Status::Ok,
             Err(Cause::Denied) => Status::Forbidden,
             Err(Cause::TimedOut) => Status::Timeout,
@@ -71,26 +85,54 @@ fn goal(cx: &Cx, request: Request) -> Result<Goal, (Status, Fail)> {
     }
     // A forwarder ignores what the client asks for, as in gost, except for the network.
     if !cx.forwards {
+        if let Some(framing) = association(&request) {
+            return match cx.plan.udp.bind {
+                true => Ok(Goal::Datagrams(framing, Receiver::Each)),
+                false => {
+                    let text = "a relay association (BIND) needs bind=true";
+                    Err((Status::Forbidden, Fail::new(Cause::Denied, text)))
+                }
+            };
+        }
         check(request.command)?;
     }
     match request.network {
-        Network::Tcp => {}
+        Network::Tcp | Network::Udp => {}
         Network::Ip => return Err((Status::NetUnreachable, unserved(request.network))),
-        Network::Udp | Network::Unix | Network::Serial => {
+        Network::Unix | Network::Serial => {
             return Err((Status::BadRequest, unserved(request.network)));
         }
     }
+    let datagrams = request.network == Network::Udp;
     if cx.forwards {
-        return Ok(Goal::Forward);
+        return Ok(match datagrams {
+            true => Goal::Datagrams(Framing::Counted, Receiver::Forward),
+            false => Goal::Forward,
+        });
     }
     let Some(target) = request.target else {
         let fail = Fail::protocol("expected an address in the relay request, got none");
         return Err((Status::BadRequest, fail));
     };
     match printable(target) {
+        Ok(target) if datagrams => {
+            let receiver = Receiver::Target(target);
+            Ok(Goal::Datagrams(Framing::Counted, receiver))
+        }
         Ok(target) => Ok(Goal::Target(target)),
         Err(fail) => Err((Status::BadRequest, fail)),
     }
+}
+
+/// gost asks for datagrams to anywhere by a BIND to no port in particular: at 0.0.0.0, or without a host.
+/// Our own connector does it at `::`.
+fn association(request: &Request) -> Option<Framing> {
+    let target = request.target.as_ref()?;
+    let asks =
+        request.command == Command::Bind && request.network == Network::Udp && target.port == 0;
+    let own = Host::from(std::net::Ipv6Addr::UNSPECIFIED);
+    let empties = target.host == own;
+    asks.then_some(Framing::Tunnel { empties })
 }
 
 fn check(command: Command) -> Result<(), (Status, Fail)> {

@@ -9,10 +9,12 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::{Cx, Goal, Negotiate, Step, printable};
+use super::{Cx, Goal, Negotiate, Receiver, Step, printable};
+use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};
+use crate::wire::datagram::Framing;
 use crate::wire::socks5::{
-    Command, Credentials, Greeting, Method, Rep, Request, write_bare_reply, write_method,
+    Command, Credentials, Greeting, Method, Rep, Reply, Request, write_bare_reply, write_method,
     write_password_status,
 };
 
@@ -83,7 +85,12 @@ impl Socks5 {
         Ok(None)
     }
 
-    fn request(&mut self, rx: &mut BytesMut, out: &mut BytesMut) -> Result<Option<Step>, Fail> {
+    fn request(
+        &mut self,
+        cx: &Cx,
+        rx: &mut BytesMut,
+        out: &mut BytesMut,
+    ) -> Result<Option<Step>, Fail> {
         let (request, used) = match Request::parse(rx) {
             Ok(Some(parsed)) => parsed,
             Ok(None) => return Ok(Some(Step::More)),
@@ -97,6 +104,16 @@ impl Socks5 {
                 return Err(fail);
             }
         };
+        if let Some(framing) = datagrams(&request) {
+            if !cx.plan.udp.enabled {
+                write_bare_reply(Rep::NotAllowed, out);
+                let text = format!("{} needs udp=true", request.command.text());
+                return Err(Fail::new(Cause::Denied, text));
+            }
+            rx.advance(used);
+            self.state = State::Asked;
+            return Ok(Some(Step::Dial(Goal::Datagrams(framing, Receiver::Each))));
+        }
         if request.command != Command::Connect {
             write_bare_reply(Rep::CommandNotSupported, out);
             return Err(Fail::new(
@@ -122,7 +139,7 @@ impl Negotiate for Socks5 {
             let step = match self.state {
                 State::Greeting => self.greeting(cx, rx, out)?,
                 State::Password => self.password(cx, rx, out)?,
-                State::Request => self.request(rx, out)?,
+                State::Request => self.request(cx, rx, out)?,
                 State::Asked => Some(Step::More),
             };
             if let Some(step) = step {
@@ -131,12 +148,31 @@ impl Negotiate for Socks5 {
         }
     }
 
-    fn dialed(&mut self, _: &Cx, result: Result<(), &Fail>, out: &mut BytesMut) {
-        let rep = match result {
-            Ok(()) => Rep::Succeeded,
-            Err(fail) => rep(fail.cause),
+    fn dialed(&mut self, cx: &Cx, result: Result<(), &Fail>, out: &mut BytesMut) {
+        let rep = match (result, cx.bound) {
+            (Ok(()), None) => Rep::Succeeded,
+            (Ok(()), Some(bound)) => {
+                let bound = Target::from(bound);
+                let rep = Rep::Succeeded;
+                // An IP address always fits.
+                let _ = Reply { rep, bound }.write(out);
+                return;
+            }
+            (Err(fail), _) => rep(fail.cause),
         };
         write_bare_reply(rep, out);
+    }
+}
+
+/// How the client frames datagrams, if that is what it asks for. A tunnel with a port is one that listens.
+fn datagrams(request: &Request) -> Option<Framing> {
+    match request.command {
+        Command::UdpAssociate => Some(Framing::Packet),
+        // Our own connector names no address at all, gost 0.0.0.0.
+        Command::UdpTunnel if request.target.port == 0 => Some(Framing::Tunnel {
+            empties: request.target.host == Host::Name(String::new()),
+        }),
+        _ => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Pure codecs: functions on values, one file per message family. `None` means that more bytes are
 //! needed and nothing was taken.
 
+pub mod datagram;
 pub mod deflate;
 pub mod http1;
 pub mod http1_body;

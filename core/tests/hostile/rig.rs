@@ -153,6 +153,7 @@ impl Rig {
                     self.engine.handle_resolved(query, found, self.now);
                 }
                 Action::Wake(_) | Action::Probe { .. } | Action::Drained => {}
+                Action::Bind { .. } | Action::WakePort(_) | Action::Unbind(_) => {}
                 Action::Close { id, .. } => self.closed.push(id),
             }
         }

@@ -172,6 +172,12 @@ impl Rig {
                     self.news.push("upgrade".into());
                     self.over = true;
                 }
+                Ok(Ask::Datagrams(framing)) => {
+                    self.news.push(format!("datagrams {framing:?}"));
+                    step = Ok(self.dialed(Ok(())));
+                    from_client = false;
+                    continue;
+                }
                 Ok(Ask::DropUpstream) => {
                     self.news.push("drop".into());
                     self.upstream_rx.clear();
@@ -238,6 +244,7 @@ impl Rig {
             encrypted: false,
             now: self.now,
             forwards: false,
+            bound: None,
         };
         let mut io = Io {
             to_client: &mut self.to_client,

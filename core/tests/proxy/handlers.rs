@@ -1,7 +1,8 @@
 use bytes::BytesMut;
 use ginnel_core::error::{Cause, Fail};
-use ginnel_core::handler::{Goal, Handler, Negotiate, Step};
+use ginnel_core::handler::{Goal, Handler, Negotiate, Receiver, Step};
 use ginnel_core::plan::{HandlerKind, Users};
+use ginnel_core::wire::datagram::Framing;
 use proptest::prelude::*;
 
 use crate::support::*;
@@ -200,7 +201,11 @@ fn socks5_refuses_what_it_does_not_serve() {
         ),
         (format!("04 01 {any}"), None, Cause::Protocol),
     ];
-    for command in ["02", "03", "f0", "f1", "f2", "f3", "09"] {
+    // Not before udp=true.
+    for command in ["03", "f3"] {
+        cases.push((format!("05 {command} {any}"), Some("02"), Cause::Denied));
+    }
+    for command in ["02", "f0", "f1", "f2", "09"] {
         cases.push((
             format!("05 {command} {any}"),
             Some("07"),
@@ -272,10 +277,11 @@ fn relay_refuses_what_it_does_not_serve() {
             "01 03 00 00",
             Cause::Unsupported,
         ),
+        // Not before bind=true.
         (
-            "01 81 00 0f 04 00 02 00 01 02 00 07 01 08 08 08 08 00 35",
-            "01 01 00 00",
-            Cause::Unsupported,
+            "01 82 00 0f 04 00 02 00 01 02 00 07 01 00 00 00 00 00 00",
+            "01 03 00 00",
+            Cause::Denied,
         ),
         (
             "01 01 00 17 04 00 02 00 10 02 00 0f 03 0b 2f 72 75 6e 2f 78 2e 73 6f 63 6b 00 00",
@@ -325,12 +331,15 @@ fn a_forwarding_relay_ignores_command_and_address() {
             Outcome::done(vec![Step::Dial(Goal::Forward)], "", b"DATA")
         );
     }
-    for wire in ["01 81 00 00", "01 01 00 05 04 00 02 00 10"] {
-        assert_eq!(
-            relay(true).serve(&hex(wire)),
-            Outcome::failed(vec![], "01 01 00 00", Cause::Unsupported)
-        );
-    }
+    let datagrams = Goal::Datagrams(Framing::Counted, Receiver::Forward);
+    assert_eq!(
+        relay(true).serve(&hex("01 81 00 00")),
+        Outcome::done(vec![Step::Dial(datagrams)], "", b"")
+    );
+    assert_eq!(
+        relay(true).serve(&hex("01 01 00 05 04 00 02 00 10")),
+        Outcome::failed(vec![], "01 01 00 00", Cause::Unsupported)
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Handlers and connectors as peers see them: exact bytes, any cuts, and each against the other.
 
 mod connectors;
+mod datagrams;
 mod handlers;
 mod pairs;
 mod support;

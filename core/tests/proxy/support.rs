@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use ginnel_core::addr::Target;
+use ginnel_core::addr::{Carries, Target};
 use ginnel_core::error::Cause;
 use ginnel_core::handler::Goal;
 use ginnel_core::plan::{self, HandlerKind, TlsClient, Users};
@@ -73,6 +73,7 @@ impl Service {
             remote: "192.0.2.99:40000".parse().unwrap(),
             encrypted: self.encrypted,
             forwards: self.forwards,
+            bound: None,
         }
     }
 
@@ -98,6 +99,7 @@ pub(crate) struct Node {
     pub(crate) plan: plan::Connector,
     pub(crate) encrypted: bool,
     pub(crate) target: Target,
+    pub(crate) carries: Carries,
 }
 
 impl Node {
@@ -106,6 +108,7 @@ impl Node {
             plan: plan::Connector::new(kind),
             encrypted: false,
             target: target(to),
+            carries: Carries::Bytes,
         }
     }
 
@@ -118,6 +121,7 @@ impl Node {
         connector::Cx {
             plan: &self.plan,
             target: &self.target,
+            carries: self.carries,
             encrypted: self.encrypted,
         }
     }

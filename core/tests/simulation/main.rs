@@ -2,7 +2,9 @@
 //! resets, with one fake clock. A failing seed is printed; `GINNEL_SEED=n` runs it alone, `GINNEL_RUNS=n`
 //! sets how many are run.
 
+mod datagrams;
 mod liveness;
+mod net;
 mod plans;
 mod program;
 mod random;

@@ -38,6 +38,8 @@ pub fn server(hop: usize) -> SocketAddr {
 pub struct Setting {
     pub speaks: Speaks,
     entry: HandlerKind,
+    listens: Channel,
+    queue: usize,
     hops: Vec<(Channel, ConnectorKind, HandlerKind)>,
     pub mux: Mux,
     pub compression: bool,
@@ -83,6 +85,29 @@ impl Setting {
         Self::with(random, hops)
     }
 
+    /// Datagrams from a udp listener, or of SOCKS5 UDP ASSOCIATE, by nodes that carry them.
+    pub fn datagrams(random: &mut Random, associate: bool) -> Self {
+        let channels = [Channel::Tcp, Channel::Ws, Channel::Mws];
+        let count = random.below(3);
+        let mut hops: Vec<_> = (0..count).map(|_| hop(random, &channels)).collect();
+        if let Some((_, connector, handler)) = hops.last_mut() {
+            (*connector, *handler) = carriers(random);
+        }
+        let mut setting = Self::with(random, hops);
+        setting.entry = match associate {
+            true => [HandlerKind::Socks5, HandlerKind::Auto][random.below(2)],
+            false => HandlerKind::Forward,
+        };
+        setting.queue = [1, 3, 128][random.below(3)];
+        setting.memory = random.chance(3).then_some(256 << 10);
+        setting.listens = if associate {
+            Channel::Tcp
+        } else {
+            Channel::Udp
+        };
+        setting
+    }
+
     pub fn muxed(random: &mut Random) -> Self {
         let hops = vec![hop(random, &[Channel::Mws])];
         Self::with(random, hops)
@@ -101,6 +126,8 @@ impl Setting {
         Self {
             speaks,
             entry,
+            listens: Channel::Tcp,
+            queue: 128,
             hops,
             mux: Mux {
                 version: 1 + random.below(2) as u8,
@@ -137,7 +164,7 @@ impl Setting {
         };
         let has_chain = !chain.hops.is_empty();
         let client = Plan {
-            services: vec![self.service(self.entry, Channel::Tcp, has_chain.then_some(0), false)],
+            services: vec![self.service(self.entry, self.listens, has_chain.then_some(0), false)],
             chains: vec![chain],
             limits: self.limits(),
             ..Plan::default()
@@ -230,6 +257,10 @@ impl Setting {
         chain: Option<usize>,
         is_hop: bool,
     ) -> Service {
+        let mut handler = Handler::new(kind);
+        handler.udp.enabled = true;
+        handler.udp.bind = true;
+        handler.udp.queue = self.queue;
         let target = ForwardNode {
             name: "target-0".to_owned(),
             addr: Target::parse("target.test:80").unwrap(),
@@ -270,7 +301,7 @@ impl Setting {
                 handshake_timeout: Duration::from_secs(10),
                 caps: None,
             },
-            handler: Arc::new(Handler::new(kind)),
+            handler: Arc::new(handler),
             chain,
             forward: (kind == HandlerKind::Forward).then(|| Forward {
                 nodes: vec![target],
@@ -332,6 +363,16 @@ fn hop(random: &mut Random, channels: &[Channel]) -> (Channel, ConnectorKind, Ha
         (ConnectorKind::Relay, HandlerKind::Relay),
     ][random.below(6)];
     (channel, connector, handler)
+}
+
+fn carriers(random: &mut Random) -> (ConnectorKind, HandlerKind) {
+    [
+        (ConnectorKind::Http, HandlerKind::Http),
+        (ConnectorKind::Http, HandlerKind::Auto),
+        (ConnectorKind::Socks5, HandlerKind::Socks5),
+        (ConnectorKind::Socks5, HandlerKind::Auto),
+        (ConnectorKind::Relay, HandlerKind::Relay),
+    ][random.below(5)]
 }
 
 /// One certificate for all runs.

@@ -1,5 +1,7 @@
 //! The programs at both ends of a tunnel: clients with a proxy protocol, and targets.
 
+use std::net::SocketAddr;
+
 use ginnel_core::error::Eof;
 
 use crate::random::Random;
@@ -49,9 +51,30 @@ pub struct Program {
     reset_after: Option<usize>,
     pub failed: Option<String>,
     pub client: bool,
+    /// A client of SOCKS5 UDP ASSOCIATE, and the address it was told.
+    associates: bool,
+    pub bound: Option<SocketAddr>,
 }
 
 impl Program {
+    /// Asks for an association, and keeps its connection open.
+    pub fn associate() -> Self {
+        let greeting = (vec![5, 1, 0], vec![5, 0]);
+        let request = vec![5, 3, 0, 1, 0, 0, 0, 0, 0, 0];
+        Self {
+            script: vec![greeting, (request, vec![5, 0, 0, 1])],
+            waits_for_end: true,
+            client: true,
+            associates: true,
+            ..Self::default()
+        }
+    }
+
+    /// Ends its connection.
+    pub fn leave(&mut self) {
+        self.waits_for_end = false;
+    }
+
     /// Sends `n` bytes to an echo and wants them back.
     pub fn echo_client(speaks: Speaks, target: (&str, u16), key: u64, n: usize) -> Self {
         Self {
@@ -157,6 +180,14 @@ impl Program {
                 self.failed
                     .get_or_insert(format!("unexpected answer {text:?}"));
                 return;
+            }
+            if self.associates && answer.len() == 4 {
+                let Some(&[a, b, c, d, p0, p1]) = self.heard.get(4..10) else {
+                    return;
+                };
+                let port = u16::from_be_bytes([p0, p1]);
+                self.bound = Some(SocketAddr::from(([a, b, c, d], port)));
+                self.heard.drain(..6);
             }
             bytes = self.heard.split_off(answer.len());
             self.script.remove(0);

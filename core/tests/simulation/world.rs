@@ -15,6 +15,7 @@ use ginnel_core::error::{Cause, Eof, Fail};
 use ginnel_core::plan::Plan;
 use ginnel_core::time::Time;
 
+use crate::net::Net;
 use crate::program::{Program, Said};
 use crate::random::Random;
 
@@ -83,6 +84,7 @@ pub struct World {
     listeners: HashMap<SocketAddr, Listener>,
     /// Behind these addresses everything vanishes.
     pub swallows: HashSet<SocketAddr>,
+    pub net: Net,
     pub now: Time,
     pub capacity: usize,
     pub resets: u32,
@@ -119,6 +121,7 @@ impl World {
             sockets: HashMap::new(),
             listeners: HashMap::new(),
             swallows: HashSet::new(),
+            net: Net::default(),
             now: Time::ZERO,
             capacity,
             resets: 0,
@@ -237,6 +240,9 @@ impl World {
             self.engines[e].check();
             self.act(e);
         }
+        if self.net.is_used() && self.random.chance(3) && self.datagram_step() {
+            return true;
+        }
         let connections = &self.connections;
         self.live.retain(|c| connections[*c].is_live());
         let ends = 2 * self.live.len();
@@ -247,7 +253,7 @@ impl World {
                 return true;
             }
         }
-        false
+        self.datagram_step()
     }
 
     fn step_end(&mut self, c: usize, end: usize) -> bool {
@@ -547,7 +553,7 @@ impl World {
     }
 
     /// Takes the engine's actions, and checks it afterwards.
-    fn act(&mut self, e: usize) {
+    pub fn act(&mut self, e: usize) {
         while let Some(action) = self.engines[e].poll_action() {
             match action {
                 Action::Connect { id, addr } => match self.connect(Owner::Engine(e, id), addr) {
@@ -581,6 +587,9 @@ impl World {
                     };
                     self.engines[e].handle_reach(id, reach, self.now);
                 }
+                Action::WakePort(_) => {}
+                Action::Bind { id, ask } => self.bind(e, id, ask),
+                Action::Unbind(id) => self.net.unbind(e, id),
                 Action::Close { id, reset } => self.close(e, id, reset),
                 Action::Drained => self.drained += 1,
             }

@@ -3,6 +3,7 @@
 mod channels;
 mod client_address;
 mod credentials;
+mod datagrams;
 mod descriptors;
 mod drain;
 mod endings;

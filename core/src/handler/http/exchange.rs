@@ -10,6 +10,7 @@ use crate::addr::Target;
 use crate::error::Fail;
 use crate::limits::Limits;
 use crate::plan::Site;
+use crate::wire::datagram::Framing;
 use crate::wire::http1::{HeadSearch, Request, Response};
 
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Exchange {
     pub(super) connect: bool,
     /// The site that the request is for, in place of what it asks.
     pub(super) site: Option<Arc<Site>>,
+    /// It is datagrams that the client wants to exchange, framed like this.
+    pub(super) datagrams: Option<Framing>,
     /// The request head while it has to be sent, perhaps for a second time.
     pub(super) head: Vec<u8>,
     /// A kept connection may turn out to be dead: then the request goes out once more.
@@ -56,6 +59,7 @@ impl Exchange {
             target,
             connect: true,
             site: None,
+            datagrams: None,
             head: Vec::new(),
             repeatable: false,
             body: None,
@@ -75,6 +79,7 @@ impl Exchange {
             target: forward.target,
             connect: false,
             site: None,
+            datagrams: None,
             head: forward.head,
             repeatable: forward.repeatable,
             body: Body::new(forward.framing, limits.head),

@@ -27,12 +27,13 @@ use self::exchange::{Begun, Exchange, Stage};
 use self::front::Front;
 use self::request::Order;
 use self::site::{Serving, Turn};
-use crate::addr::Target;
+use crate::addr::{Host, Target};
 use crate::buffer::Rope;
 use crate::error::{Cause, Fail};
 use crate::handler::Cx;
 use crate::limits::Limits;
 use crate::time::Time;
+use crate::wire::datagram::Framing;
 use crate::wire::http1::{HeadLimits, HeadSearch, Request};
 
 /// Where the proxy puts what it has to say.
@@ -55,6 +56,8 @@ pub enum Ask {
     Reach(Target),
     /// The upgrade of the listener came: the connection is a new one, whose first bytes are in `rx`.
     Upgrade,
+    /// A way for datagrams to anywhere, which the client frames like this. Then [`Proxy::dialed`].
+    Datagrams(Framing),
     /// The upstream connection is of no more use.
     DropUpstream,
     /// From now on raw bytes both ways; what is left in either `rx` belongs to them.
@@ -135,6 +138,10 @@ impl Proxy {
         if let Err(fail) = result {
             self.answer_bad_gateway(cx, fail.cause, io);
             return self.close();
+        }
+        if exchange.datagrams.is_some() {
+            reply::datagrams(cx, io.to_client);
+            return Ask::Tunnel;
         }
         if exchange.connect {
             reply::established(cx, io.to_client);
@@ -338,6 +345,14 @@ impl Proxy {
         };
         let exchange = match order {
             Order::Connect(target) => Exchange::connect(request, target),
+            Order::Datagrams { empties } => {
+                let framing = Framing::Tunnel { empties };
+                let anywhere = Target::new(Host::Name(String::new()), 0);
+                let mut exchange = Exchange::connect(request, anywhere);
+                exchange.datagrams = Some(framing);
+                self.exchange = Some(Box::new(exchange));
+                return Ok(Some(Ask::Datagrams(framing)));
+            }
             Order::Forward(forward) => Exchange::forward(request, forward, limits),
             Order::Site(_, Turn::Here(answer)) => {
                 io.to_client.push_slice(&answer.head);

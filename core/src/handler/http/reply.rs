@@ -3,6 +3,7 @@
 use super::fields::write_field;
 use crate::addr::Target;
 use crate::buffer::Rope;
+use crate::connector::http::EMPTIES;
 use crate::error::{Cause, Fail};
 use crate::handler::Cx;
 use crate::wire::http1::{self, Request};
@@ -52,6 +53,17 @@ pub(super) fn upstream_text(target: &Target, cause: Cause) -> String {
 pub(super) fn established(cx: &Cx, out: &mut Rope) {
     let mut head = b"HTTP/1.1 200 Connection established\r\n".to_vec();
     write_agent(cx, &mut head);
+    head.extend_from_slice(b"\r\n");
+    out.push_slice(&head);
+}
+
+/// The way for datagrams is open. gost adds a `Content-Length: 0`, which RFC 9110, 8.6 forbids.
+pub(super) fn datagrams(cx: &Cx, out: &mut Rope) {
+    let mut head = b"HTTP/1.1 200 OK\r\n".to_vec();
+    write_field(&mut head, EMPTIES, b"1");
+    for (name, value) in &cx.plan.http.headers {
+        write_field(&mut head, name, value.as_bytes());
+    }
     head.extend_from_slice(b"\r\n");
     out.push_slice(&head);
 }

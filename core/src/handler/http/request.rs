@@ -10,6 +10,7 @@ use bytes::{Buf, BytesMut};
 use super::fields::{Hop, end_head, write_field};
 use super::site::Turn;
 use crate::addr::{Host, Target};
+use crate::connector::http::{EMPTIES, UDP};
 use crate::error::{Cause, Fail};
 use crate::handler::Cx;
 use crate::plan::{Probe, Site};
@@ -20,6 +21,10 @@ use crate::wire::http1_body::{Framing, is_token};
 #[derive(Debug)]
 pub(super) enum Order {
     Connect(Target),
+    /// gost's UDP over HTTP, wherever it says it goes. Whether the client takes empty frames.
+    Datagrams {
+        empties: bool,
+    },
     Forward(Forward),
     /// `Max-Forwards` is used up: we are the one to answer (RFC 9110, 7.6.2).
     Options,
@@ -67,7 +72,13 @@ pub(super) fn take(
     let Some(len) = search.find(rx, limits)? else {
         return Ok(None);
     };
-    Request::parse(&rx.split_to(len), limits).map(Some)
+    let head = rx.split_to(len);
+    // gost asks for datagrams to anywhere with a CONNECT to nothing, which is no request line.
+    if let Some(rest) = head.strip_prefix(b"CONNECT  HTTP/1.") {
+        let mended = [b"CONNECT :0 HTTP/1.", rest].concat();
+        return Request::parse(&mended, limits).map(Some);
+    }
+    Request::parse(&head, limits).map(Some)
 }
 
 /// Causes: `Auth` (407), `Denied` (403), `Unsupported` (501), everything else is a bad request (400).
@@ -79,10 +90,14 @@ pub(super) fn read(cx: &Cx, request: &Request) -> Result<Order, Fail> {
     let framing = Framing::of_request(request)?;
     if request
         .fields
-        .get("x-gost-protocol")
+        .get(UDP)
         .is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"udp"))
     {
-        return Err(Fail::new(Cause::Denied, "UDP over HTTP is not served"));
+        if !cx.plan.udp.enabled {
+            return Err(Fail::new(Cause::Denied, "UDP over HTTP needs udp=true"));
+        }
+        let empties = request.fields.get(EMPTIES).is_some();
+        return Ok(Order::Datagrams { empties });
     }
     if request.method == "CONNECT" {
         return connect(request, framing).map(Order::Connect);

@@ -2,37 +2,37 @@
 
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use ginnel_core::engine::QueryId;
-use ginnel_core::error::{Cause, Fail};
-use mio::Waker;
+use super::unresolved;
+use crate::engine::QueryId;
+use crate::error::{Cause, Fail};
 
 const THREADS: usize = 4;
 
-pub(crate) type Answer = (QueryId, Result<Vec<IpAddr>, Fail>);
+pub type Answer = (QueryId, Result<Vec<IpAddr>, Fail>);
 
 type Question = (QueryId, String, u16);
+type Tell = Arc<dyn Fn(Answer) + Send + Sync>;
 
 /// Threads are started with the first question.
-pub(crate) struct Resolver {
+pub struct Resolver {
     questions: Option<Sender<Question>>,
-    answers: (Sender<Answer>, Receiver<Answer>),
-    waker: Arc<Waker>,
+    tell: Tell,
 }
 
 impl Resolver {
-    pub(crate) fn new(waker: Waker) -> Self {
+    /// `tell` takes the answers, on another thread.
+    pub fn new(tell: impl Fn(Answer) + Send + Sync + 'static) -> Self {
         Self {
             questions: None,
-            answers: channel(),
-            waker: Arc::new(waker),
+            tell: Arc::new(tell),
         }
     }
 
-    pub(crate) fn ask(&mut self, query: QueryId, host: String, port: u16) {
+    pub fn ask(&mut self, query: QueryId, host: String, port: u16) {
         if self.questions.is_none() {
             self.questions = self.start().ok();
         }
@@ -42,13 +42,8 @@ impl Resolver {
             .is_some_and(|questions| questions.send((query, host, port)).is_ok());
         if !sent {
             let fail = Fail::new(Cause::Limit, "no thread to resolve names");
-            let _ = self.answers.0.send((query, Err(fail)));
-            let _ = self.waker.wake();
+            (self.tell)((query, Err(fail)));
         }
-    }
-
-    pub(crate) fn answer(&self) -> Option<Answer> {
-        self.answers.1.try_recv().ok()
     }
 
     fn start(&self) -> io::Result<Sender<Question>> {
@@ -56,8 +51,7 @@ impl Resolver {
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..THREADS {
             let queue = queue.clone();
-            let answers = self.answers.0.clone();
-            let waker = self.waker.clone();
+            let tell = self.tell.clone();
             thread::Builder::new()
                 .name("resolver".to_owned())
                 .spawn(move || {
@@ -67,10 +61,7 @@ impl Resolver {
                             return;
                         };
                         drop(queue);
-                        let answer = resolve(&host, port);
-                        if answers.send((query, answer)).is_err() || waker.wake().is_err() {
-                            return;
-                        }
+                        tell((query, resolve(&host, port)));
                     }
                 })?;
         }
@@ -81,6 +72,6 @@ impl Resolver {
 fn resolve(host: &str, port: u16) -> Result<Vec<IpAddr>, Fail> {
     match (host, port).to_socket_addrs() {
         Ok(addrs) => Ok(addrs.map(|addr| addr.ip()).collect()),
-        Err(error) => Err(ginnel_core::driver::unresolved(host, &error)),
+        Err(error) => Err(unresolved(host, &error)),
     }
 }

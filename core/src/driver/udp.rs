@@ -1,0 +1,128 @@
+//! The system calls on a socket for datagrams, and what they mean to the engine.
+
+use std::io;
+use std::net::{SocketAddr, SocketAddrV6, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use super::Gate;
+use crate::engine::{Ask, Engine, PortId};
+use crate::error::Fail;
+use crate::time::Time;
+
+/// The system's own buffers are for a few large datagrams only. It may grant less.
+const BUFFER: usize = 1024 * 1024;
+
+/// Bytes of space for [`Port::receive`]: no datagram is cut.
+pub const SPACE: usize = 65_536;
+
+#[derive(Debug)]
+pub struct Port {
+    socket: UdpSocket,
+    connected: bool,
+    v6: bool,
+}
+
+impl Port {
+    /// What [`Action::Bind`](crate::engine::Action) asks for, with the reserve of descriptors if it must be.
+    pub fn bind(ask: Ask, gate: &mut Gate) -> io::Result<Self> {
+        match Self::open(ask) {
+            Err(error) if gate.lend(&error) => Self::open(ask),
+            result => result,
+        }
+    }
+
+    fn open(ask: Ask) -> io::Result<Self> {
+        let Ask::Datagrams { local, peer } = ask;
+        let socket = match open(local) {
+            // Without IPv6 in the kernel, IPv4 alone.
+            Err(_) if local.is_ipv6() && local.ip().is_unspecified() && peer.is_none() => {
+                open(([0, 0, 0, 0], local.port()).into())?
+            }
+            socket => socket?,
+        };
+        if let Some(peer) = peer {
+            socket.connect(&peer.into())?;
+        }
+        Self::of(socket.into(), peer.is_some())
+    }
+
+    /// A listener's socket.
+    pub fn new(socket: UdpSocket) -> io::Result<Self> {
+        Self::of(socket, false)
+    }
+
+    fn of(socket: UdpSocket, connected: bool) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let _ = SockRef::from(&socket).set_recv_buffer_size(BUFFER);
+        let _ = SockRef::from(&socket).set_send_buffer_size(BUFFER);
+        let v6 = socket.local_addr()?.is_ipv6();
+        Ok(Self {
+            socket,
+            connected,
+            v6,
+        })
+    }
+
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Sends what waits; true if the system took no more of it, false if there is no more.
+    pub fn flush(&self, id: PortId, engine: &mut Engine, now: Time) -> bool {
+        while let Some(datagram) = engine.transmit_datagram(id) {
+            let result = match datagram.to {
+                Some(to) if !self.connected => self.socket.send_to(datagram.data, self.mapped(to)),
+                _ => self.socket.send(datagram.data),
+            };
+            let result = match result {
+                Ok(_) => Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => Err(Fail::from(&error)),
+            };
+            engine.handle_datagram_sent(id, result, now);
+        }
+        false
+    }
+
+    /// Receives one datagram; false if there is none.
+    pub fn receive(&self, id: PortId, engine: &mut Engine, space: &mut [u8], now: Time) -> bool {
+        match self.socket.recv_from(space) {
+            Ok((n, from)) => {
+                let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+                engine.handle_datagram(id, from, &space[..n], now);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => engine.handle_datagram_error(id, Fail::from(&error), now),
+        }
+        true
+    }
+
+    /// A socket for both families knows IPv4 addresses by their IPv6 form.
+    fn mapped(&self, to: SocketAddr) -> SocketAddr {
+        match to {
+            SocketAddr::V4(to) if self.v6 => {
+                SocketAddrV6::new(to.ip().to_ipv6_mapped(), to.port(), 0, 0).into()
+            }
+            to => to,
+        }
+    }
+}
+
+impl AsFd for Port {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn open(local: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
+    if local.is_ipv6() {
+        socket.set_only_v6(!local.ip().is_unspecified())?;
+    }
+    socket.bind(&local.into())?;
+    Ok(socket)
+}

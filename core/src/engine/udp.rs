@@ -1,0 +1,675 @@
+//! Associations: a client's datagrams and their answers, between sockets and streams in any combination.
+//!
+//! An association is a session in [`Stage::Datagrams`]. Each end has a framing and a queue; a queue that is
+//! full drops what is oldest in it, for whoever sends datagrams waits for nobody.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use bytes::{Buf, BytesMut};
+
+use super::link::Base;
+use super::memory::PIECE;
+use super::session::{Stage, rope};
+use super::udp_names::Names;
+use super::{Engine, LinkId, SessionId};
+use crate::addr::{Carries, Host, Target};
+use crate::buffer::stash;
+use crate::connector::Way;
+use crate::error::{Cause, Fail};
+use crate::handler::Receiver;
+use crate::plan::ConnectorKind;
+use crate::wire::datagram::{Framing, Packet, parse_counted, write_counted};
+
+pub(super) struct Association {
+    /// The client's and the upstream's.
+    pub(super) ends: [End; 2],
+    pub(super) carries: Carries,
+    /// Where all datagrams of the client go to, once that is chosen; `None` where each says it itself.
+    target: Option<Target>,
+    /// Which of the service's targets that is.
+    pub(super) pick: Option<usize>,
+    /// What the last node said.
+    pub(super) way: Option<Way>,
+    /// The way is open, and sockets are still to be bound.
+    pub(super) opened: Option<Opened>,
+    pub(super) names: Names,
+    pub(super) dropped: u64,
+    /// Ports of UDP ASSOCIATE that were tried.
+    pub(super) tries: u16,
+}
+
+pub(super) type Opened = (LinkId, BytesMut, bool);
+
+pub(super) struct End {
+    pub(super) framing: Framing,
+    /// Who is at the other side of the socket.
+    pub(super) peer: Option<SocketAddr>,
+    /// A frame that is not complete.
+    pub(super) rx: BytesMut,
+    /// Bytes still to come of a frame that is dropped.
+    skip: usize,
+    pub(super) queue: VecDeque<Waiting>,
+    pub(super) bytes: usize,
+}
+
+/// A datagram as it will be sent.
+pub(super) struct Waiting {
+    pub(super) to: Option<SocketAddr>,
+    pub(super) data: BytesMut,
+}
+
+impl Association {
+    fn new(framing: Framing, peer: Option<SocketAddr>, carries: Carries) -> Self {
+        Self {
+            ends: [End::new(framing, peer), End::new(Framing::Plain, None)],
+            carries,
+            target: None,
+            pick: None,
+            way: None,
+            opened: None,
+            names: Names::default(),
+            dropped: 0,
+            tries: 0,
+        }
+    }
+
+    /// The way leads to `target`, which is `pick` of the service's own.
+    pub(super) fn aim(&mut self, target: Target, pick: Option<usize>) {
+        if self.carries == Carries::Datagrams {
+            self.target = Some(target);
+            self.pick = pick;
+        }
+    }
+
+    /// Bytes that wait anywhere in it.
+    pub(super) fn bytes(&self) -> usize {
+        let rx: usize = self.ends.iter().map(|end| end.rx.len()).sum();
+        let queued: usize = self.ends.iter().map(|end| end.bytes).sum();
+        rx + queued + self.names.bytes()
+    }
+
+    /// What counts of one end against the byte budget.
+    pub(super) fn held(&self, side: usize) -> usize {
+        let end = &self.ends[side];
+        let names = if side == 1 { self.names.held() } else { 0 };
+        end.rx.len() + end.bytes + PIECE * end.queue.len() + names
+    }
+}
+
+impl End {
+    fn new(framing: Framing, peer: Option<SocketAddr>) -> Self {
+        Self {
+            framing,
+            peer,
+            rx: BytesMut::new(),
+            skip: 0,
+            queue: VecDeque::new(),
+            bytes: 0,
+        }
+    }
+}
+
+impl Engine {
+    /// Starts the way for a client's datagrams.
+    pub(super) fn dial_datagrams(&mut self, id: SessionId, framing: Framing, to: Receiver) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        let peer = (framing == Framing::Plain).then_some(session.remote);
+        let carries = match to {
+            Receiver::Each => Carries::Anywhere,
+            Receiver::Target(_) | Receiver::Forward => Carries::Datagrams,
+        };
+        session.udp = Some(Box::new(Association::new(framing, peer, carries)));
+        match to {
+            Receiver::Each => {
+                session.target = Some("udp".to_owned());
+                let anywhere = Target::new(Host::Name(String::new()), 0);
+                self.start_dial(id, Some(anywhere));
+            }
+            Receiver::Target(target) => self.dial_target(id, target),
+            Receiver::Forward => self.start_dial(id, None),
+        }
+    }
+
+    /// The way is open: binds what is still missing, or goes on.
+    pub(super) fn datagrams_dialed(&mut self, id: SessionId, opened: Opened) {
+        let link = opened.0;
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        let (client, local) = (session.client, session.local);
+        let Some(association) = &mut session.udp else {
+            return;
+        };
+        association.opened = Some(opened);
+        let fixed = association.target.is_some();
+        let upstream = &self.links[link];
+        let way = association.way.take();
+        let end = &mut association.ends[1];
+        let mut outside = None;
+        match way {
+            Some(Way::Framed(framing)) => end.framing = framing,
+            Some(Way::Socket(bound)) => {
+                end.framing = Framing::Packet;
+                end.peer = Some(reachable(&bound, upstream.meta.remote));
+                outside = end.peer;
+            }
+            // Only a relay node says nothing before its first datagram.
+            None if upstream.port.is_none() => end.framing = Framing::Counted,
+            None if fixed => end.peer = Some(upstream.meta.remote),
+            None => end.framing = Framing::Addressed,
+        }
+        let inside = association.ends[0].framing == Framing::Packet;
+        if let Some(addr) = outside {
+            self.bind(link, unspecified(addr), Some(addr));
+        }
+        if inside {
+            self.bind_for_client(id, client, local);
+        }
+        self.datagrams_ready(id);
+    }
+
+    /// The socket of a UDP ASSOCIATE: where the client is connected to.
+    fn bind_for_client(&mut self, id: SessionId, client: LinkId, local: SocketAddr) {
+        let session = &mut self.sessions[id];
+        let ports = &self.plan.services[session.service].handler.udp.ports;
+        let port = match ports {
+            None => 0,
+            Some(ports) => {
+                let count = u64::from(ports.end().saturating_sub(*ports.start())) + 1;
+                ports.start() + self.entropy.below(count) as u16
+            }
+        };
+        self.bind(client, SocketAddr::new(local.ip(), port), None);
+    }
+
+    /// A socket that an association waits for is bound.
+    pub(super) fn port_bound(
+        &mut self,
+        id: SessionId,
+        side: usize,
+        result: Result<SocketAddr, Fail>,
+    ) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        let (client, local) = (session.client, session.local);
+        let ports = &self.plan.services[session.service].handler.udp.ports;
+        let Some(association) = &mut session.udp else {
+            return;
+        };
+        match result {
+            Ok(_) => self.datagrams_ready(id),
+            Err(_) if side == 0 && ports.is_some() && association.tries < PORTS => {
+                association.tries += 1;
+                self.bind_for_client(id, client, local);
+            }
+            Err(fail) => {
+                association.opened = None;
+                self.answer_dialed(id, Err(fail));
+            }
+        }
+    }
+
+    /// Answers the client once all sockets are bound.
+    fn datagrams_ready(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        let bound = |link: LinkId| {
+            let port = self.links.get(link).and_then(|link| link.port);
+            port.is_none_or(|port| self.ports.get(port).is_some_and(|port| port.bound))
+        };
+        let ready = bound(session.client) && session.upstream.is_none_or(bound);
+        if ready
+            && let Some(association) = &mut session.udp
+            && let Some(opened) = association.opened.take()
+        {
+            self.answer_dialed(id, Ok(opened));
+        }
+    }
+
+    /// Where the client's datagrams are awaited, for the reply.
+    pub(super) fn datagrams_bound(&self, id: SessionId) -> Option<SocketAddr> {
+        let session = self.sessions.get(id)?;
+        let link = self.links.get(session.client)?;
+        if link.base == Base::Port {
+            return None;
+        }
+        let local = self.ports.get(link.port?)?.local;
+        let public = self.plan.services[session.service].handler.udp.public;
+        Some(SocketAddr::new(public.unwrap_or(local.ip()), local.port()))
+    }
+
+    /// The client is answered: what waited goes on its way.
+    pub(super) fn start_datagrams(&mut self, id: SessionId, rest: BytesMut) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.stage = Stage::Datagrams;
+        session.deadline = None;
+        session.active = self.now;
+        let early = std::mem::take(&mut session.rx);
+        let kept = std::mem::take(&mut session.upstream_rx);
+        let (client, upstream) = (session.client, session.upstream);
+        let ended = session.client_ended || session.upstream_ended;
+        let mut waited = VecDeque::new();
+        if let Some(association) = &mut session.udp {
+            let end = &mut association.ends[1];
+            waited = std::mem::take(&mut end.queue);
+            end.bytes = 0;
+        }
+        for waiting in waited {
+            self.datagram(id, 0, None, &waiting.data);
+        }
+        for (side, data) in [(0, early), (1, kept), (1, rest)] {
+            if !data.is_empty() {
+                self.frames_in(id, side, data);
+            }
+        }
+        for link in [Some(client), upstream].into_iter().flatten() {
+            self.touch(link);
+            self.reread(link);
+        }
+        if ended {
+            return self.end_session(id, None);
+        }
+        self.datagrams_timer(id);
+    }
+
+    /// A packet from the socket of one end. What is not understood is ignored: anybody could have sent it.
+    pub(super) fn packet_in(&mut self, id: SessionId, side: usize, from: SocketAddr, data: &[u8]) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        let remote = session.remote.ip();
+        let Some(association) = &mut session.udp else {
+            return;
+        };
+        let end = &mut association.ends[side];
+        if end.peer.is_some_and(|peer| peer != from) {
+            return;
+        }
+        match end.framing {
+            Framing::Plain => self.datagram(id, side, None, data),
+            Framing::Addressed => self.datagram(id, side, Some(Target::from(from)), data),
+            Framing::Packet => {
+                // RFC 1928, 7: only the client that asked may use it.
+                if side == 0 && from.ip() != remote {
+                    return;
+                }
+                let Ok(packet) = Packet::parse(data) else {
+                    association.dropped += 1;
+                    return;
+                };
+                end.peer = Some(from);
+                self.datagram(id, side, Some(packet.addr), packet.data);
+            }
+            Framing::Tunnel { .. } | Framing::Counted => {}
+        }
+    }
+
+    /// Bytes from the stream of one end.
+    pub(super) fn frames_in(&mut self, id: SessionId, side: usize, mut data: BytesMut) {
+        let room = self.datagrams();
+        let Some(association) = self.association(id) else {
+            return;
+        };
+        let end = &mut association.ends[side];
+        let framing = end.framing;
+        let skipped = end.skip.min(data.len());
+        end.skip -= skipped;
+        data.advance(skipped);
+        let mut rx = std::mem::take(&mut end.rx);
+        stash(&mut rx, data);
+        loop {
+            let frame = match framing {
+                Framing::Tunnel { .. } => Packet::parse_tunnel(&rx).map(|frame| {
+                    frame.map(|(packet, used)| (Some(packet.addr), packet.data, used))
+                }),
+                Framing::Counted => {
+                    parse_counted(&rx).map(|frame| frame.map(|(data, used)| (None, data, used)))
+                }
+                // The connection that an association by sockets belongs to has nothing to say.
+                _ => return,
+            };
+            match frame {
+                Ok(None) => break,
+                Ok(Some((addr, data, used))) => {
+                    self.datagram(id, side, addr, data);
+                    rx.advance(used);
+                }
+                Err(fail) => {
+                    if let Some(link) = self.link_of(id, side) {
+                        self.link_failed(link, fail);
+                    }
+                    return;
+                }
+            }
+        }
+        if let Some(association) = self.association(id) {
+            let end = &mut association.ends[side];
+            match framing.frame_len(&rx) {
+                Some(len) if rx.len() > room => {
+                    end.skip = len - rx.len();
+                    association.dropped += 1;
+                }
+                _ => end.rx = rx,
+            }
+        }
+        self.touch_end(id, side);
+    }
+
+    /// A datagram of one end for the other. `addr` is where it goes to or comes from, if that is told.
+    fn datagram(&mut self, id: SessionId, from: usize, addr: Option<Target>, data: &[u8]) {
+        let now = self.now;
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        let Some(association) = &mut session.udp else {
+            return;
+        };
+        if !matches!(session.stage, Stage::Datagrams) {
+            let data = BytesMut::from(data);
+            return self.enqueue(id, 1, Waiting { to: None, data });
+        }
+        session.active = now;
+        let (client, service) = (session.client, session.service);
+        let aim = association.target.clone();
+        if !self.in_pace(client, from, data.len()) {
+            return self.drop_datagram(id);
+        }
+        let mut addr = addr;
+        if from == 0 {
+            self.sessions[id].input += data.len() as u64;
+            addr = match (aim, addr) {
+                (None, Some(addr)) => match self.datagram_goal(service, addr) {
+                    Some(addr) => Some(addr),
+                    None => return self.drop_datagram(id),
+                },
+                (aim, _) => aim,
+            };
+        } else {
+            // What a node hears from elsewhere is not for somebody who speaks to one target.
+            if let (Some(target), Some(addr)) = (&aim, &addr)
+                && is_other(target, addr)
+            {
+                return;
+            }
+            self.sessions[id].output += data.len() as u64;
+            let association = self.association(id);
+            if let Some(pick) = association.and_then(|association| association.pick.take()) {
+                self.hub.targets(service).succeeded(pick);
+            }
+        }
+        self.give(id, 1 - from, addr, data);
+    }
+
+    /// Whether the limits let a datagram pass, which is counted then; what comes and goes in a stream is
+    /// counted at its socket.
+    fn in_pace(&mut self, client: LinkId, from: usize, n: usize) -> bool {
+        if self
+            .links
+            .get(client)
+            .is_none_or(|link| link.port.is_none())
+        {
+            return true;
+        }
+        let room = match from {
+            0 => self.gates.room_in(client, self.now),
+            _ => self.gates.room_out(client, self.now),
+        };
+        if room == 0 {
+            return false;
+        }
+        match from {
+            0 => self.count_in(client, n),
+            _ => self.count_out(client, n),
+        }
+        true
+    }
+
+    fn drop_datagram(&mut self, id: SessionId) {
+        if let Some(association) = self.association(id) {
+            association.dropped += 1;
+        }
+    }
+
+    /// Frames a datagram for one end, and queues it there.
+    pub(super) fn give(&mut self, id: SessionId, side: usize, addr: Option<Target>, data: &[u8]) {
+        let Some(association) = self.association(id) else {
+            return;
+        };
+        let end = &mut association.ends[side];
+        let (framing, mut to) = (end.framing, end.peer);
+        let mut out = BytesMut::with_capacity(data.len() + 32);
+        let packet = || Packet {
+            // A peer means itself by the local machine, which has an address for it.
+            addr: match addr.as_ref().map(|addr| (addr, addr.socket_addr())) {
+                Some((_, Some(addr))) => Target::from(addr),
+                Some((addr, None)) => addr.clone(),
+                None => Target::new(Host::Name(String::new()), 0),
+            },
+            data,
+        };
+        let written = match framing {
+            Framing::Plain => {
+                out.extend_from_slice(data);
+                Ok(())
+            }
+            Framing::Addressed => {
+                to = match addr.as_ref() {
+                    Some(addr) => match self.known_address(id, addr, data) {
+                        Some(addr) => Some(addr),
+                        None => return,
+                    },
+                    None => None,
+                };
+                out.extend_from_slice(data);
+                Ok(())
+            }
+            Framing::Packet => packet().write(&mut out),
+            Framing::Tunnel { empties: false } if data.is_empty() => {
+                Err(Fail::new(Cause::Unsupported, "no empty datagrams for gost"))
+            }
+            Framing::Tunnel { .. } => packet().write_tunnel(&mut out),
+            Framing::Counted => write_counted(data, &mut out),
+        };
+        let by_socket = matches!(
+            framing,
+            Framing::Plain | Framing::Addressed | Framing::Packet
+        );
+        // A client of UDP ASSOCIATE that has not sent anything yet cannot be sent to.
+        if written.is_err() || (by_socket && to.is_none()) {
+            if let Some(association) = self.association(id) {
+                association.dropped += 1;
+            }
+            return;
+        }
+        self.enqueue(id, side, Waiting { to, data: out });
+    }
+
+    fn enqueue(&mut self, id: SessionId, side: usize, waiting: Waiting) {
+        let room = self.datagrams();
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        let link = match side {
+            0 => Some(session.client),
+            _ => session.upstream,
+        };
+        let count = self.plan.services[session.service].handler.udp.queue;
+        let Some(association) = &mut session.udp else {
+            return;
+        };
+        let end = &mut association.ends[side];
+        let idle = end.queue.is_empty();
+        end.bytes += waiting.data.len();
+        end.queue.push_back(waiting);
+        while end.queue.len() > count || end.bytes + PIECE * end.queue.len() > room {
+            let Some(oldest) = end.queue.pop_front() else {
+                break;
+            };
+            end.bytes -= oldest.data.len();
+            association.dropped += 1;
+        }
+        let now_empty = end.queue.is_empty();
+        self.touch_end(id, side);
+        let Some(link) = link.filter(|link| self.links.contains_key(*link)) else {
+            return;
+        };
+        match self.links[link].port {
+            Some(port) if idle && !now_empty => self.port_ready(port, link),
+            Some(port) if now_empty => self.port_idle(port, link),
+            Some(_) => {}
+            None => self.flush_frames(id, side),
+        }
+    }
+
+    /// Takes the first one of a queue off.
+    pub(super) fn dequeue(&mut self, id: SessionId, side: usize) -> Option<BytesMut> {
+        let association = self.sessions.get_mut(id)?.udp.as_mut()?;
+        let end = &mut association.ends[side];
+        let waiting = end.queue.pop_front()?;
+        end.bytes -= waiting.data.len();
+        if end.queue.is_empty() {
+            end.queue = VecDeque::new();
+        }
+        Some(waiting.data)
+    }
+
+    /// Puts frames into the stream of one end while there is little before them.
+    pub(super) fn flush_frames(&mut self, id: SessionId, side: usize) {
+        let Some(link) = self.link_of(id, side) else {
+            return;
+        };
+        let started = self
+            .sessions
+            .get(id)
+            .is_some_and(|session| matches!(session.stage, Stage::Datagrams));
+        if !started || self.links.get(link).is_none_or(|link| link.port.is_some()) {
+            return;
+        }
+        loop {
+            let waits = self
+                .links
+                .get(link)
+                .is_none_or(|link| link.out.len() > self.low());
+            if waits {
+                return;
+            }
+            let Some(data) = self.dequeue(id, side) else {
+                return;
+            };
+            self.touch(link);
+            self.send(link, &mut rope(data));
+        }
+    }
+
+    /// The peer of a connected socket is not there.
+    pub(super) fn peer_failed(&mut self, id: SessionId, fail: Fail) {
+        let Some(session) = self.sessions.get(id) else {
+            return;
+        };
+        let Some(association) = &session.udp else {
+            return;
+        };
+        if association.ends[1].peer.is_none() {
+            return;
+        }
+        let (service, pick) = (session.service, association.pick);
+        if let Some(pick) = pick {
+            self.hub.targets(service).failed(pick, self.now);
+        }
+        self.end_session(id, Some(fail.at("upstream")));
+    }
+
+    /// As for a tunnel: looked up when it fires, not moved with every datagram.
+    fn datagrams_timer(&mut self, id: SessionId) {
+        let limit = self.datagrams_limit(id);
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.deadline = limit.map(|limit| session.active + limit);
+        self.session_timer(id);
+    }
+
+    pub(super) fn datagrams_timeout(&mut self, id: SessionId) {
+        let Some(limit) = self.datagrams_limit(id) else {
+            return;
+        };
+        if self.sessions[id].active + limit > self.now {
+            return self.datagrams_timer(id);
+        }
+        self.end_session(id, None);
+    }
+
+    fn datagrams_limit(&self, id: SessionId) -> Option<std::time::Duration> {
+        let session = self.sessions.get(id)?;
+        let handler = &self.plan.services[session.service].handler;
+        match self.links.get(session.client)?.base {
+            Base::Port => Some(handler.udp.ttl),
+            _ => handler.idle_timeout,
+        }
+    }
+
+    /// Before the way is open, all that waits is the client's.
+    pub(super) fn touch_end(&mut self, id: SessionId, side: usize) {
+        if let Some(session) = self.sessions.get(id) {
+            let upstream = session.upstream.filter(|_| side == 1);
+            self.touch(upstream.unwrap_or(session.client));
+        }
+    }
+
+    fn association(&mut self, id: SessionId) -> Option<&mut Association> {
+        self.sessions.get_mut(id)?.udp.as_deref_mut()
+    }
+
+    fn link_of(&self, id: SessionId, side: usize) -> Option<LinkId> {
+        let session = self.sessions.get(id)?;
+        match side {
+            0 => Some(session.client),
+            _ => session.upstream,
+        }
+    }
+}
+
+/// Ports of UDP ASSOCIATE to try besides the first.
+const PORTS: u16 = 63;
+
+/// Whether the last node of a way can carry datagrams. Error: `Unsupported`.
+pub(super) fn carries_datagrams(kind: ConnectorKind) -> Result<(), Fail> {
+    if kind != ConnectorKind::Forward {
+        return Ok(());
+    }
+    let text = "connector forward carries no datagrams: use relay, socks5 or http";
+    Err(Fail::new(Cause::Unsupported, text))
+}
+
+/// Any port at the family of `addr`.
+pub(super) fn unspecified(addr: SocketAddr) -> SocketAddr {
+    match addr {
+        SocketAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
+        SocketAddr::V6(_) => ([0_u16; 8], 0).into(),
+    }
+}
+
+/// Where a node wants datagrams: one that does not know its own address has the one it was reached at.
+fn reachable(bound: &Target, node: SocketAddr) -> SocketAddr {
+    match bound.host {
+        Host::Ip(ip) if !ip.is_unspecified() => SocketAddr::new(ip.to_canonical(), bound.port),
+        _ => SocketAddr::new(node.ip(), bound.port),
+    }
+}
+
+/// Whether an answer comes from somebody else, as far as addresses can tell.
+fn is_other(target: &Target, from: &Target) -> bool {
+    match (&target.host, &from.host) {
+        (Host::Ip(wanted), Host::Ip(got)) if !wanted.is_unspecified() => {
+            wanted.to_canonical() != got.to_canonical() || target.port != from.port
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,276 @@
+//! Ports: sockets for datagrams, which the driver binds. One belongs to a link, or is a service's listener,
+//! whose clients are links without a transport of their own.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+
+use super::link::{Base, Top};
+use super::{Action, Ask, ConnMeta, Engine, LinkId, PortId, SessionId};
+use crate::error::{Cause, Fail};
+use crate::time::Time;
+
+pub(super) struct Port {
+    pub(super) owner: Owner,
+    pub(super) local: SocketAddr,
+    pub(super) bound: bool,
+    /// Links whose datagrams wait to be sent, by turns.
+    pub(super) ready: VecDeque<LinkId>,
+}
+
+pub(super) enum Owner {
+    Link(LinkId),
+    Service {
+        service: usize,
+        /// The clients.
+        peers: HashMap<SocketAddr, LinkId>,
+    },
+}
+
+/// What waits to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datagram<'a> {
+    pub data: &'a [u8],
+    /// Absent where the socket is connected.
+    pub to: Option<SocketAddr>,
+}
+
+impl Engine {
+    /// The socket of a udp listener is there; it has this id until [`handle_unlisten`](Self::handle_unlisten)
+    /// or an [`Action::Unbind`].
+    pub fn handle_listen(&mut self, service: usize, local: SocketAddr, now: Time) -> PortId {
+        self.now = now;
+        self.ports.insert(Port {
+            owner: Owner::Service {
+                service,
+                peers: HashMap::new(),
+            },
+            local: ConnMeta::new(local, local).local,
+            bound: true,
+            ready: VecDeque::new(),
+        })
+    }
+
+    /// The socket of a listener is closed: those who sent to it cannot be answered any more.
+    pub fn handle_unlisten(&mut self, id: PortId, now: Time) {
+        self.now = now;
+        let Some(port) = self.ports.get_mut(id) else {
+            return;
+        };
+        if let Owner::Service { peers, .. } = &mut port.owner {
+            let fail = Fail::new(Cause::Local, "the service is gone");
+            for link in std::mem::take(peers).into_values() {
+                self.link_failed(link, fail.clone());
+            }
+        }
+        self.ports.remove(id);
+        self.settle();
+    }
+
+    /// The result of an [`Action::Bind`]: the address that was bound. After a failure the id is gone.
+    pub fn handle_bound(&mut self, id: PortId, result: Result<SocketAddr, Fail>, now: Time) {
+        self.now = now;
+        let Some(port) = self.ports.get_mut(id) else {
+            return;
+        };
+        let Owner::Link(link) = port.owner else {
+            return;
+        };
+        match &result {
+            Ok(local) => {
+                port.local = ConnMeta::new(*local, *local).local;
+                port.bound = true;
+            }
+            Err(_) => {
+                self.ports.remove(id);
+                self.links[link].port = None;
+            }
+        }
+        match (self.links[link].top, result) {
+            (Top::Client(session), result) => self.port_bound(session, 0, result),
+            (Top::Upstream(session), result) => self.port_bound(session, 1, result),
+            (_, Ok(local)) => {
+                self.links[link].meta.local = local;
+                self.links[link].connected = true;
+                self.socket_up(link);
+            }
+            (_, Err(fail)) => {
+                self.links[link].connected = true;
+                self.link_failed(link, fail);
+            }
+        }
+        self.settle();
+    }
+
+    /// A datagram came. `from` is an IPv4 address also where the socket is for both families.
+    pub fn handle_datagram(&mut self, id: PortId, from: SocketAddr, data: &[u8], now: Time) {
+        self.now = now;
+        let Some(port) = self.ports.get(id) else {
+            return;
+        };
+        let link = match &port.owner {
+            Owner::Link(link) => Some(*link),
+            Owner::Service { peers, .. } => match peers.get(&from) {
+                Some(link) => Some(*link),
+                None => self.new_peer(id, from),
+            },
+        };
+        if let Some((session, side)) = link.and_then(|link| self.side_of(link)) {
+            self.packet_in(session, side, from, data);
+        }
+        self.settle();
+    }
+
+    /// The system told of a failure (an ICMP message, mostly) that belongs to no datagram in particular.
+    pub fn handle_datagram_error(&mut self, id: PortId, fail: Fail, now: Time) {
+        self.now = now;
+        self.port_failed(id, fail);
+        self.settle();
+    }
+
+    /// What waits to be sent first; it stays where it is until `handle_datagram_sent`.
+    pub fn transmit_datagram(&self, id: PortId) -> Option<Datagram<'_>> {
+        let port = self.ports.get(id).filter(|port| port.bound)?;
+        let (session, side) = self.side_of(*port.ready.front()?)?;
+        let association = self.sessions.get(session)?.udp.as_ref()?;
+        let waiting = association.ends[side].queue.front()?;
+        Some(Datagram {
+            data: &waiting.data,
+            to: waiting.to,
+        })
+    }
+
+    /// What `transmit_datagram` showed is sent, or cannot be.
+    pub fn handle_datagram_sent(&mut self, id: PortId, result: Result<(), Fail>, now: Time) {
+        self.now = now;
+        let Some(port) = self.ports.get_mut(id) else {
+            return;
+        };
+        let Some(link) = port.ready.pop_front() else {
+            return;
+        };
+        if let Some((session, side)) = self.side_of(link) {
+            self.dequeue(session, side);
+            self.touch(link);
+            let association = self.sessions[session].udp.as_mut();
+            if let Some(association) = association {
+                association.dropped += u64::from(result.is_err());
+                if !association.ends[side].queue.is_empty() {
+                    self.ports[id].ready.push_back(link);
+                }
+            }
+        }
+        if let Err(fail) = result {
+            self.port_failed(id, fail);
+        }
+        self.settle();
+    }
+
+    /// Has a socket bound for this link. `peer`: nobody else is sent to or heard of.
+    pub(super) fn bind(&mut self, link: LinkId, local: SocketAddr, peer: Option<SocketAddr>) {
+        let id = self.ports.insert(Port {
+            owner: Owner::Link(link),
+            local,
+            bound: false,
+            ready: VecDeque::new(),
+        });
+        self.links[link].port = Some(id);
+        let ask = Ask::Datagrams { local, peer };
+        self.actions.push_back(Action::Bind { id, ask });
+    }
+
+    /// A link leaves its port.
+    pub(super) fn leave_port(&mut self, id: PortId, link: LinkId, remote: SocketAddr) {
+        let Some(port) = self.ports.get_mut(id) else {
+            return;
+        };
+        match &mut port.owner {
+            Owner::Service { peers, .. } => {
+                peers.remove(&remote);
+                port.ready.retain(|ready| *ready != link);
+            }
+            Owner::Link(_) => self.unbind(id),
+        }
+    }
+
+    /// At the end of all.
+    pub(super) fn unbind_all(&mut self) {
+        for id in self.ports.keys().collect::<Vec<_>>() {
+            self.unbind(id);
+        }
+    }
+
+    fn unbind(&mut self, id: PortId) {
+        self.ports.remove(id);
+        self.actions.push_back(Action::Unbind(id));
+    }
+
+    /// The first datagram of a client.
+    fn new_peer(&mut self, id: PortId, from: SocketAddr) -> Option<LinkId> {
+        let port = &self.ports[id];
+        let Owner::Service { service, peers } = &port.owner else {
+            return None;
+        };
+        let full = peers.len() >= self.plan.limits.associations || !self.accepting();
+        if full || self.is_draining() {
+            return None;
+        }
+        let service = *service;
+        let meta = ConnMeta {
+            remote: from,
+            local: port.local,
+        };
+        let link = self.new_link(Base::Port, meta, Top::Incoming(service));
+        self.links[link].port = Some(id);
+        if let Owner::Service { peers, .. } = &mut self.ports[id].owner {
+            peers.insert(from, link);
+        }
+        if !self.comes_in(link, service) {
+            return None;
+        }
+        self.open_session(link, service);
+        // It may have failed at once.
+        self.links.contains_key(link).then_some(link)
+    }
+
+    /// Whose datagrams go by this link, and which end of the association it is.
+    pub(super) fn side_of(&self, link: LinkId) -> Option<(SessionId, usize)> {
+        match self.links.get(link)?.top {
+            Top::Client(session) => Some((session, 0)),
+            Top::Upstream(session) => Some((session, 1)),
+            _ => None,
+        }
+    }
+
+    /// Only a connected socket's failure is that of its peer: all others serve on.
+    fn port_failed(&mut self, id: PortId, fail: Fail) {
+        let Some(Owner::Link(link)) = self.ports.get(id).map(|port| &port.owner) else {
+            return;
+        };
+        if let Some((session, 1)) = self.side_of(*link)
+            && matches!(
+                fail.cause,
+                Cause::Refused | Cause::HostUnreachable | Cause::NetUnreachable
+            )
+        {
+            self.peer_failed(session, fail);
+        }
+    }
+
+    /// There is something to send by this port for `link`.
+    pub(super) fn port_ready(&mut self, id: PortId, link: LinkId) {
+        let Some(port) = self.ports.get_mut(id) else {
+            return;
+        };
+        if port.ready.is_empty() {
+            self.actions.push_back(Action::WakePort(id));
+        }
+        port.ready.push_back(link);
+    }
+
+    /// All that `link` had for this port is dropped.
+    pub(super) fn port_idle(&mut self, id: PortId, link: LinkId) {
+        if let Some(port) = self.ports.get_mut(id) {
+            port.ready.retain(|ready| *ready != link);
+        }
+    }
+}
