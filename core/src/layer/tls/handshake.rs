@@ -15,6 +15,8 @@ use crate::error::{Cause, Fail};
 use crate::plan::TlsClient;
 use crate::wire::tls_record::Version;
 
+const CHANGE_CIPHER_SPEC: u8 = 20;
+
 pub(super) struct Handshake {
     side: Side,
     /// Messages that go on in the next record.
@@ -57,26 +59,14 @@ impl Handshake {
     pub(super) fn recv(&mut self, record: BytesMut, down: &mut Rope) -> Result<bool, Fail> {
         stash(&mut self.pending, record);
         loop {
-            let step = match &mut self.side {
-                Side::Client(connection) => {
-                    step(connection.process_tls_records(&mut self.pending), down)
-                }
-                Side::Server(connection) => {
-                    step(connection.process_tls_records(&mut self.pending), down)
-                }
-            };
-            let (step, discard) = match step {
-                Ok(step) => step,
+            match self.step(down) {
+                Ok(Step::Again) => {}
+                Ok(Step::More) => break,
                 Err(error) => {
                     self.say_alert(down);
                     return Err(Fail::new(Cause::Tls, error_text(&error, false)));
                 }
-            };
-            self.pending.advance(discard);
-            match step {
-                Step::Again => {}
-                Step::More => break,
-                Step::Closed => {
+                Ok(Step::Closed) => {
                     let text = "TLS: the peer closed during the handshake";
                     return Err(Fail::new(Cause::Tls, text));
                 }
@@ -91,17 +81,29 @@ impl Handshake {
         })
     }
 
-    /// rustls has queued it.
+    /// rustls has queued it, maybe behind a change of the cipher. Nothing more is asked of it: it would look at the
+    /// wrong bytes again, and have a second alert for them.
     fn say_alert(&mut self, down: &mut Rope) {
         loop {
-            let step = match &mut self.side {
-                Side::Client(connection) => step(connection.process_tls_records(&mut []), down),
-                Side::Server(connection) => step(connection.process_tls_records(&mut []), down),
-            };
-            if !matches!(step, Ok((Step::Again, _))) {
+            let mut said = Rope::default();
+            let again = matches!(self.step(&mut said), Ok(Step::Again));
+            let is_change = said.to_vec().first() == Some(&CHANGE_CIPHER_SPEC);
+            down.append(&mut said);
+            if !again || !is_change {
                 return;
             }
         }
+    }
+
+    /// Always with what is pending: rustls knows where in it the messages are that are still to come.
+    fn step(&mut self, down: &mut Rope) -> Result<Step, rustls::Error> {
+        let pending = &mut self.pending;
+        let (discard, step) = match &mut self.side {
+            Side::Client(connection) => step(connection.process_tls_records(pending), down),
+            Side::Server(connection) => step(connection.process_tls_records(pending), down),
+        };
+        pending.advance(discard);
+        step
     }
 
     /// Takes the keys out of rustls.
@@ -137,8 +139,8 @@ impl Handshake {
 fn step<Data>(
     status: UnbufferedStatus<'_, '_, Data>,
     down: &mut Rope,
-) -> Result<(Step, usize), rustls::Error> {
-    let step = match status.state? {
+) -> (usize, Result<Step, rustls::Error>) {
+    let step = status.state.map(|state| match state {
         ConnectionState::EncodeTlsData(mut data) => {
             encode(&mut data, down);
             Step::Again
@@ -149,8 +151,8 @@ fn step<Data>(
         }
         ConnectionState::PeerClosed | ConnectionState::Closed => Step::Closed,
         _ => Step::More,
-    };
-    Ok((step, status.discard))
+    });
+    (status.discard, step)
 }
 
 fn encode<Data>(data: &mut EncodeTlsData<'_, Data>, down: &mut Rope) {

@@ -431,3 +431,43 @@ proptest! {
         prop_assert!(peer_in(&mut peer, &sent).unwrap() == expected);
     }
 }
+
+#[test]
+fn a_certificate_for_another_name_is_refused_with_an_alert() {
+    for suite in aws_lc_rs::ALL_CIPHER_SUITES {
+        if format!("{suite:?}").contains("RSA") {
+            continue;
+        }
+        let (server, client) = configs(*suite);
+        let other = TlsClient {
+            name: ServerName::try_from("other.test").unwrap(),
+            ..client
+        };
+        let (mut ours, mut peer) = pair(&server, &other, false);
+        let mut failed = None;
+        // Its messages come together: those behind the certificate are not read any more.
+        for _ in 0..4 {
+            let hello = ours.take();
+            let mut wire = Cursor::new(&hello[..]);
+            while peer.read_tls(&mut wire).unwrap() > 0 {
+                let _ = peer.process_new_packets();
+            }
+            let mut flight = Vec::new();
+            while peer.wants_write() {
+                peer.write_tls(&mut flight).unwrap();
+            }
+            failed = ours.recv(&flight, &[]).err();
+            if failed.is_some() {
+                break;
+            }
+        }
+        assert_eq!(failed.expect("a failure").cause, Cause::Tls, "{suite:?}");
+        // In TLS 1.3 it is encrypted, behind the record for the sake of middleboxes.
+        let alert = ours.take();
+        let alert = alert.strip_prefix(&[20, 3, 3, 0, 1, 1]).unwrap_or(&alert);
+        assert!(
+            matches!(alert.first(), Some(21 | 23)),
+            "{suite:?}: {alert:?}"
+        );
+    }
+}
