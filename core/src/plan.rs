@@ -7,6 +7,7 @@ mod caps;
 mod edge;
 mod ping;
 mod policy;
+mod resolver;
 mod site;
 mod udp;
 
@@ -28,6 +29,8 @@ pub use site::{Backend, Content, Document, Files, Found as FoundFile, Probe, Sit
 
 pub use caps::{Caps, Counted, Refusal};
 pub use ping::Ping;
+pub use resolver::{DnsChannel, NameServer, Resolver};
+
 pub use policy::{
     ChainGroup, GroupMember, HopPolicy, NodePolicy, Overrides, ServicePolicy, SkipAuth,
 };

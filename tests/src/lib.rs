@@ -14,6 +14,7 @@ pub mod config;
 pub mod datagram;
 pub mod frames;
 pub mod gost;
+pub mod names;
 pub mod origin;
 pub mod pair;
 pub mod payload;

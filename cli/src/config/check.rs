@@ -43,13 +43,14 @@ const SERVICE_RULES: &[&str] = &[
     "bypass",
     "bypasses",
     "hosts",
+    "resolver",
     "limiter",
     "climiter",
     "rlimiter",
 ];
 const HANDLER_RULES: &[&str] = &["chainGroup"];
-const HOP_RULES: &[&str] = &["bypass", "bypasses", "hosts"];
-const NODE_RULES: &[&str] = &["bypass", "bypasses", "hosts", "filter"];
+const HOP_RULES: &[&str] = &["bypass", "bypasses", "hosts", "resolver"];
+const NODE_RULES: &[&str] = &["bypass", "bypasses", "hosts", "resolver", "filter"];
 
 /// Finds what is wrong between the parts; what is wrong within one is found while lowering it.
 pub fn check(config: &Config, findings: &mut Findings) {

@@ -16,6 +16,7 @@ use super::lower_edge as edge;
 use super::lower_group::passes_on;
 use super::lower_node as node;
 use super::lower_policy::{Policies, overrides, policies};
+use super::lower_resolver::resolvers;
 use super::lower_site as site;
 use super::lower_udp as udp;
 use super::model::{self, Config};
@@ -69,6 +70,7 @@ pub fn lower_again(
         policies: policies(config, findings),
         findings,
     };
+    lowering.policies.resolvers = resolvers(&mut lowering);
     let plan = lowering.plan();
     let listens: Vec<_> = config
         .services

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use ginnel_core::plan::{HopPolicy, NodePolicy, Overrides, ServicePolicy, SkipAuth};
+use ginnel_core::plan::{HopPolicy, NodePolicy, Overrides, Resolver, ServicePolicy, SkipAuth};
 use ginnel_core::route::Net;
 use ginnel_core::route::access::Rules;
 use ginnel_core::route::hosts::{self, Hosts};
@@ -25,17 +25,19 @@ pub(super) struct Policies {
     admissions: HashMap<String, Arc<Rules>>,
     bypasses: HashMap<String, Arc<Rules>>,
     hosts: HashMap<String, Arc<Hosts>>,
+    pub(super) resolvers: HashMap<String, Arc<Resolver>>,
     limiters: HashMap<String, Arc<Traffic>>,
     climiters: HashMap<String, Arc<Counts>>,
     rlimiters: HashMap<String, Arc<Rates>>,
 }
 
-/// Reads them all, also those that nobody refers to.
+/// Reads them all but resolvers, also those that nobody refers to.
 pub(super) fn policies(config: &Config, findings: &mut Findings) -> Policies {
     Policies {
         admissions: read("admission", &config.admissions, findings, admission),
         bypasses: read("bypass", &config.bypasses, findings, bypass),
         hosts: read("hosts", &config.hosts, findings, table),
+        resolvers: HashMap::new(),
         limiters: read("limiter", &config.limiters, findings, |object, findings| {
             limits(object, findings, limiter::traffic)
         }),
@@ -55,11 +57,11 @@ pub(super) fn policies(config: &Config, findings: &mut Findings) -> Policies {
 }
 
 /// One object of a list.
-struct Object<'a> {
+pub(super) struct Object<'a> {
     map: &'a Map,
-    name: &'a str,
+    pub(super) name: &'a str,
     /// Where it was written.
-    at: String,
+    pub(super) at: String,
 }
 
 fn read<T>(
@@ -70,27 +72,37 @@ fn read<T>(
 ) -> HashMap<String, Arc<T>> {
     let mut made = HashMap::new();
     for map in list {
-        let name = map.get("name").and_then(Value::as_str).unwrap_or_default();
-        let at = match map.get("$origin").and_then(Value::as_str) {
-            Some(origin) => format!("{origin}: {kind} {name:?}"),
-            None => format!("{kind} {name:?}"),
-        };
-        let object = Object { map, name, at };
-        if name.is_empty() {
-            findings.error(&object.at, format_args!("{kind} without a name"));
-            continue;
-        }
-        object.sources(findings);
-        let one = Arc::new(make(&object, findings));
-        if made.insert(name.to_owned(), one).is_some() {
-            let text = format_args!("{kind} {name:?} is defined twice");
-            findings.error(&object.at, text);
+        let object = Object::new(kind, map);
+        if object.is_usable(kind, made.contains_key(object.name), findings) {
+            let one = Arc::new(make(&object, findings));
+            made.insert(object.name.to_owned(), one);
         }
     }
     made
 }
 
-impl Object<'_> {
+impl<'a> Object<'a> {
+    pub(super) fn new(kind: &str, map: &'a Map) -> Self {
+        let name = map.get("name").and_then(Value::as_str).unwrap_or_default();
+        let at = match map.get("$origin").and_then(Value::as_str) {
+            Some(origin) => format!("{origin}: {kind} {name:?}"),
+            None => format!("{kind} {name:?}"),
+        };
+        Self { map, name, at }
+    }
+
+    /// Whether it has a name of its own.
+    pub(super) fn is_usable(&self, kind: &str, taken: bool, findings: &mut Findings) -> bool {
+        self.sources(findings);
+        let name = self.name;
+        match (name.is_empty(), taken) {
+            (true, _) => findings.error(&self.at, format_args!("{kind} without a name")),
+            (_, true) => findings.error(&self.at, format_args!("{kind} {name:?} is defined twice")),
+            _ => return true,
+        }
+        false
+    }
+
     /// What gost could read from elsewhere would be missing: a hole in the rules.
     fn sources(&self, findings: &mut Findings) {
         for key in ["redis", "http", "plugin"] {
@@ -275,6 +287,7 @@ impl Lowering<'_> {
             admissions: found(&all.admissions, names(rest, "admission", "admissions")),
             bypasses: found(&all.bypasses, names(rest, "bypass", "bypasses")),
             hosts: single(&all.hosts, rest, "hosts"),
+            resolver: single(&all.resolvers, rest, "resolver"),
             traffic: single(&all.limiters, rest, "limiter"),
             counts: single(&all.climiters, rest, "climiter"),
             rates: single(&all.rlimiters, rest, "rlimiter"),
@@ -290,7 +303,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// A host table of the hop is for those nodes that have none.
+    /// A host table and a resolver of the hop are for those nodes that have none.
     pub(super) fn node_policy(
         &mut self,
         rest: &Map,
@@ -307,6 +320,8 @@ impl Lowering<'_> {
             bypasses: found(&all.bypasses, bypasses),
             filter,
             hosts: single(&all.hosts, rest, "hosts").or(single(&all.hosts, hop, "hosts")),
+            resolver: single(&all.resolvers, rest, "resolver")
+                .or_else(|| single(&all.resolvers, hop, "resolver")),
             overrides: overrides(options),
         }
     }

@@ -10,6 +10,7 @@ mod lower_edge;
 pub(crate) mod lower_group;
 mod lower_node;
 pub(crate) mod lower_policy;
+mod lower_resolver;
 mod lower_site;
 mod lower_udp;
 mod lower_users;

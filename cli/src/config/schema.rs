@@ -411,8 +411,7 @@ mod tests {
     use crate::config::keys::KEYS;
 
     /// Sections that are refused or remarked on as a whole.
-    const NOT_SERVED: [&str; 28] = [
-        "resolvers",
+    const NOT_SERVED: [&str; 27] = [
         "ingresses",
         "routers",
         "sds",

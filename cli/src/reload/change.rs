@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use ginnel_core::driver::{Controller, Listener};
-use ginnel_core::plan::Plan;
+use ginnel_core::plan::{Chain, Plan, Resolver};
 use socket2::SockRef;
 
 use super::keys;
@@ -121,7 +121,12 @@ impl Running {
             trace: lowered.plan.trace,
             ..(*self.plan).clone()
         };
-        let mut chains = self.chains.clone();
+        let mut chains = Chains {
+            lowered,
+            config,
+            keys: self.chains.clone(),
+            planned: std::mem::take(&mut plan.chains),
+        };
         let mut new: Vec<(String, String)> = Vec::new();
         let mut counts = Counts::default();
         let keys: Vec<_> = lowered
@@ -176,24 +181,13 @@ impl Running {
             let slot = match self.find(&key, |_, slot| slot.serving.is_none()) {
                 Some(slot) => slot,
                 None => {
-                    let mut place = |chain: usize| {
-                        let chain = &lowered.plan.chains[chain];
-                        let key = keys::chain(config, &chain.name);
-                        chains
-                            .iter()
-                            .position(|one| *one == key)
-                            .unwrap_or_else(|| {
-                                chains.push(key);
-                                plan.chains.push(chain.clone());
-                                chains.len() - 1
-                            })
-                    };
-                    planned.chain = planned.chain.map(&mut place);
+                    planned.chain = planned.chain.map(|chain| chains.place(chain));
                     if let Some(group) = &mut planned.policy.group {
                         for member in &mut Arc::make_mut(group).members {
-                            member.chain = place(member.chain);
+                            member.chain = chains.place(member.chain);
                         }
                     }
+                    chains.replace(&mut planned.policy.resolver);
                     plan.services.push(planned);
                     new.push((key, name));
                     plan.services.len() - 1
@@ -202,6 +196,8 @@ impl Running {
             served.push(Served { slot, listen, from });
         }
         counts.removed = left.len();
+        plan.chains = chains.planned;
+        let chains = chains.keys;
         Change {
             plan: Arc::new(plan),
             counts,
@@ -233,6 +229,42 @@ impl Running {
             .find(|slot| has(slot) && own(slot))
             .or_else(|| found.next().filter(|_| !any))
             .copied()
+    }
+}
+
+/// Chains that have, or get, a place in the plan.
+struct Chains<'a> {
+    lowered: &'a Lowered,
+    config: &'a Config,
+    keys: Vec<String>,
+    planned: Vec<Chain>,
+}
+
+impl Chains<'_> {
+    /// Where a chain of the new plan is.
+    fn place(&mut self, index: usize) -> usize {
+        let mut chain = self.lowered.plan.chains[index].clone();
+        let key = keys::chain(self.config, &chain.name);
+        if let Some(place) = self.keys.iter().position(|one| *one == key) {
+            return place;
+        }
+        let place = self.keys.len();
+        self.keys.push(key);
+        self.planned.push(chain.clone());
+        let nodes = chain.hops.iter_mut().flat_map(|hop| &mut hop.nodes);
+        for node in nodes.filter(|node| node.policy.resolver.is_some()) {
+            self.replace(&mut Arc::make_mut(node).policy.resolver);
+        }
+        self.planned[place] = chain;
+        place
+    }
+
+    fn replace(&mut self, resolver: &mut Option<Arc<Resolver>>) {
+        let Some(resolver) = resolver else { return };
+        let servers = &mut Arc::make_mut(resolver).servers;
+        for chain in servers.iter_mut().filter_map(|one| one.chain.as_mut()) {
+            *chain = self.place(*chain);
+        }
     }
 }
 

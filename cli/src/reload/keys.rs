@@ -89,6 +89,26 @@ fn rules(key: &mut String, config: &Config, rest: &model::Map) {
             let is_it = |map: &&model::Map| map.get("name").and_then(Value::as_str) == Some(name);
             for map in list.iter().filter(is_it) {
                 add(key, map, Certificate::Read);
+                if one == "resolver" {
+                    ways(key, config, map);
+                }
+            }
+        }
+    }
+}
+
+/// The chains to a resolver's name servers, without what these refer to: it may be this resolver.
+fn ways(key: &mut String, config: &Config, resolver: &model::Map) {
+    let servers = resolver.get("nameservers").and_then(Value::as_array);
+    let names = servers.into_iter().flatten();
+    for name in names.filter_map(|server| server.get("chain")?.as_str()) {
+        let Some(chain) = config.chains.iter().find(|chain| chain.name == name) else {
+            continue;
+        };
+        add(key, chain, Certificate::Read);
+        for named in &chain.hops {
+            if let Some(hop) = config.hops.iter().find(|hop| hop.name == named.name) {
+                add(key, hop, Certificate::Read);
             }
         }
     }

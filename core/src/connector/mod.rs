@@ -7,6 +7,7 @@ use crate::error::Fail;
 use crate::plan;
 use crate::wire::datagram::Framing;
 
+pub mod dns;
 pub mod http;
 pub mod relay;
 pub mod socks4;

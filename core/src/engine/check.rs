@@ -15,6 +15,8 @@ pub struct Census {
     pub timers: usize,
     /// Sockets for datagrams.
     pub ports: usize,
+    /// Names that are being asked for.
+    pub lookups: usize,
     /// Bytes queued for output or waiting to be taken.
     pub bytes: usize,
     /// What counts against the byte budget.
@@ -35,6 +37,7 @@ impl Engine {
             mux_sessions: self.muxes.len(),
             timers: self.timers.len(),
             ports: self.ports.len(),
+            lookups: self.lookups.len(),
             memory: self.memory(),
             bytes: links
                 .map(|link| {
@@ -94,6 +97,7 @@ impl Engine {
         for (id, port) in &self.ports {
             self.check_port(id, port);
         }
+        self.check_lookups();
         for (id, mux) in &self.muxes {
             assert!(
                 self.links.contains_key(mux.link),

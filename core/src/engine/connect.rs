@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::dial::Purpose;
+use super::dial::{Dial, Purpose};
 use super::link::{Base, Top};
 use super::udp::unspecified;
 use super::udp_names::preferred;
@@ -19,18 +19,25 @@ use crate::route::families::{self, ATTEMPT_DELAY};
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
 /// The addresses that the node's own host table has for it.
-fn mapped(node: &Node) -> Option<&[IpAddr]> {
+pub(super) fn mapped(node: &Node) -> Option<&[IpAddr]> {
     match (&node.policy.hosts, &node.addr.host) {
         (Some(hosts), Host::Name(name)) => hosts.lookup(name),
         _ => None,
     }
 }
 
-/// Where a node is, for whoever connects to it.
-pub(super) fn place_of(node: &Node) -> Target {
-    match mapped(node).and_then(|addrs| addrs.first()) {
-        Some(ip) => Target::new(Host::Ip(*ip), node.addr.port),
-        None => node.addr.clone(),
+/// The addresses that are known of node `at`: from a host table, or from its resolver.
+fn known(dial: &Dial, at: usize) -> Option<&[IpAddr]> {
+    let asked = dial.places.iter().find(|(place, _)| *place == at);
+    mapped(dial.route.nodes.get(at)?).or(asked.map(|(_, addrs)| &addrs[..]))
+}
+
+/// Where node `at` is, for whoever connects to it.
+pub(super) fn place_of(dial: &Dial, at: usize) -> Option<Target> {
+    let addr = &dial.route.nodes.get(at)?.addr;
+    match known(dial, at).and_then(|addrs| addrs.first()) {
+        Some(ip) => Some(Target::new(Host::Ip(*ip), addr.port)),
+        None => Some(addr.clone()),
     }
 }
 
@@ -42,11 +49,17 @@ impl Engine {
             return self.open_port(id, ([0_u16; 8], 0).into(), None);
         }
         let (target, known) = match dial.route.nodes.first() {
-            Some(node) => (node.addr.clone(), mapped(node).unwrap_or_default().to_vec()),
+            Some(node) => (
+                node.addr.clone(),
+                known(dial, 0).unwrap_or_default().to_vec(),
+            ),
             None => (dial.target.clone(), dial.known.clone()),
         };
         if !known.is_empty() {
             return self.connect_any(id, known, target.port);
+        }
+        if dial.is_for_datagram() && self.asks_for_target(id) {
+            return;
         }
         match (target.socket_addr(), target.host) {
             (Some(addr), _) => self.connect_any(id, vec![addr.ip()], addr.port()),

@@ -19,10 +19,11 @@ use bytes::BytesMut;
 use super::connect::place_of;
 use super::hub::HubKey;
 use super::link::Top;
+use super::lookup::{Asked, Exchange};
 use super::pick::{Pick, Route, Wish};
 use super::session::rope;
 use super::udp::carries_datagrams;
-use super::{DialId, Engine, Key, LinkId, MuxId, SessionId};
+use super::{DialId, Engine, Key, LinkId, LookupId, MuxId, SessionId};
 use crate::addr::{Carries, Host, Target};
 use crate::buffer::{stash, unpin};
 use crate::connector::{self, Connector, Negotiate, Step};
@@ -53,8 +54,14 @@ pub(super) struct Dial {
     pub(super) at: usize,
     pub(super) target: Target,
     pub(super) carries: Carries,
-    /// Addresses of the target that a host table has.
+    /// Addresses of the target that a host table or a resolver has.
     pub(super) known: Vec<IpAddr>,
+    /// Those of nodes of the route, from their resolvers.
+    pub(super) places: Vec<(usize, Vec<IpAddr>)>,
+    /// The lookup that it waits for.
+    pub(super) asked: Option<Asked>,
+    /// With a name server.
+    pub(super) exchange: Option<Box<Exchange>>,
     /// To one of the service's own targets: which one, once it is chosen, and which failed.
     pub(super) forward: Option<Option<usize>>,
     pub(super) failed_targets: Vec<usize>,
@@ -90,6 +97,8 @@ pub(super) struct Dial {
 pub(super) enum Purpose {
     Session(SessionId),
     Mux(HubKey),
+    /// For an exchange with it.
+    NameServer(LookupId),
     /// For another dial, up to this place of the route.
     Race(DialId, usize),
     /// Only the address of the target's name, for datagrams of this session.
@@ -100,6 +109,11 @@ impl Dial {
     /// Needs a socket and no connection.
     pub(super) fn is_direct_for_datagrams(&self) -> bool {
         self.carries != Carries::Bytes && self.route.nodes.is_empty()
+    }
+
+    /// Only an address is wanted.
+    pub(super) fn is_for_datagram(&self) -> bool {
+        matches!(self.purpose, Purpose::Lookup(_))
     }
 
     pub(super) fn is_for_mux(&self) -> bool {
@@ -115,6 +129,9 @@ impl Dial {
             target,
             carries: Carries::Bytes,
             known: Vec::new(),
+            places: Vec::new(),
+            asked: None,
+            exchange: None,
             forward: None,
             failed_targets: Vec::new(),
             link: None,
@@ -187,10 +204,14 @@ impl Engine {
 
     /// Chooses a target, where the service has its own, and a route, and starts on it.
     pub(super) fn attempt(&mut self, id: DialId) {
+        let service = self.dials[id].service;
+        self.dials[id].route = Route::default();
+        if let Purpose::NameServer(_) = self.dials[id].purpose {
+            return self.take_way(id);
+        }
         let Purpose::Session(session) = self.dials[id].purpose else {
             return;
         };
-        let service = self.dials[id].service;
         if self.dials[id].lost == 0 {
             self.dials[id].until = self.now + self.dial_limit(service);
         }
@@ -215,10 +236,27 @@ impl Engine {
             dial.target.host = Host::Ip(*ip);
             dial.known = known;
         }
+        self.find_way(id);
+    }
+
+    /// Goes on with the target that is chosen.
+    pub(super) fn find_way(&mut self, id: DialId) {
+        if !self.asks_for_target(id) {
+            self.take_way(id);
+        }
+    }
+
+    fn take_way(&mut self, id: DialId) {
+        let dial = &self.dials[id];
         let (target, failed) = (dial.target.clone(), dial.failed.clone());
+        let source = match dial.purpose {
+            Purpose::Session(session) => self.hash_source(session, Some(&target)),
+            _ => String::new(),
+        };
         let wish = Wish {
-            service,
-            source: &self.hash_source(session, Some(&target)),
+            service: dial.service,
+            chain: dial.exchange.as_ref().and_then(|one| one.chain()),
+            source: &source,
             target: &target,
             failed: &failed,
         };
@@ -235,10 +273,14 @@ impl Engine {
         };
         // A dial for a mux session may itself begin on a stream of an earlier one.
         let before = match dial.purpose {
-            Purpose::Session(_) | Purpose::Lookup(_) | Purpose::Race(..) => dial.route.nodes.len(),
             Purpose::Mux(_) => dial.route.nodes.len() - 1,
+            _ => dial.route.nodes.len(),
         };
-        if let Some(at) = dial.route.last_mux(before) {
+        let mux = dial.route.last_mux(before);
+        if self.asks_for_nodes(id, mux.map_or(0, |at| at + 1)) {
+            return;
+        }
+        if let Some(at) = mux {
             let dial = &mut self.dials[id];
             dial.at = at;
             dial.stage = WAITING;
@@ -285,6 +327,10 @@ impl Engine {
             return self.dial_step(id);
         }
         dial.stage_until = None;
+        if dial.exchange.as_ref().is_some_and(|one| one.is_there()) {
+            // TLS with the name server is up.
+            return self.server_reached(id, false);
+        }
         if let Purpose::Race(waits, at) = dial.purpose
             && dial.at >= at
         {
@@ -327,7 +373,10 @@ impl Engine {
         };
         let first = dial.rx.is_empty();
         stash(&mut dial.rx, data);
-        self.dial_step(id);
+        match dial.exchange.as_ref().is_some_and(|one| one.is_there()) {
+            true => self.server_data(id),
+            false => self.dial_step(id),
+        }
         if first && let Some(dial) = self.dials.get_mut(id) {
             unpin(&mut dial.rx);
         }
@@ -341,7 +390,7 @@ impl Engine {
             return;
         };
         let node = dial.route.nodes[dial.at].clone();
-        let next = dial.route.nodes.get(dial.at + 1).map(|node| place_of(node));
+        let next = place_of(dial, dial.at + 1);
         let mut rx = std::mem::take(&mut dial.rx);
         let carries = match next {
             Some(_) => Carries::Bytes,
@@ -396,8 +445,9 @@ impl Engine {
             Ok(Step::Lazy) => {
                 self.send(link, &mut rope(out));
                 // Another hop's handshake would meet the response: wait for it there.
-                let last = self.dials[id].at + 1 >= self.dials[id].route.nodes.len();
-                if last {
+                let dial = &self.dials[id];
+                let last = dial.at + 1 >= dial.route.nodes.len();
+                if last && !dial.exchange.as_ref().is_some_and(|one| one.is_tls()) {
                     self.connected_through(id, true);
                 } else {
                     self.dials[id].connector = Some(connector);
@@ -449,6 +499,9 @@ impl Engine {
     }
 
     fn dial_open(&mut self, id: DialId, lazy: bool) {
+        if let Purpose::NameServer(_) = self.dials[id].purpose {
+            return self.server_reached(id, lazy);
+        }
         let Some(mut dial) = self.dials.remove(id) else {
             return;
         };
@@ -481,12 +534,13 @@ impl Engine {
         match self.dials.get(id)?.purpose {
             Purpose::Session(session) => Some(session),
             Purpose::Race(waits, _) => self.dial_session(waits),
-            Purpose::Mux(_) | Purpose::Lookup(_) => None,
+            Purpose::Mux(_) | Purpose::Lookup(_) | Purpose::NameServer(_) => None,
         }
     }
 
     /// The client is gone, or another dial was faster.
     pub(super) fn cancel_dial(&mut self, id: DialId) {
+        self.leave_lookup(id);
         self.drop_attempts(id);
         self.drop_racers(id, None);
         let Some(mut dial) = self.dials.remove(id) else {
@@ -524,11 +578,11 @@ impl Engine {
         self.note_success(&dial.route);
         match dial.purpose {
             Purpose::Mux(key) => Some((key, node, dial.rx)),
-            Purpose::Session(_) | Purpose::Lookup(_) | Purpose::Race(..) => None,
+            _ => None,
         }
     }
 
-    fn note_success(&mut self, route: &Route) {
+    pub(super) fn note_success(&mut self, route: &Route) {
         for (hop, node) in &route.picks {
             self.hub.pool(route.chain, *hop).succeeded(*node);
         }
@@ -558,6 +612,12 @@ impl Engine {
             return;
         };
         dial.armed = None;
+        if self.ask_again(id) {
+            return;
+        }
+        let Some(dial) = self.dials.get_mut(id) else {
+            return;
+        };
         if dial.retry_at.take().is_some() && dial.until > self.now {
             return self.enter(id);
         }

@@ -188,6 +188,7 @@ impl Engine {
             Purpose::Race(waits, _) => self.dial_client(*waits),
             Purpose::Mux(key) => self.dial_client(self.hub.first_waiting(key)?),
             Purpose::Lookup(_) => None,
+            Purpose::NameServer(id) => self.dial_client(*self.lookups.get(*id)?.waiting.first()?),
         }
     }
 }

@@ -18,6 +18,7 @@ mod goal;
 mod http;
 mod hub;
 mod link;
+mod lookup;
 mod memory;
 mod pick;
 mod race;
@@ -58,6 +59,7 @@ use drain::Drain;
 use gate::Gates;
 use hub::{Hub, MuxSession};
 use link::{Base, Link, Top};
+use lookup::{Lookup, Names};
 use memory::Memory;
 use session::Session;
 use timers::{Key, Timers};
@@ -72,6 +74,7 @@ new_key_type! {
     pub struct QueryId;
     struct SessionId;
     struct MuxId;
+    struct LookupId;
 }
 type LinkId = SocketId;
 type DialId = QueryId;
@@ -163,6 +166,8 @@ pub struct Engine {
     dials: SlotMap<DialId, Dial>,
     muxes: SlotMap<MuxId, MuxSession>,
     ports: SlotMap<PortId, Port>,
+    lookups: SlotMap<LookupId, Lookup>,
+    names: Names,
     hub: Hub,
     gates: Gates,
     timers: Timers,
@@ -191,6 +196,8 @@ impl Engine {
             dials: SlotMap::with_key(),
             muxes: SlotMap::with_key(),
             ports: SlotMap::with_key(),
+            lookups: SlotMap::with_key(),
+            names: Names::default(),
             timers: Timers::default(),
             work: VecDeque::new(),
             actions: VecDeque::new(),
@@ -316,6 +323,7 @@ impl Engine {
         debug_assert!(plan.chains.len() >= self.plan.chains.len());
         self.memory.set_limit(plan.limits.memory);
         self.plan = plan;
+        self.names.forget();
         self.settle();
     }
 

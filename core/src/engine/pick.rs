@@ -53,6 +53,8 @@ pub(super) struct Rivals {
 /// What a way is wanted for.
 pub(super) struct Wish<'a> {
     pub(super) service: usize,
+    /// In place of the service's.
+    pub(super) chain: Option<usize>,
     /// What the `hash` strategy goes by.
     pub(super) source: &'a str,
     pub(super) target: &'a Target,
@@ -112,6 +114,9 @@ impl Engine {
 
     /// The chain and, with several, which of them.
     fn pick_chain(&mut self, wish: &Wish<'_>) -> Option<(usize, Option<usize>)> {
+        if let Some(chain) = wish.chain {
+            return Some((chain, None));
+        }
         let plan = self.plan.clone();
         let service = &plan.services[wish.service];
         let Some(group) = &service.policy.group else {
@@ -154,6 +159,9 @@ impl Engine {
             && nodes.iter().any(untried)
         {
             return true;
+        }
+        if wish.chain.is_some() {
+            return false;
         }
         let chains = self.plan.services[wish.service].chains();
         let tried = |chain: &usize| wish.failed.iter().any(|(failed, ..)| failed == chain);

@@ -15,6 +15,7 @@ impl Engine {
     pub(super) fn take_route(&mut self, id: DialId, picked: Picked) {
         let Some(rivals) = picked.rivals else {
             self.dials[id].route = picked.route;
+            self.dials[id].places.clear();
             return self.enter_in_time(id);
         };
         let dial = &mut self.dials[id];
@@ -54,6 +55,7 @@ impl Engine {
         self.links[link].top = Top::Dial(id);
         dial.link = Some(link);
         dial.route = racer.route;
+        dial.places = racer.places;
         dial.at = racer.at;
         dial.rx = racer.rx;
         dial.mux = racer.mux;

@@ -18,6 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 impl Engine {
     /// An attempt failed: a new mux session, another node or target, the same again, or the end.
     pub(super) fn dial_failed(&mut self, id: DialId, fail: Fail) {
+        self.leave_lookup(id);
         self.drop_attempts(id);
         self.drop_racers(id, None);
         let Some(dial) = self.dials.get_mut(id) else {
@@ -42,7 +43,7 @@ impl Engine {
         let detour = self.note_failure(id, &fail);
         let no = self.dial_no(id);
         let dial = &mut self.dials[id];
-        let chooses = matches!(dial.purpose, Purpose::Session(_));
+        let chooses = matches!(dial.purpose, Purpose::Session(_) | Purpose::NameServer(_));
         let recovers = dial.lost > 0 && !answered && is_passing(fail.cause) && !expired;
         if chooses && detour && dial.detours > 0 {
             dial.detours -= 1;
@@ -62,6 +63,7 @@ impl Engine {
     }
 
     pub(super) fn give_up(&mut self, id: DialId, fail: Fail) {
+        self.leave_lookup(id);
         let Some(mut dial) = self.dials.remove(id) else {
             return;
         };
@@ -70,6 +72,7 @@ impl Engine {
         match dial.purpose {
             Purpose::Session(session) => self.dialed(session, Err(fail)),
             Purpose::Mux(key) => self.mux_dial_failed(&key, fail),
+            Purpose::NameServer(lookup) => self.lookup_failed(lookup, fail),
             Purpose::Race(waits, _) => self.race_lost(id, waits, dial, fail),
             Purpose::Lookup(session) => {
                 let host = dial.target.host.to_string();

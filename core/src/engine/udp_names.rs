@@ -72,6 +72,9 @@ impl Engine {
             Host::Name(name) if !name.is_empty() => name.clone(),
             _ => return to.socket_addr(),
         };
+        if let Some(addrs) = self.remembered(id, &name) {
+            return preferred(&addrs).map(|ip| SocketAddr::new(ip, to.port));
+        }
         let now = self.now;
         let room = self.datagrams();
         self.touch_end(id, 1);

@@ -114,8 +114,12 @@ impl Engine {
                 None => self.new_peer(id, from),
             },
         };
-        if let Some((session, side)) = link.and_then(|link| self.side_of(link)) {
-            self.packet_in(session, side, from, data);
+        let Some(link) = link else {
+            return self.settle();
+        };
+        match self.side_of(link) {
+            Some((session, side)) => self.packet_in(session, side, from, data),
+            None => self.server_datagram(link, data),
         }
         self.settle();
     }
@@ -130,7 +134,11 @@ impl Engine {
     /// What waits to be sent first; it stays where it is until `handle_datagram_sent`.
     pub fn transmit_datagram(&self, id: PortId) -> Option<Datagram<'_>> {
         let port = self.ports.get(id).filter(|port| port.bound)?;
-        let (session, side) = self.side_of(*port.ready.front()?)?;
+        let link = *port.ready.front()?;
+        if let Some(data) = self.question_of(link) {
+            return Some(Datagram { data, to: None });
+        }
+        let (session, side) = self.side_of(link)?;
         let association = self.sessions.get(session)?.udp.as_ref()?;
         let waiting = association.ends[side].queue.front()?;
         Some(Datagram {
@@ -246,13 +254,14 @@ impl Engine {
         let Some(Owner::Link(link)) = self.ports.get(id).map(|port| &port.owner) else {
             return;
         };
-        if let Some((session, 1)) = self.side_of(*link)
-            && matches!(
-                fail.cause,
-                Cause::Refused | Cause::HostUnreachable | Cause::NetUnreachable
-            )
-        {
-            self.peer_failed(session, fail);
+        let unreachable = matches!(
+            fail.cause,
+            Cause::Refused | Cause::HostUnreachable | Cause::NetUnreachable
+        );
+        match self.side_of(*link) {
+            Some((session, 1)) if unreachable => self.peer_failed(session, fail),
+            None if unreachable => self.link_failed(*link, fail),
+            _ => {}
         }
     }
 

@@ -4,6 +4,7 @@
 //! on stable. Input is decoded by hand, so that a seed stays readable and a mutation changes little.
 
 mod deflate;
+mod dns;
 mod engine;
 mod handlers;
 mod http1;
@@ -19,6 +20,7 @@ mod world;
 mod ws;
 
 pub use deflate::deflate;
+pub use dns::dns;
 pub use engine::engine;
 pub use handlers::handlers;
 pub use http1::http1;
@@ -33,6 +35,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 pub const TARGETS: &[Target] = &[
     ("deflate", deflate),
+    ("dns", dns),
     ("engine", engine),
     ("handlers", handlers),
     ("http1", http1),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Selector;
+use super::{Resolver, Selector};
 use crate::addr::{Host, Target};
 use crate::route::Net;
 use crate::route::access::Rules;
@@ -19,6 +19,8 @@ pub struct ServicePolicy {
     /// Targets that are refused.
     pub bypasses: Vec<Arc<Rules>>,
     pub hosts: Option<Arc<Hosts>>,
+    /// For names of targets that `hosts` does not have; nothing else knows them then.
+    pub resolver: Option<Arc<Resolver>>,
     pub traffic: Option<Arc<Traffic>>,
     pub counts: Option<Arc<Counts>>,
     pub rates: Option<Arc<Rates>>,
@@ -69,6 +71,7 @@ pub struct NodePolicy {
     pub filter: Option<Matcher>,
     /// Names of node addresses.
     pub hosts: Option<Arc<Hosts>>,
+    pub resolver: Option<Arc<Resolver>>,
     pub overrides: Overrides,
 }
 

@@ -3,6 +3,7 @@
 
 pub mod datagram;
 pub mod deflate;
+pub mod dns;
 pub mod http1;
 pub mod http1_body;
 pub mod http_date;

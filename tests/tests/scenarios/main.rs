@@ -11,6 +11,7 @@ mod http;
 mod liveness;
 mod loris;
 mod memory;
+mod names;
 mod options;
 mod policy;
 mod process;

@@ -1,5 +1,7 @@
 //! Rules and detours of the engine, with a scripted network and a fake clock.
 
+mod resolver;
+
 use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
