@@ -1,7 +1,7 @@
-//! A name server for tests: over TCP, and over HTTP for whoever puts TLS in front of it.
+//! A name server for tests: over UDP, over TCP, and over HTTP for whoever puts TLS in front of it.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 
 use crate::client::{field, read_head};
@@ -19,6 +19,20 @@ fn table(names: &[(&str, &str)]) -> Table {
 pub fn tcp(names: &[(&str, &str)]) -> Target {
     let table = table(names);
     Target::start(move |mut stream| drop(serve(&mut stream, &table)))
+}
+
+/// Answers datagrams, as long as the test runs.
+pub fn udp(names: &[(&str, &str)]) -> SocketAddr {
+    let table = table(names);
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port on the loopback");
+    let addr = socket.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let mut question = [0; 1500];
+        while let Ok((len, from)) = socket.recv_from(&mut question) {
+            let _ = socket.send_to(&answer(&question[..len], &table), from);
+        }
+    });
+    addr
 }
 
 /// Answers POST requests of RFC 8484.

@@ -131,7 +131,7 @@ pub static KEYS: &[Key] = &[
     key(&["mappings"], Any, "", Used, FILE, &["hosts[]"], "list of ip, hostname and aliases; .name is the name and all below it"),
     key(&["ip", "hostname", "aliases"], Text, "", Used, FILE, &["hosts[].mappings[]"], "an address and its names"),
     key(&["resolvers"], Any, "", Used, FILE, &["the top level"], "definitions: name and nameservers, which are asked in turn until one knows addresses"),
-    key(&["nameservers"], Any, "", Used, FILE, &["resolvers[]"], "list of addr ([tcp|tls|https]://host[:port][/path]) and what follows here"),
+    key(&["nameservers"], Any, "", Used, FILE, &["resolvers[]"], "list of addr ([udp|tcp|tls|https]://host[:port][/path]) and what follows here"),
     key(&["only"], Text, "", Used, FILE, &["resolvers[].nameservers[]"], "ipv4 or ipv6: no other addresses are used"),
     key(&["ttl"], Duration, "as the answer says", Used, FILE, &["resolvers[].nameservers[]"], "how long answers are remembered; negative: not at all"),
     key(&["timeout"], Duration, "5s", Used, FILE, &["resolvers[].nameservers[]"], "for one question"),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ginnel_core::addr::Target;
 use ginnel_core::bytes::BytesMut;
-use ginnel_core::engine::{Action, ConnMeta, Engine, SocketId};
+use ginnel_core::engine::{Action, Ask, ConnMeta, Engine, PortId, SocketId};
 use ginnel_core::error::{Cause, Eof, Fail};
 use ginnel_core::limits::Limits;
 use ginnel_core::plan::*;

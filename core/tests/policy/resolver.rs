@@ -247,3 +247,102 @@ fn what_is_stale_serves_while_it_is_asked_for_anew() {
     rig.accept();
     connects_to(&mut rig, "10.0.0.8:80");
 }
+
+fn port(rig: &mut Rig) -> PortId {
+    let actions = rig.actions();
+    let [
+        ..,
+        Action::Bind {
+            id,
+            ask: Ask::Datagrams { peer, .. },
+        },
+    ] = actions.as_slice()
+    else {
+        panic!("expected a port, got {actions:?}");
+    };
+    assert_eq!(
+        peer.map(|peer| peer.to_string()).as_deref(),
+        Some("10.0.0.53:53")
+    );
+    let local = "10.0.0.1:5000".parse().unwrap();
+    rig.engine.handle_bound(*id, Ok(local), rig.now);
+    assert_eq!(rig.actions(), [Action::WakePort(*id)]);
+    *id
+}
+
+fn datagram(rig: &mut Rig, port: PortId) -> Vec<u8> {
+    let sent = rig
+        .engine
+        .transmit_datagram(port)
+        .expect("a question")
+        .data
+        .to_vec();
+    rig.engine.handle_datagram_sent(port, Ok(()), rig.now);
+    assert_eq!(rig.engine.transmit_datagram(port), None);
+    sent
+}
+
+fn udp() -> Rig {
+    rig(vec![NameServer {
+        speak: DnsChannel::Udp,
+        ..server("10.0.0.53:53")
+    }])
+}
+
+fn reply(question: &[u8], ip: &[u8; 4]) -> Vec<u8> {
+    let mut message = question.to_vec();
+    message[2] |= 0x80;
+    message[7] = 1;
+    message.extend([0xc0, 12, 0, A, 0, 1, 0, 0, 0, 60, 0, 4]);
+    message.extend(ip);
+    message
+}
+
+#[test]
+fn a_question_that_is_lost_is_sent_again_and_strangers_are_not_believed() {
+    let mut rig = udp();
+    rig.accept();
+    let port = port(&mut rig);
+    let question = datagram(&mut rig, port);
+    assert_eq!(rig.wait(), Duration::from_secs(1));
+    assert_eq!(rig.actions(), [Action::WakePort(port)]);
+    assert_eq!(datagram(&mut rig, port), question);
+    assert_eq!(rig.wait(), Duration::from_secs(2));
+    rig.actions();
+    let from = "10.0.0.53:53".parse().unwrap();
+    let mut other = reply(&question, &[10, 6, 6, 6]);
+    other[0] ^= 1;
+    rig.engine.handle_datagram(port, from, &other, rig.now);
+    assert_eq!(rig.actions(), []);
+    let message = reply(&question, &[10, 0, 0, 9]);
+    rig.engine.handle_datagram(port, from, &message, rig.now);
+    connects_to(&mut rig, "10.0.0.9:80");
+    assert_eq!(rig.engine.census().ports, 0);
+}
+
+#[test]
+fn what_does_not_fit_into_a_datagram_is_asked_for_over_tcp() {
+    let mut rig = udp();
+    rig.accept();
+    let port = port(&mut rig);
+    let mut cut = datagram(&mut rig, port);
+    cut[2] |= 0x82;
+    let from = "10.0.0.53:53".parse().unwrap();
+    rig.engine.handle_datagram(port, from, &cut, rig.now);
+    let (id, message) = asked(&mut rig, "10.0.0.53:53");
+    answer(&mut rig, id, &message, 0, &[(A, &[10, 0, 0, 9])]);
+    connects_to(&mut rig, "10.0.0.9:80");
+}
+
+#[test]
+fn a_port_without_a_name_server_fails_at_once() {
+    let mut rig = udp();
+    rig.accept();
+    let port = port(&mut rig);
+    datagram(&mut rig, port);
+    let fail = Fail::new(Cause::Refused, "connection refused");
+    rig.engine.handle_datagram_error(port, fail, rig.now);
+    rig.actions();
+    let census = rig.engine.census();
+    assert_eq!((census.dials, census.lookups, census.ports), (0, 0, 0));
+}

@@ -20,6 +20,8 @@ on_both_runtimes! {
         let front = |to: SocketAddr| ginnel.serve(&["-L", &format!("tls://127.0.0.1:0/{to}")]);
         let (dot, doh) = (front(tcp.addr), front(http.addr));
         for servers in [
+            names::udp(NAMES).to_string(),
+            format!("udp://{},udp://{}", refusing(), names::udp(NAMES)),
             format!("tcp://{}", tcp.addr),
             format!("tls://{}", dot.addr()),
             format!("https://{}/dns-query", doh.addr()),
