@@ -184,6 +184,7 @@
 //!     weight: 1,
 //!     backup: false,
 //!     overrides: Overrides::default(),
+//!     rules: Default::default(),
 //! };
 //! let service = Service {
 //!     name: "service-0".into(),

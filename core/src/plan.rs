@@ -5,6 +5,7 @@
 
 mod caps;
 mod edge;
+mod forward;
 mod ping;
 mod policy;
 mod resolver;
@@ -25,6 +26,7 @@ use crate::route::Net;
 use crate::wire::proxy_protocol;
 
 pub use edge::Edge;
+pub use forward::TargetRules;
 pub use site::{Backend, Content, Document, Files, Found as FoundFile, Probe, Site};
 
 pub use caps::{Caps, Counted, Refusal};
@@ -47,7 +49,8 @@ pub struct Plan {
 
 impl Plan {
     /// The thread that serves this service, if it must be one: a mux node has one session, not one a thread,
-    /// limits are counted by one, and so are the clients of a udp listener, which others could not tell apart.
+    /// limits are counted by one, and so are the clients of a udp listener, which others could not tell apart, and
+    /// targets whose answers tell that they fail.
     pub fn pinned(&self, index: usize, threads: usize) -> Option<usize> {
         let service = self.services.get(index)?;
         let muxed = |hop: &Hop| hop.nodes.iter().any(|node| node.dialer.mux.is_some());
@@ -55,7 +58,13 @@ impl Plan {
             let chain = self.chains.get(*chain);
             chain.is_some_and(|chain| chain.hops.iter().any(muxed))
         };
-        let alone = service.policy.has_limits() || service.listener.channel == Channel::Udp;
+        let judged = |forward: &Forward| {
+            let mut nodes = forward.nodes.iter();
+            nodes.any(|node| !node.rules.fail_codes.is_empty())
+        };
+        let alone = service.policy.has_limits()
+            || service.listener.channel == Channel::Udp
+            || service.forward.as_ref().is_some_and(judged);
         let chain = service.chains().into_iter().find(is_muxed);
         Some(chain.or(alone.then_some(index))? % threads.max(1))
     }
@@ -301,6 +310,8 @@ pub struct Handler {
     pub response_timeout: Option<Duration>,
     /// Per direction, of tunnels; `None` is no limit.
     pub idle_timeout: Option<Duration>,
+    /// Forwarding: the target is chosen by the client's first bytes, if they come within this time.
+    pub sniffing: Option<Duration>,
     pub udp: Udp,
 }
 
@@ -317,6 +328,7 @@ impl Handler {
             read_timeout: Duration::from_secs(15),
             response_timeout: Some(Duration::from_secs(15)),
             idle_timeout: None,
+            sniffing: None,
             udp: Udp::default(),
         }
     }
@@ -475,6 +487,7 @@ pub struct ForwardNode {
     pub weight: u32,
     pub backup: bool,
     pub overrides: Overrides,
+    pub rules: TargetRules,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -50,6 +50,8 @@ const SERVICE_RULES: &[&str] = &[
 ];
 const HANDLER_RULES: &[&str] = &["chainGroup"];
 const HOP_RULES: &[&str] = &["bypass", "bypasses", "hosts", "resolver"];
+/// Of a forwarder.
+const TARGET_RULES: &[&str] = &["filter", "protocol", "host", "path", "http"];
 const NODE_RULES: &[&str] = &["bypass", "bypasses", "hosts", "resolver", "filter"];
 
 /// Finds what is wrong between the parts; what is wrong within one is found while lowering it.
@@ -362,7 +364,7 @@ impl Pass<'_> {
             self.reference(place, "hop", hop, names(&self.config.hops, |one| &one.name));
         }
         for node in &forwarder.nodes {
-            self.node(&format!("{place}: {}", node.name), node, &[]);
+            self.node(&format!("{place}: {}", node.name), node, TARGET_RULES);
         }
     }
 

@@ -26,6 +26,7 @@ const F: &[&str] = &["-F"];
 const FILE: &[&str] = &[];
 
 const NODE: &str = "chains[].hops[].nodes[]";
+const TARGET: &str = "services[].forwarder.nodes[]";
 const TLS_SECTIONS: &[&str] = &[
     "services[].listener.tls",
     "services[].handler.tls",
@@ -139,7 +140,10 @@ pub static KEYS: &[Key] = &[
     key(&["clientIP"], Text, "", Used, FILE, &["resolvers[].nameservers[]"], "address whose network is told to the name server (EDNS client subnet)"),
     key(&["hostname"], Text, "", Used, FILE, &["resolvers[].nameservers[]"], "name that is sent to, and has to be in the certificate of, a tls or https name server; without it that is not verified"),
     key(&["chainGroup"], Any, "", Used, FILE, &["services[].handler"], "chains, one of which is taken for each connection, and their selector"),
-    key(&["filter.host"], Text, "", Used, FILE, &[NODE], "the node is taken for this host only; *.name for the name and all below it"),
+    key(&["filter.host"], Text, "", Used, FILE, &[NODE, TARGET], "the node is taken for this host only; *.name for the name and all below it"),
+    key(&["filter.protocol"], Text, "", Used, FILE, &[TARGET], "http, tls or ssh, with sniffing: the target is for these clients only"),
+    key(&["filter.path"], Text, "", Used, FILE, &[TARGET], "with sniffing: the beginning of the path of HTTP requests"),
+    key(&["http.failCodes"], Text, "", Used, FILE, &[TARGET], "with sniffing: statuses such as 429 or 5xx that count as failures of the target"),
 ];
 
 impl Key {

@@ -32,6 +32,9 @@ use crate::url;
 /// "No limit" for waiting times that the engine always has: ten years.
 const FOREVER: Duration = Duration::from_secs(315_360_000);
 
+/// For a client's first bytes, where they are looked at.
+const SNIFFING: Duration = Duration::from_secs(5);
+
 /// Where a service listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
@@ -246,6 +249,17 @@ impl Lowering<'_> {
                 let text = "forwards to nowhere: it has no target, and no chain whose last connector is forward";
                 self.findings.error(at, text);
             }
+            (HandlerKind::Forward, true) if service.handler.sniffing.is_none() => {
+                let nodes = service.forward.iter().flat_map(|forward| &forward.nodes);
+                let mut filtered = nodes.filter(|node| !node.rules.fits(None));
+                if let Some(node) = filtered.next() {
+                    let text = format_args!(
+                        "target {} is for nobody: without sniffing=true, nothing is known that its filter could fit",
+                        node.name
+                    );
+                    self.findings.warn(at, text);
+                }
+            }
             (HandlerKind::Forward | HandlerKind::Relay, _) | (_, false) => {}
             (kind, true) => {
                 let text = format_args!("the forwarder has no effect with handler {}", kind.name());
@@ -271,6 +285,9 @@ impl Lowering<'_> {
             handler.response_timeout = wait;
         }
         handler.idle_timeout = options.time("idleTimeout");
+        let sniffs = kind == HandlerKind::Forward && options.flag("sniffing");
+        let wait = options.time("sniffing.timeout").unwrap_or(SNIFFING);
+        handler.sniffing = sniffs.then_some(wait);
         handler.proxy_protocol = edge::version(self, &[&options], at);
         udp::handler(self, &options, &mut handler.udp, at);
         let defaults = Http::default();
@@ -350,6 +367,7 @@ impl Lowering<'_> {
                 weight: weight(&options),
                 backup: options.flag("backup"),
                 overrides: overrides(&options),
+                rules: self.target_rules(&node.rest, &format!("{at}: {}", node.name)),
             })
         });
         Some(Forward {

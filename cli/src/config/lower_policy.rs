@@ -326,14 +326,18 @@ impl Lowering<'_> {
         }
     }
 
-    /// `filter.host`: a name, `.name` or `*.name` (the name and all below it), an address.
+    /// Of a hop's node.
     fn filter(&mut self, filter: &Value, at: &str) -> Option<Matcher> {
         let keys = filter.as_object().into_iter().flat_map(Map::keys);
         for key in keys.filter(|key| !key.eq_ignore_ascii_case("host")) {
             let text = format_args!("filter.{key}: not supported yet, only filter.host is");
             self.findings.error(at, text);
         }
-        let host = filter.get("host")?.as_str()?;
+        self.host_filter(filter.get("host")?.as_str()?, at)
+    }
+
+    /// `filter.host`: a name, `.name` or `*.name` (the name and all below it), an address.
+    pub(super) fn host_filter(&mut self, host: &str, at: &str) -> Option<Matcher> {
         let bare = host.strip_prefix('*').unwrap_or(host);
         let dotted = match bare.starts_with('.') || bare == host {
             true => bare.to_owned(),

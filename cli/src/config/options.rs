@@ -86,6 +86,9 @@ const SOCKS5_SERVER: &[&str] = &["socks5", "socks", "auto"];
 const SOCKS4: &[&str] = &["socks4", "socks4a"];
 const RELAY: &[&str] = &["relay"];
 const FORWARD: &[&str] = &["forward", "tcp", "udp"];
+const NO_FORWARD: &[&str] = &[
+    "http", "auto", "socks4", "socks4a", "socks5", "socks", "relay",
+];
 const MUX_CARRIERS: &[&str] = &["socks5", "socks", "relay"];
 
 const WS_ENDS: &[(Place, &[&str])] = &[(Listener, WS), (Dialer, WS)];
@@ -185,7 +188,10 @@ pub static OPTIONS: &[Opt] = &[
     opt(&["tor"], Bool, "false", NotYet, &[(Handler, SOCKS5)], "tor's name resolution"),
     opt(&["hash"], Text, "the client", Used, &[(Handler, &["http", "auto", "socks4", "socks4a", "socks5", "socks", "relay"])], "host: the hash strategy goes by the target, not by the client"),
     opt(&["skipauth"], Texts, "", Used, &[(Handler, ALL)], "addresses and networks of clients without authentication"),
-    opt(&["sniffing", "sniffing.timeout", "sniffing.websocket", "sniffing.websocket.sampleRate", "sniffing.udp", "sniffing.fallback"], Any, "", NotYet, &[(Handler, ALL)], "looking into tunnels"),
+    opt(&["sniffing"], Bool, "false", Used, &[(Handler, FORWARD)], "look at the client's first bytes: HTTP and TLS are for targets of that protocol and host, and for bypasses"),
+    opt(&["sniffing.timeout"], Kind::Duration, "5s", Used, &[(Handler, FORWARD)], "how long to wait for them"),
+    opt(&["sniffing", "sniffing.timeout"], Any, "", NotYet, &[(Handler, NO_FORWARD)], "looking into tunnels"),
+    opt(&["sniffing.websocket", "sniffing.websocket.sampleRate", "sniffing.udp", "sniffing.fallback"], Any, "", NotYet, &[(Handler, ALL)], "looking into tunnels"),
     opt(&["mitm.*"], Any, "", NotYet, &[(Handler, ALL)], "looking into TLS"),
     opt(&["stateless"], Bool, "false", Quiet, &[(Handler, FORWARD), (Listener, UDP)], "udp: forget a client with its answer"),
     opt(&["proxyProtocol"], Int, "0", Used, &[(Handler, FORWARD)], "version of the PROXY header that the target gets, 1 or 2"),

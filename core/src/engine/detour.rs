@@ -4,6 +4,7 @@ use super::dial::{ANSWER, Dial, LATE, RACING, WAITING};
 use super::pick::{Pick, Wish};
 use super::{DialId, Engine};
 use crate::error::{Cause, Fail};
+use crate::plan::Forward;
 
 impl Dial {
     /// Where it failed, and the failure with that in front.
@@ -42,7 +43,14 @@ impl Engine {
             let tried = dial.failed_targets.len();
             self.hub.targets(dial.service).failed(index, self.now);
             let forward = self.plan.services[dial.service].forward.as_ref();
-            return forward.is_some_and(|forward| tried < forward.nodes.len());
+            let seen = self
+                .dial_session(id)
+                .and_then(|id| self.sessions.get(id)?.seen.as_ref());
+            let fitting = |forward: &Forward| {
+                let nodes = forward.nodes.iter();
+                nodes.filter(|node| node.rules.fits(seen)).count()
+            };
+            return forward.is_some_and(|forward| tried < fitting(forward));
         }
         let (false, Some(pick)) = (answered, pick) else {
             // Those of a race have been noted.

@@ -22,6 +22,7 @@ use super::link::Top;
 use super::lookup::{Asked, Exchange};
 use super::pick::{Pick, Route, Wish};
 use super::session::rope;
+use super::sniff::Watch;
 use super::udp::carries_datagrams;
 use super::{DialId, Engine, Key, LinkId, LookupId, MuxId, SessionId};
 use crate::addr::{Carries, Host, Target};
@@ -32,6 +33,7 @@ use crate::event::ConnectionNo;
 use crate::layer::tls::Tls;
 use crate::layer::{Info, Up};
 use crate::plan::{ConnectorKind, Node, TlsClient};
+use crate::route::sniff::Seen;
 use crate::time::Time;
 
 /// A relay node with `nodelay` may hold its response back for ever: go on without it after this long.
@@ -218,7 +220,8 @@ impl Engine {
         if self.dials[id].forward.is_some() {
             let source = self.hash_source(session, None);
             let failed = self.dials[id].failed_targets.clone();
-            let picked = self.pick_target(service, &source, &failed);
+            let seen = self.sessions[session].seen.clone();
+            let picked = self.pick_target(service, &source, &failed, seen.as_ref());
             let (index, target) = match picked {
                 Ok(picked) => picked,
                 Err(fail) => return self.give_up(id, fail),
@@ -510,7 +513,7 @@ impl Engine {
         if let Some(Some(target)) = dial.forward
             && dial.carries == Carries::Bytes
         {
-            self.hub.targets(dial.service).succeeded(target);
+            self.target_reached(&dial, target);
         }
         if let Some(member) = dial.route.member {
             self.hub.group(dial.service).succeeded(member);
@@ -522,6 +525,22 @@ impl Engine {
             self.links[link].route = dial.route.nodes;
             self.dialed(session, Ok((link, dial.rx, lazy)));
         }
+    }
+
+    /// Whether that is a success may be told by the target's answer only.
+    fn target_reached(&mut self, dial: &Dial, target: usize) {
+        let forward = self.plan.services[dial.service].forward.as_ref();
+        let node = forward.and_then(|forward| forward.nodes.get(target));
+        let judged = node.is_some_and(|node| !node.rules.fail_codes.is_empty());
+        if let Purpose::Session(session) = dial.purpose
+            && let Some(session) = self.sessions.get_mut(session)
+            && judged
+            && matches!(session.seen, Some(Seen::Http { .. }))
+        {
+            session.watch = Some(Watch::new(target));
+            return;
+        }
+        self.hub.targets(dial.service).succeeded(target);
     }
 
     /// The number of the connection that a dial is for.

@@ -26,6 +26,7 @@ mod relay;
 mod retry;
 mod session;
 mod session_timer;
+mod sniff;
 mod timers;
 mod trace;
 mod trust;

@@ -8,6 +8,7 @@ use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};
 use crate::plan::{ConnectorKind, Hop, Node, Strategy};
 use crate::route::access::bypassed;
+use crate::route::sniff::Seen;
 use crate::route::{Candidate, Pool};
 
 /// A node: chain, hop and index in it.
@@ -174,6 +175,7 @@ impl Engine {
         service: usize,
         source: &str,
         failed: &[usize],
+        seen: Option<&Seen>,
     ) -> Result<(Option<usize>, Target), Fail> {
         let plan = self.plan.clone();
         let nowhere = Target::new(Host::Name(String::new()), 0);
@@ -189,6 +191,7 @@ impl Engine {
             };
         };
         let nodes = forward.nodes.iter().enumerate();
+        let nodes = nodes.filter(|(_, node)| node.rules.fits(seen));
         let nodes: Vec<Candidate> = nodes
             .map(|(index, node)| Candidate {
                 index,

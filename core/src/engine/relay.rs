@@ -104,6 +104,12 @@ impl Engine {
             }
             Stage::Datagrams => self.frames_in(id, 1, data),
             _ => {
+                if session.watch.is_some() {
+                    self.watch(id, &data);
+                }
+                let Some(session) = self.sessions.get_mut(id) else {
+                    return;
+                };
                 session.output += data.len() as u64;
                 session.active = self.now;
                 let client = session.client;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use bytes::BytesMut;
 
 use super::link::{Base, Link};
+use super::sniff::Watch;
 use super::udp::Association;
 use super::{DialId, Engine, Key, LinkId, SessionId};
 use crate::buffer::{Rope, Seg, stash, unpin};
@@ -12,6 +13,7 @@ use crate::error::{Cause, Fail};
 use crate::event::{ConnectionNo, Event};
 use crate::handler::{self, Goal, Handler, Negotiate, Receiver, Step, auto, http};
 use crate::plan::HandlerKind;
+use crate::route::sniff::Seen;
 use crate::time::Time;
 use crate::wire::datagram::Framing;
 
@@ -46,6 +48,9 @@ pub(super) struct Session {
     pub(super) active: Time,
     /// The client has said something.
     pub(super) spoke: bool,
+    /// What the client's first bytes were, where they are looked at.
+    pub(super) seen: Option<Seen>,
+    pub(super) watch: Option<Watch>,
     pub(super) deadline: Option<Time>,
     pub(super) armed: Option<Time>,
 }
@@ -59,6 +64,8 @@ pub(super) struct Session {
 /// ```
 pub(super) enum Stage {
     Detect,
+    /// A forwarding service looks at the first bytes.
+    Sniff,
     Negotiate(Box<Handler>),
     Dialing(Option<Box<Handler>>),
     Http(Box<http::Proxy>),
@@ -77,6 +84,13 @@ impl Engine {
         if self.links[client].base == Base::Port {
             self.sessions[id].stage = Stage::Dialing(None);
             return self.dial_datagrams(id, Framing::Plain, Receiver::Forward);
+        }
+        if let (HandlerKind::Forward, Some(time)) =
+            (kind, self.plan.services[service].handler.sniffing)
+        {
+            self.sessions[id].stage = Stage::Sniff;
+            self.sessions[id].deadline = Some(self.now + time);
+            return self.session_timer(id);
         }
         if kind == HandlerKind::Forward {
             self.sessions[id].stage = Stage::Dialing(None);
@@ -124,6 +138,8 @@ impl Engine {
             udp: None,
             active: self.now,
             spoke: false,
+            seen: None,
+            watch: None,
             deadline: None,
             armed: None,
         };
@@ -146,6 +162,9 @@ impl Engine {
         }
         let first = !std::mem::replace(&mut session.spoke, true);
         stash(&mut session.rx, data);
+        if matches!(session.stage, Stage::Sniff) {
+            return self.sniff(id);
+        }
         if first {
             // Its first byte begins the time for its request; the http handler has times of its own.
             session.deadline =
@@ -373,7 +392,8 @@ impl Engine {
             Stage::Http(_) => self.http_client_end(id),
             Stage::Datagrams => self.end_session(id, None),
             Stage::Dialing(_) if !both => {}
-            Stage::Detect if session.rx.is_empty() => self.end_session(id, None),
+            Stage::Detect | Stage::Sniff if session.rx.is_empty() => self.end_session(id, None),
+            Stage::Sniff => self.sniffed(id, Seen::Unknown),
             _ => {
                 let fail = Fail::new(
                     Cause::Closed,

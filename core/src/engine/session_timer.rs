@@ -3,6 +3,7 @@
 use super::session::Stage;
 use super::{Engine, Key, SessionId};
 use crate::error::{Cause, Fail};
+use crate::route::sniff::Seen;
 
 impl Engine {
     pub(super) fn session_timer(&mut self, id: SessionId) {
@@ -26,6 +27,7 @@ impl Engine {
                 let text = format!("silent for {} s", self.now.since(session.started).as_secs());
                 self.end_session(id, Some(Fail::new(Cause::Closed, text)));
             }
+            Stage::Sniff => self.sniffed(id, Seen::Unknown),
             Stage::Relay => self.relay_timeout(id),
             Stage::Datagrams => self.datagrams_timeout(id),
             Stage::Http(_) => self.http_timeout(id),
@@ -45,7 +47,7 @@ impl Engine {
             return false;
         };
         match &session.stage {
-            Stage::Detect | Stage::Negotiate(_) => !session.spoke,
+            Stage::Detect | Stage::Sniff | Stage::Negotiate(_) => !session.spoke,
             Stage::Http(proxy) => proxy.is_idle() && session.rx.is_empty(),
             Stage::Dialing(_) | Stage::Relay | Stage::Datagrams => false,
         }

@@ -147,6 +147,7 @@ impl Choice {
             weight: 1,
             backup: false,
             overrides: Overrides::default(),
+            rules: Default::default(),
         };
         let users = vec![("u".to_owned(), "p".to_owned())];
         Service {

@@ -9,6 +9,7 @@ pub mod limiter;
 pub mod matcher;
 mod net;
 mod select;
+pub mod sniff;
 
 pub use net::Net;
 pub use select::{Candidate, Pool};

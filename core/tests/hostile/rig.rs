@@ -186,6 +186,7 @@ fn service(channel: Channel, kind: HandlerKind) -> Service {
         weight: 1,
         backup: false,
         overrides: Default::default(),
+        rules: Default::default(),
     };
     Service {
         name: channel.to_string(),

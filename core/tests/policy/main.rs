@@ -26,6 +26,7 @@ fn service(targets: &[&str], policy: ServicePolicy) -> Plan {
         weight: 1,
         backup: false,
         overrides: Overrides::default(),
+        rules: Default::default(),
     };
     let service = Service {
         name: "service-0".to_owned(),

@@ -267,6 +267,7 @@ impl Setting {
             weight: 1,
             backup: false,
             overrides: Overrides::default(),
+            rules: Default::default(),
         };
         Service {
             name: "service-0".to_owned(),

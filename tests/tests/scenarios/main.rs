@@ -17,5 +17,6 @@ mod policy;
 mod process;
 mod reload;
 mod site;
+mod sniffing;
 mod targets;
 mod upgrade;

@@ -1,0 +1,43 @@
+//! Targets of a forwarding service that are for some of its clients.
+
+use std::ops::RangeInclusive;
+
+use crate::addr::Host;
+use crate::route::matcher::Matcher;
+use crate::route::sniff::Seen;
+
+/// What a client's first bytes have to say for the target to be taken, and what speaks against it.
+#[derive(Clone, Debug, Default)]
+pub struct TargetRules {
+    /// `http`, `tls` or `ssh`; empty for any.
+    pub protocol: String,
+    /// Whom the client asks for.
+    pub host: Option<Matcher>,
+    /// The beginning of the path of an HTTP request.
+    pub path: String,
+    /// Statuses of HTTP responses that count as failures of the target.
+    pub fail_codes: Vec<RangeInclusive<u16>>,
+}
+
+impl TargetRules {
+    /// `seen` is absent where nothing was looked at.
+    pub fn fits(&self, seen: Option<&Seen>) -> bool {
+        let seen = seen.unwrap_or(&Seen::Unknown);
+        let path = match seen {
+            Seen::Http { path, .. } => path,
+            _ => "",
+        };
+        let asked = seen.target().map(|target| target.host);
+        let is_asked = |host: &Host, matcher: &Matcher| matcher.matches(host, None);
+        let fits_host = self
+            .host
+            .as_ref()
+            .is_none_or(|matcher| asked.as_ref().is_some_and(|host| is_asked(host, matcher)));
+        let fits_protocol = self.protocol.is_empty() || self.protocol == seen.protocol();
+        fits_protocol && fits_host && path.starts_with(&self.path)
+    }
+
+    pub fn is_failure(&self, status: u16) -> bool {
+        self.fail_codes.iter().any(|codes| codes.contains(&status))
+    }
+}
