@@ -46,6 +46,14 @@ pub(super) fn listener(
             let own = model.tls.as_ref().filter(|tls| !tls.cert_file.is_empty());
             // Without one of its own, it shows the default certificate.
             dates(to, own.or(to.config.tls.as_ref()), at);
+            let others = model.tls.iter().flat_map(|tls| &tls.certificates);
+            for other in others {
+                let section = Tls {
+                    cert_file: other.cert_file.clone(),
+                    ..Tls::default()
+                };
+                dates(to, Some(&section), at);
+            }
             match to.tls.server(model.tls.as_ref()) {
                 Ok(config) => Some(config),
                 Err(error) => {

@@ -154,7 +154,7 @@ mod tests {
 
     fn https() -> DnsChannel {
         let roots = rustls::RootCertStore::empty();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = Arc::new(crate::crypto::library::default_provider());
         let config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()

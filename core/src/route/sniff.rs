@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn a_client_hello_names_its_server() {
         let roots = rustls::RootCertStore::empty();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = Arc::new(crate::crypto::library::default_provider());
         let config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()

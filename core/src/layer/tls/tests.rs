@@ -434,7 +434,7 @@ proptest! {
 
 #[test]
 fn a_certificate_for_another_name_is_refused_with_an_alert() {
-    for suite in aws_lc_rs::ALL_CIPHER_SUITES {
+    for suite in library::ALL_CIPHER_SUITES {
         if format!("{suite:?}").contains("RSA") {
             continue;
         }
