@@ -199,6 +199,17 @@ fn certificates_that_cannot_be_used() {
             .contains("certFile old.pem: the certificate expired on 2001-02-03")
     );
     assert_eq!(answer("good.pem", "good.key"), "");
+    folder.write(
+        "several.yml",
+        "services: [{name: s, addr: '127.0.0.1:0', listener: {type: tls, tls: {certFile: good.pem, keyFile: good.key, \
+         certificates: [{certFile: old.pem, keyFile: old.key}]}}}]",
+    );
+    let output = folder.run(&["check", "-C", "several.yml"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        text.contains("certFile old.pem: the certificate expired"),
+        "{text}"
+    );
 }
 
 #[test]
