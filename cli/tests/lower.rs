@@ -626,8 +626,8 @@ fn what_would_be_unsafe_to_ignore_is_refused() {
             "tls: not supported yet",
         ),
         (
-            "  forwarder: {nodes: [{name: t, addr: 'a:1', filter: {host: x}}]}\n",
-            "filter: not supported yet",
+            "  forwarder: {nodes: [{name: t, addr: 'a:1', matcher: {rule: x}}]}\n",
+            "matcher: not supported yet",
         ),
         ("  forwarder: {hop: h}\n", "there is no hop named \"h\""),
         ("- {name: s, addr: ':2'}\n", "already defined at t.yml:2"),
