@@ -40,7 +40,8 @@
 //!
 //! - **Time** is the driver's: nanoseconds since it started, never going back. `poll_timeout` moves only
 //!   with an input, so ask it again after each; when the moment has come, or any time later,
-//!   `handle_timeout`. Behind it the deadline lies in the future or there is none.
+//!   `handle_timeout`. Behind it the deadline lies in the future or there is none. Before it, the sockets that
+//!   are ready have their turn: a process that was stopped must not take for silence what it has not read.
 //! - **Ids** carry a generation. An input with an id that was closed means nothing and does no harm.
 //! - **A new socket** has its turn at once, after `handle_accept` as after a successful `handle_connected`. A
 //!   `Wake` that comes before the socket is connected is dropped.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::buffer::Rope;
+
 /// Bounds on what a peer can make grow, and on how long it can make us wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -36,7 +38,7 @@ pub struct Limits {
     /// A half-close that a mux peer would take for a full one is held back until the other
     /// direction has been silent this long.
     pub fin_hold: Duration,
-    /// Time for the last bytes of a closing connection to leave.
+    /// Time for the end of a closing connection whose last bytes have left; with some that wait, `half_close`.
     pub linger: Duration,
     /// A connection to the site in front of a listener, between two requests.
     pub http_keep: Duration,
@@ -81,6 +83,17 @@ impl Default for Limits {
             linger: Duration::from_secs(5),
             http_keep: Duration::from_secs(65),
             http_idle: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Limits {
+    /// How long a closing connection may make no progress. The peer may be cut off for a while, or its
+    /// process stopped, and what it has not yet taken would be lost.
+    pub(crate) fn patience(&self, waits: &Rope) -> Duration {
+        match waits.is_empty() {
+            true => self.linger,
+            false => self.half_close,
         }
     }
 }

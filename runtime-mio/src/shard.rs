@@ -110,7 +110,8 @@ impl Shard {
         Ok(shard)
     }
 
-    /// Fixed order of work: readiness, names, time, sockets by turns, accepts.
+    /// Fixed order of work: readiness, names, sockets by turns, time, accepts. What came is read before a
+    /// deadline that waits for it fires.
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         loop {
@@ -123,17 +124,17 @@ impl Shard {
                 self.note(event.token(), event);
             }
             self.resolved();
-            let now = self.now();
-            if self.engine.poll_timeout().is_some_and(|at| at <= now) {
-                self.engine.handle_timeout(now);
-                self.act();
-            }
             for _ in 0..self.ready.len() {
                 if let Some(id) = self.ready.pop_front() {
                     self.turn(id);
                 }
             }
             self.turn_ports();
+            let now = self.now();
+            if self.engine.poll_timeout().is_some_and(|at| at <= now) {
+                self.engine.handle_timeout(now);
+                self.act();
+            }
             self.accept();
             if self.drained {
                 self.begin_stop();

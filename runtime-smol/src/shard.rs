@@ -225,9 +225,11 @@ async fn names(shard: Rc<Shard>, answers: Receiver<Answer>) {
     }
 }
 
-/// The engine's deadline. Moved here only when it comes earlier; a later one is found when this fires.
+/// The engine's deadline. Moved here only when it comes earlier; a later one is found when this fires. What
+/// came is read before: the sockets that woke together with this have their turn.
 async fn time(shard: Rc<Shard>) {
     let mut timer = Timer::never();
+    let mut last = false;
     poll_fn(|cx: &mut Context| {
         shard.timer.replace(Some(cx.waker().clone()));
         loop {
@@ -237,10 +239,15 @@ async fn time(shard: Rc<Shard>) {
             };
             let now = shard.now();
             if at <= now {
+                if !std::mem::replace(&mut last, true) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 shard.engine.borrow_mut().handle_timeout(now);
                 shard.act();
                 continue;
             }
+            last = false;
             if shard.armed.replace(Some(at)) != Some(at) {
                 timer.set_at(shard.start + Duration::from_nanos(at.0));
             }

@@ -20,7 +20,7 @@ pub enum Reach {
 impl Engine {
     /// The result of an [`Action::Probe`].
     pub fn handle_reach(&mut self, id: SocketId, reach: Reach, now: Time) {
-        self.now = now;
+        self.tick(now);
         if reach != Reach::Silent {
             return;
         }
@@ -31,7 +31,7 @@ impl Engine {
             })
         });
         if let Some(ws) = ws {
-            let fail = ws.dead(now);
+            let fail = ws.dead(self.now);
             self.link_failed(id, fail);
             self.settle();
         }

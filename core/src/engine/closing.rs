@@ -58,7 +58,7 @@ impl Engine {
 
     /// Ends a link in order: what is queued leaves, then the end, then the peer's end is awaited.
     pub(super) fn close(&mut self, id: LinkId) {
-        self.start_closing(id, Closing::Fin);
+        self.start_closing(id, Closing::Fin, true);
     }
 
     /// Ends a link so that the peer cannot take it for an orderly end, where the transport can say so.
@@ -75,7 +75,7 @@ impl Engine {
             .any(|layer| matches!(layer, AnyLayer::Ws(_)));
         self.say_why(id, why);
         let how = if spoken { Closing::Fin } else { Closing::Reset };
-        self.start_closing(id, how);
+        self.start_closing(id, how, false);
     }
 
     /// The highest layer says why both directions end, and those below it that nothing follows.
@@ -114,7 +114,7 @@ impl Engine {
         }
     }
 
-    fn start_closing(&mut self, id: LinkId, how: Closing) {
+    fn start_closing(&mut self, id: LinkId, how: Closing, orderly: bool) {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
@@ -146,7 +146,13 @@ impl Engine {
         };
         link.closing = Some(how);
         link.paused = false;
-        link.deadline = Some(self.now + self.plan.limits.linger);
+        // After a failure nobody may be there.
+        let limits = &self.plan.limits;
+        let patience = match orderly {
+            true => limits.patience(&link.out),
+            false => limits.linger,
+        };
+        link.deadline = Some(self.now + patience);
         link.closing_by = Some(self.now + self.plan.limits.half_close);
         self.touch(id);
         self.link_timer(id);
@@ -253,7 +259,7 @@ impl Engine {
                 if let Top::Mux(_) = top {
                     self.say_why(id, &fail);
                 }
-                self.start_closing(id, Closing::Fin);
+                self.start_closing(id, Closing::Fin, false);
             }
             _ => self.abort(id, &fail),
         }

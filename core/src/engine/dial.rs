@@ -359,7 +359,8 @@ impl Engine {
                 dial.connector = Some(connector);
                 dial.stage = ANSWER;
                 dial.stage_until = Some(self.now + node.connector.timeout);
-                let lazy = dial.carries != Carries::Anywhere;
+                let last = dial.at + 1 == dial.route.nodes.len();
+                let lazy = last && dial.carries != Carries::Anywhere;
                 if node.connector.kind == ConnectorKind::Relay && node.connector.nodelay && lazy {
                     dial.stage_until = Some(self.now + node.connector.timeout.min(RESPONSE_GRACE));
                 }

@@ -28,10 +28,11 @@ impl Engine {
     /// Ends what is idle, lets the rest go on until `until` and ends it then. Returns how many connections of
     /// clients are left. Accept no more before; [`Action::Drained`] says that all is over, now or later.
     pub fn handle_drain(&mut self, until: Time, now: Time) -> usize {
-        self.now = now;
+        self.tick(now);
         if self.drain != Drain::No {
             return self.sessions.len();
         }
+        let until = self.own_time(until);
         self.drain = Drain::Until(until);
         let mut armed = None;
         self.timers.arm(Key::Drain, &mut armed, Some(until));
@@ -54,7 +55,7 @@ impl Engine {
 
     /// Ends everything, in order where a layer has words for it.
     pub fn handle_stop(&mut self, now: Time) {
-        self.now = now;
+        self.tick(now);
         self.end_all();
         self.unbind_all();
         self.settle();

@@ -5,6 +5,7 @@
 //! hops of a chain; a **mux session** sits on a link and carries others. One file each, all methods of [`Engine`].
 
 mod alive;
+mod away;
 mod check;
 mod closing;
 mod connect;
@@ -55,6 +56,7 @@ pub use alive::Reach;
 pub use check::Census;
 pub use udp_port::Datagram;
 
+use away::Away;
 use dial::Dial;
 use drain::Drain;
 use gate::Gates;
@@ -178,6 +180,7 @@ pub struct Engine {
     events: VecDeque<Event>,
     ups: Vec<Vec<Up>>,
     now: Time,
+    away: Away,
     drain: Drain,
     next_no: ConnectionNo,
 }
@@ -205,6 +208,7 @@ impl Engine {
             events: VecDeque::new(),
             ups: Vec::new(),
             now: Time::ZERO,
+            away: Away::default(),
             drain: Drain::No,
             next_no: 1,
         }
@@ -212,7 +216,7 @@ impl Engine {
 
     /// A client connected to the listener of service `service`.
     pub fn handle_accept(&mut self, service: usize, meta: ConnMeta, now: Time) -> SocketId {
-        self.now = now;
+        self.tick(now);
         let id = self.accept(Base::Socket, service, meta);
         self.settle();
         id
@@ -220,7 +224,7 @@ impl Engine {
 
     /// The result of an [`Action::Connect`]. After a failure the id is gone.
     pub fn handle_connected(&mut self, id: SocketId, result: Result<ConnMeta, Fail>, now: Time) {
-        self.now = now;
+        self.tick(now);
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
@@ -245,7 +249,7 @@ impl Engine {
         result: Result<Vec<IpAddr>, Fail>,
         now: Time,
     ) {
-        self.now = now;
+        self.tick(now);
         if let Ok(addrs) = &result {
             self.trace_dial(query, || Traced::Resolved {
                 addrs: addrs.clone(),
@@ -257,7 +261,7 @@ impl Engine {
 
     /// Bytes from a socket; uniquely owned, so that they can be unmasked where they lie.
     pub fn handle_input(&mut self, id: SocketId, chunk: BytesMut, now: Time) {
-        self.now = now;
+        self.tick(now);
         if chunk.is_empty() {
             return;
         }
@@ -270,7 +274,7 @@ impl Engine {
 
     /// A socket's input ended.
     pub fn handle_eof(&mut self, id: SocketId, how: Eof, now: Time) {
-        self.now = now;
+        self.tick(now);
         if self.links.contains_key(id) {
             self.lower_end(id, how);
             self.settle();
@@ -279,7 +283,7 @@ impl Engine {
 
     /// `n` bytes of what `transmit` showed are written.
     pub fn handle_sent(&mut self, id: SocketId, n: usize, now: Time) {
-        self.now = now;
+        self.tick(now);
         let tight = self.is_tight();
         let Some(link) = self.links.get_mut(id) else {
             return;
@@ -287,7 +291,7 @@ impl Engine {
         link.out.consume(n);
         if n > 0 && link.closing.is_some() {
             // A slow reader gets all of it, as long as it reads.
-            let by = now + self.plan.limits.linger;
+            let by = self.now + self.plan.limits.patience(&link.out);
             link.deadline = Some(link.closing_by.map_or(by, |latest| latest.min(by)));
         }
         if !link.out.is_empty() {
@@ -302,8 +306,8 @@ impl Engine {
 
     /// The earliest deadline has come (or a later moment).
     pub fn handle_timeout(&mut self, now: Time) {
-        self.now = now;
-        while let Some(key) = self.timers.pop(now) {
+        self.tick(now);
+        while let Some(key) = self.timers.pop(self.now) {
             match key {
                 Key::Link(id) => self.link_timeout(id),
                 Key::Session(id) => self.session_timeout(id),
@@ -319,7 +323,7 @@ impl Engine {
     /// Goes on with another plan, in which all services and chains of the old one still are at their
     /// places: those that are new or changed come behind them. What is open stays as it is.
     pub fn handle_reload(&mut self, plan: Arc<Plan>, now: Time) {
-        self.now = now;
+        self.tick(now);
         debug_assert!(plan.services.len() >= self.plan.services.len());
         debug_assert!(plan.chains.len() >= self.plan.chains.len());
         self.memory.set_limit(plan.limits.memory);
@@ -344,7 +348,7 @@ impl Engine {
 
     /// When `handle_timeout` is due; moves only with inputs.
     pub fn poll_timeout(&self) -> Option<Time> {
-        self.timers.first()
+        self.next_timeout()
     }
 
     /// Sets `iov` to what waits to be written, from the front; returns how many slices are set.

@@ -27,6 +27,8 @@ pub(super) struct Trust {
     ask_at: Option<Time>,
     /// It was asked: if nothing comes until then, it gets no more streams.
     answer_by: Option<Time>,
+    /// Nobody listened to it for long: it is asked, whenever it was heard last.
+    pub(super) doubted: bool,
     /// Another one has taken its place; it goes with its last stream.
     pub(super) retired: bool,
 }
@@ -46,7 +48,10 @@ impl Engine {
         if !session.smux.readable() {
             return false;
         }
-        let silence = self.now.since(session.smux.last_heard());
+        let silence = match session.trust.doubted {
+            true => Duration::MAX,
+            false => self.now.since(session.smux.last_heard()),
+        };
         let period = session.nop.map_or(ping.period, |nop| nop.min(ping.period));
         let fresh = FRESH.min(period);
         let limit = match self.is_answered(dial, at) {
@@ -104,6 +109,7 @@ impl Engine {
     pub(super) fn mux_heard(&mut self, mux: MuxId) {
         if let Some(session) = self.muxes.get_mut(mux) {
             session.smux.heard(self.now);
+            session.trust.doubted = false;
             self.trusted(mux);
         }
     }

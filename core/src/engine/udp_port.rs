@@ -38,7 +38,7 @@ impl Engine {
     /// The socket of a udp listener is there; it has this id until [`handle_unlisten`](Self::handle_unlisten)
     /// or an [`Action::Unbind`].
     pub fn handle_listen(&mut self, service: usize, local: SocketAddr, now: Time) -> PortId {
-        self.now = now;
+        self.tick(now);
         self.ports.insert(Port {
             owner: Owner::Service {
                 service,
@@ -52,7 +52,7 @@ impl Engine {
 
     /// The socket of a listener is closed: those who sent to it cannot be answered any more.
     pub fn handle_unlisten(&mut self, id: PortId, now: Time) {
-        self.now = now;
+        self.tick(now);
         let Some(port) = self.ports.get_mut(id) else {
             return;
         };
@@ -68,7 +68,7 @@ impl Engine {
 
     /// The result of an [`Action::Bind`]: the address that was bound. After a failure the id is gone.
     pub fn handle_bound(&mut self, id: PortId, result: Result<SocketAddr, Fail>, now: Time) {
-        self.now = now;
+        self.tick(now);
         let Some(port) = self.ports.get_mut(id) else {
             return;
         };
@@ -103,7 +103,7 @@ impl Engine {
 
     /// A datagram came. `from` is an IPv4 address also where the socket is for both families.
     pub fn handle_datagram(&mut self, id: PortId, from: SocketAddr, data: &[u8], now: Time) {
-        self.now = now;
+        self.tick(now);
         let Some(port) = self.ports.get(id) else {
             return;
         };
@@ -126,7 +126,7 @@ impl Engine {
 
     /// The system told of a failure (an ICMP message, mostly) that belongs to no datagram in particular.
     pub fn handle_datagram_error(&mut self, id: PortId, fail: Fail, now: Time) {
-        self.now = now;
+        self.tick(now);
         self.port_failed(id, fail);
         self.settle();
     }
@@ -149,7 +149,7 @@ impl Engine {
 
     /// What `transmit_datagram` showed is sent, or cannot be.
     pub fn handle_datagram_sent(&mut self, id: PortId, result: Result<(), Fail>, now: Time) {
-        self.now = now;
+        self.tick(now);
         let Some(port) = self.ports.get_mut(id) else {
             return;
         };

@@ -127,6 +127,12 @@ impl Program {
         self
     }
 
+    /// It ended the connection and is told nothing.
+    pub fn reset_itself(&self) -> bool {
+        let after = self.reset_after;
+        after.is_some_and(|after| self.received + self.sent >= after)
+    }
+
     pub fn done(&self) -> bool {
         self.end == Some(Eof::Fin) && self.received == self.expect && self.script.is_empty()
     }
@@ -140,10 +146,7 @@ impl Program {
                 Said::Bytes(say)
             };
         }
-        if self
-            .reset_after
-            .is_some_and(|after| self.received + self.sent >= after)
-        {
+        if self.reset_itself() {
             return Said::Reset;
         }
         let n = (1 + random.below(30_000)).min(room);

@@ -10,27 +10,42 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ginnel_core::bytes::BytesMut;
-use ginnel_core::engine::{Action, ConnMeta, Engine, Reach, SocketId};
-use ginnel_core::error::{Cause, Eof, Fail};
+use ginnel_core::engine::{Action, ConnMeta, Engine, SocketId};
+use ginnel_core::error::Eof;
 use ginnel_core::plan::Plan;
 use ginnel_core::time::Time;
 
 use crate::net::Net;
 use crate::program::{Program, Said};
 use crate::random::Random;
+use crate::weather::{Answer, Cargo, PAUSE, Sky};
 
 /// A direction of a connection.
 #[derive(Default)]
-struct Pipe {
-    bytes: VecDeque<u8>,
-    fin: bool,
+pub struct Pipe {
+    pub bytes: VecDeque<u8>,
+    pub fin: bool,
     fin_delivered: bool,
     /// The reader does not look for a while.
     stalled: bool,
+    /// It does not look until then.
+    pub paused: Option<Time>,
+    /// Sent and not yet there, with when it will be.
+    pub transit: VecDeque<(Time, Cargo)>,
+}
+
+impl Pipe {
+    fn holds(&self) -> usize {
+        let transit = self.transit.iter().map(|(_, cargo)| match cargo {
+            Cargo::Bytes(bytes) => bytes.len(),
+            Cargo::Fin => 0,
+        });
+        self.bytes.len() + transit.sum::<usize>()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
+pub enum Owner {
     Engine(usize, SocketId),
     Program(usize),
     /// Not yet accepted by that engine, for that service.
@@ -40,16 +55,18 @@ enum Owner {
 }
 
 /// One end: it reads `pipes[end]` of its connection and writes the other.
-struct Connection {
-    pipes: [Pipe; 2],
-    owners: [Owner; 2],
-    reset: bool,
+pub struct Connection {
+    pub pipes: [Pipe; 2],
+    pub owners: [Owner; 2],
+    pub reset: bool,
+    /// One between two engines, as long as it exists.
+    pub tunnel: bool,
     /// What is sent arrives nowhere, and nobody is told.
-    hole: bool,
+    pub hole: bool,
     /// Nobody reads.
     stopped: bool,
     /// Not yet told to the owner.
-    reset_news: [bool; 2],
+    pub reset_news: [bool; 2],
     /// The engine did not want to read, and has not said otherwise since.
     asleep: [bool; 2],
     from: SocketAddr,
@@ -62,7 +79,8 @@ impl Connection {
     }
 
     fn is_live(&self) -> bool {
-        self.reset_news != [false; 2] || (!self.reset && self.owners != [Owner::Nobody; 2])
+        let over = self.reset && !self.hole || self.owners == [Owner::Nobody; 2];
+        self.reset_news != [false; 2] || !over
     }
 }
 
@@ -77,11 +95,11 @@ pub struct World {
     pub programs: Vec<Program>,
     pub events: Vec<ginnel_core::event::Event>,
     program_ends: Vec<Option<(usize, usize)>>,
-    connections: Vec<Connection>,
+    pub connections: Vec<Connection>,
     /// Those in which something can still happen.
-    live: Vec<usize>,
-    sockets: HashMap<(usize, SocketId), (usize, usize)>,
-    listeners: HashMap<SocketAddr, Listener>,
+    pub live: Vec<usize>,
+    pub sockets: HashMap<(usize, SocketId), (usize, usize)>,
+    pub listeners: HashMap<SocketAddr, Listener>,
     /// Behind these addresses everything vanishes.
     pub swallows: HashSet<SocketAddr>,
     pub net: Net,
@@ -91,7 +109,10 @@ pub struct World {
     /// Looks at a connection that no engine had room for.
     pub waited: u64,
     pub about: String,
-    steps: u64,
+    pub sky: Sky,
+    pub steps: u64,
+    /// When a run ends at the latest.
+    pub until: Time,
     /// When the engines get another plan.
     reload: Option<(u64, Vec<Plan>)>,
     /// When this engine is drained, and for how long.
@@ -127,7 +148,9 @@ impl World {
             resets: 0,
             waited: 0,
             about: String::new(),
+            sky: Sky::default(),
             steps: 0,
+            until: Time::ZERO,
             reload: None,
             drain: None,
             look: None,
@@ -161,7 +184,7 @@ impl World {
 
     /// Runs until nothing can happen any more within `patience` of simulated time.
     pub fn run(&mut self, patience: Duration) {
-        let until = self.now + patience;
+        self.until = self.now + patience;
         loop {
             if self.steps > 1_000_000 {
                 panic!(
@@ -175,28 +198,32 @@ impl World {
             if self.unstall() {
                 continue;
             }
-            let Some(at) = self.engines.iter().filter_map(Engine::poll_timeout).min() else {
+            let Some(at) = self.next_event() else {
                 return;
             };
-            if at > until {
+            if at > self.until {
                 return;
             }
             self.now = at.max(self.now);
             for index in 0..self.engines.len() {
-                if self.engines[index]
-                    .poll_timeout()
-                    .is_some_and(|at| at <= self.now)
-                {
-                    self.engines[index].handle_timeout(self.now);
-                    let next = self.engines[index].poll_timeout();
-                    assert!(
-                        next.is_none_or(|next| next > self.now),
-                        "a deadline stays in the past"
-                    );
-                    self.act(index);
-                }
+                self.look_at_clock(index);
             }
         }
+    }
+
+    /// The deadline of this engine may have come.
+    pub fn look_at_clock(&mut self, e: usize) {
+        let due = self.engines[e].poll_timeout();
+        if due.is_none_or(|at| at > self.now) || self.sleeps(e) {
+            return;
+        }
+        self.engines[e].handle_timeout(self.now);
+        let next = self.engines[e].poll_timeout();
+        assert!(
+            next.is_none_or(|next| next > self.now),
+            "a deadline stays in the past"
+        );
+        self.act(e);
     }
 
     /// At that step all engines get these plans.
@@ -240,7 +267,7 @@ impl World {
             self.engines[e].check();
             self.act(e);
         }
-        if self.net.is_used() && self.random.chance(3) && self.datagram_step() {
+        if self.net.is_used() && self.random.chance(3) && self.datagram_step() || self.weather() {
             return true;
         }
         let connections = &self.connections;
@@ -256,8 +283,12 @@ impl World {
         self.datagram_step()
     }
 
-    fn step_end(&mut self, c: usize, end: usize) -> bool {
-        if std::mem::take(&mut self.connections[c].reset_news[end]) {
+    pub fn step_end(&mut self, c: usize, end: usize) -> bool {
+        if matches!(self.connections[c].owners[end], Owner::Engine(e, _) if self.sleeps(e)) {
+            return false;
+        }
+        if self.connections[c].reset_news[end] && !self.is_dark(c) {
+            self.connections[c].reset_news[end] = false;
             self.deliver_end(c, end, Eof::Reset);
             return true;
         }
@@ -281,7 +312,7 @@ impl World {
         let random = &mut self.random;
         let connection = &mut self.connections[c];
         let pipe = &mut connection.pipes[end];
-        if pipe.stalled {
+        if pipe.stalled || pipe.paused.is_some() {
             return false;
         }
         if pipe.bytes.is_empty() {
@@ -307,6 +338,10 @@ impl World {
         }
         if random.below(200) == 0 {
             pipe.stalled = true;
+            return true;
+        }
+        if matches!(connection.owners[end], Owner::Program(_)) && self.sky.weather.pauses(random) {
+            pipe.paused = Some(self.now + PAUSE);
             return true;
         }
         let cut = match random.below(4) {
@@ -341,7 +376,7 @@ impl World {
     fn write(&mut self, c: usize, end: usize) -> bool {
         let room = self
             .capacity
-            .saturating_sub(self.connections[c].pipes[1 - end].bytes.len());
+            .saturating_sub(self.connections[c].pipes[1 - end].holds());
         match self.connections[c].owners[end] {
             Owner::Engine(e, id) => {
                 let mut slices = [IoSlice::new(&[]); 4];
@@ -351,39 +386,26 @@ impl World {
                     .flat_map(|slice| slice.iter().copied())
                     .collect();
                 if offered.is_empty() {
-                    let pipe = &mut self.connections[c].pipes[1 - end];
-                    if self.engines[e].interest(id).fin && !pipe.fin {
-                        pipe.fin = true;
-                        return true;
-                    }
-                    return false;
+                    let fin = self.engines[e].interest(id).fin;
+                    return fin && self.send(c, 1 - end, Cargo::Fin);
                 }
                 if room == 0 {
                     return false;
                 }
                 let n = offered.len().min(room).min(1 + self.random.below(40_000));
-                let pipe = &mut self.connections[c].pipes[1 - end];
-                pipe.bytes.extend(&offered[..n]);
+                self.send(c, 1 - end, Cargo::Bytes(offered[..n].to_vec()));
                 self.engines[e].handle_sent(id, n, self.now);
                 self.act(e);
                 true
             }
             Owner::Program(p) => {
-                if self.connections[c].pipes[1 - end].fin || room == 0 {
+                if self.has_fin(c, 1 - end) || room == 0 {
                     return false;
                 }
-                let said = self.programs[p].says(&mut self.random, room);
-                let pipe = &mut self.connections[c].pipes[1 - end];
-                match said {
+                match self.programs[p].says(&mut self.random, room) {
                     Said::Nothing => false,
-                    Said::Bytes(bytes) => {
-                        pipe.bytes.extend(bytes);
-                        true
-                    }
-                    Said::Fin => {
-                        pipe.fin = true;
-                        true
-                    }
+                    Said::Bytes(bytes) => self.send(c, 1 - end, Cargo::Bytes(bytes)),
+                    Said::Fin => self.send(c, 1 - end, Cargo::Fin),
                     Said::Reset => {
                         self.resets += 1;
                         self.reset(c, end);
@@ -417,7 +439,7 @@ impl World {
     }
 
     /// The end `by` resets the connection: what is under way is lost.
-    fn reset(&mut self, c: usize, by: usize) {
+    pub fn reset(&mut self, c: usize, by: usize) {
         let connection = &mut self.connections[c];
         connection.reset = true;
         connection.owners[by] = Owner::Nobody;
@@ -425,6 +447,7 @@ impl World {
         connection.reset_news[1 - by] = told;
         for pipe in &mut connection.pipes {
             pipe.bytes.clear();
+            pipe.transit.clear();
         }
     }
 
@@ -503,7 +526,7 @@ impl World {
         self.connections.iter().filter(|c| c.is_between()).count()
     }
 
-    fn connect(&mut self, from: Owner, addr: SocketAddr) -> Option<usize> {
+    pub fn connect(&mut self, from: Owner, addr: SocketAddr) -> Option<usize> {
         let listener = self.listeners.get(&addr)?;
         let c = self.connections.len();
         let to = match listener {
@@ -520,6 +543,7 @@ impl World {
             pipes: [Pipe::default(), Pipe::default()],
             owners: [from, to],
             reset: false,
+            tunnel: matches!((from, to), (Owner::Engine(..), Owner::Backlog(..))),
             hole: self.swallows.contains(&addr),
             stopped: false,
             reset_news: [false; 2],
@@ -540,6 +564,9 @@ impl World {
         let Owner::Backlog(e, service) = self.connections[c].owners[1] else {
             return false;
         };
+        if self.sleeps(e) {
+            return false;
+        }
         if !self.engines[e].accepting() {
             self.waited += 1;
             return false;
@@ -556,36 +583,15 @@ impl World {
     pub fn act(&mut self, e: usize) {
         while let Some(action) = self.engines[e].poll_action() {
             match action {
-                Action::Connect { id, addr } => match self.connect(Owner::Engine(e, id), addr) {
-                    Some(c) => {
-                        self.sockets.insert((e, id), (c, 0));
-                        let meta = meta(addr, c);
-                        self.engines[e].handle_connected(id, Ok(meta), self.now);
-                    }
-                    None => {
-                        let fail = Fail::new(Cause::Refused, "connection refused");
-                        self.engines[e].handle_connected(id, Err(fail), self.now);
-                    }
-                },
+                Action::Connect { id, addr } => self.answer(e, Answer::Connected(id, addr)),
                 Action::Resolve { query, host, .. } => {
-                    let result = match host.as_str() {
-                        "target.test" => Ok(vec![[10, 0, 0, 9].into()]),
-                        _ => Err(Fail::new(Cause::NameNotFound, "no such name")),
-                    };
-                    self.engines[e].handle_resolved(query, result, self.now);
+                    self.answer(e, Answer::Resolved(query, host))
                 }
+                Action::Probe { id, within, .. } => self.answer(e, Answer::Reach(id, within)),
                 Action::Wake(id) => {
                     if let Some((c, end)) = self.sockets.get(&(e, id)) {
                         self.connections[*c].asleep[*end] = false;
                     }
-                }
-                Action::Probe { id, .. } => {
-                    let place = self.sockets.get(&(e, id));
-                    let reach = match place.is_some_and(|(c, _)| self.connections[*c].hole) {
-                        true => Reach::Silent,
-                        false => Reach::Answers,
-                    };
-                    self.engines[e].handle_reach(id, reach, self.now);
                 }
                 Action::WakePort(_) => {}
                 Action::Bind { id, ask } => self.bind(e, id, ask),
@@ -601,6 +607,7 @@ impl World {
     }
 
     fn close(&mut self, e: usize, id: SocketId, reset: bool) {
+        self.forget_answers(e, id);
         let Some((c, end)) = self.sockets.remove(&(e, id)) else {
             return;
         };
@@ -613,12 +620,12 @@ impl World {
         if reset || !connection.pipes[end].bytes.is_empty() {
             self.reset(c, end);
         } else {
-            connection.pipes[1 - end].fin = true;
+            self.send(c, 1 - end, Cargo::Fin);
         }
     }
 }
 
-fn meta(addr: SocketAddr, c: usize) -> ConnMeta {
+pub fn meta(addr: SocketAddr, c: usize) -> ConnMeta {
     ConnMeta {
         remote: SocketAddr::from(([10, 1, (c / 250) as u8, (c % 250) as u8], 40_000)),
         local: addr,

@@ -71,15 +71,22 @@ impl<K: Copy + PartialEq> Smux<K> {
         }
     }
 
-    /// Streams that hold up the session and whose readers have taken nothing for [`STALL`].
-    pub fn stalled(&self, now: Time) -> Vec<K> {
+    /// Streams that hold up the session and whose readers have taken nothing for [`STALL`]. They are told
+    /// again only after another one: what they hold may go later.
+    pub fn stalled(&mut self, now: Time) -> Vec<K> {
         if self.streams.len() < 2 {
             return Vec::new();
         }
-        let over = self.share.over.iter().filter_map(|id| self.streams.get(id));
-        over.filter(|stream| now >= stream.moved + STALL)
-            .filter_map(|stream| stream.owner)
-            .collect()
+        let mut owners = Vec::new();
+        for id in &self.share.over {
+            if let Some(stream) = self.streams.get_mut(id)
+                && now >= stream.moved + STALL
+            {
+                stream.moved = now;
+                owners.extend(stream.owner);
+            }
+        }
+        owners
     }
 
     /// When [`stalled`](Self::stalled) may have something to say.

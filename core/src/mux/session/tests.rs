@@ -262,6 +262,11 @@ fn a_stream_without_windows_that_nobody_reads_is_given_up_for_the_others() {
     assert_eq!(mux.next_stall(), Some(second(4) + share::STALL));
     assert!(mux.stalled(second(8)).is_empty());
     assert_eq!(mux.stalled(second(9)), [3]);
+    assert_eq!(
+        mux.next_stall(),
+        Some(second(14)),
+        "told once, and again later"
+    );
     mux.release(3);
     assert!(mux.readable());
     assert_eq!(mux.next_stall(), None);
