@@ -233,6 +233,22 @@ fn heartbeat_is_a_switch_or_a_period() {
     assert_eq!(ws("{ttl: 3s, keepalive.timeout: 1s}").ping, Some(both));
 }
 
+/// gost takes them for nothing.
+#[test]
+fn numbers_of_json_are_numbers() {
+    let text = r#"{"services": [{"name": "a", "addr": "127.0.0.1:0", "handler": {"type": "auto"},
+        "listener": {"type": "mws", "metadata": {"mux.version": 2, "mux.maxFrameSize": 4096,
+        "mux.maxReceiveBuffer": 1000000, "handshakeTimeout": 3}}}]}"#;
+    let plan = good(document(text));
+    let listener = &plan.services[0].listener;
+    let mux = listener.mux.clone().unwrap();
+    assert_eq!(
+        (mux.version, mux.max_frame, mux.max_receive),
+        (2, 4096, 1_000_000)
+    );
+    assert_eq!(listener.handshake_timeout, Duration::from_secs(3));
+}
+
 #[test]
 fn mux_settings_in_both_spellings() {
     for options in [

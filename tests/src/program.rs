@@ -234,6 +234,14 @@ impl Proc {
         kill_process(self.pid(), signal).expect("a running process");
     }
 
+    /// Resident memory in bytes; `None` where the system does not tell.
+    pub fn resident(&self) -> Option<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
+        let line = text.lines().find(|line| line.starts_with("VmRSS:"))?;
+        let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kib * 1024)
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }

@@ -252,3 +252,28 @@ fn a_stalled_reader_is_no_black_hole() {
         all_released(&mut world);
     });
 }
+
+/// The death of a session that was replaced, found when its pings are unanswered, costs its successor nothing.
+#[test]
+fn an_old_session_does_not_take_its_successor_with_it() {
+    each_seed(60, |seed| {
+        let mut random = Random::new(seed);
+        let setting = answered(&mut random, Channel::Mws);
+        let mut world = world_of(seed, &setting);
+        request(&mut world, &setting, 1);
+        // What was begun on it stays, so that it is not closed before its death is found.
+        let client = Program::echo_client(setting.speaks, plans::TARGET, 2, 100).staying();
+        world.start(client, plans::entry());
+        world.run(Duration::from_secs(5));
+        world.swallow_tunnels();
+        request(&mut world, &setting, 3);
+        world.run(Duration::from_secs(300));
+        for key in 4..8 {
+            request(&mut world, &setting, key);
+            world.run(Duration::from_secs(20));
+        }
+        assert_eq!(world.tunnels_open(), 1, "{setting:?}: {:#?}", world.events);
+        assert_eq!(world.clients_done(), 6, "{setting:?}: {:#?}", world.events);
+        all_released(&mut world);
+    });
+}

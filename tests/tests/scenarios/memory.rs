@@ -11,14 +11,6 @@ const BUDGET: u64 = 32 * MIB;
 /// What an allocator keeps and threads need, beside what connections hold.
 const SLACK: u64 = 24 * MIB;
 
-/// Resident memory in bytes; `None` where the system does not tell.
-fn resident(proc: &Proc) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{}/status", proc.id())).ok()?;
-    let line = text.lines().find(|line| line.starts_with("VmRSS:"))?;
-    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib * 1024)
-}
-
 /// Clients that ask for more than all buffers hold, and read nothing.
 fn stalled_readers(ginnel: &Program, channel: &str, readers: usize) {
     let targets = Targets::new();
@@ -39,7 +31,7 @@ fn stalled_readers(ginnel: &Program, channel: &str, readers: usize) {
     let proxy = Proxy::new(Speak::Socks5, client.addr());
     let way = Way::proxy(channel, proxy.clone());
     check::both_ways(&way, &targets.work, MIB, MIB);
-    let before = [&server, &client].map(resident);
+    let before = [&server, &client].map(Proc::resident);
     let stalled: Vec<TcpStream> = (0..readers as u64)
         .map(|n| {
             let mut stream = proxy.open(targets.work.addr).expect("a tunnel");
@@ -54,7 +46,7 @@ fn stalled_readers(ginnel: &Program, channel: &str, readers: usize) {
         check::both_ways(&way, &targets.work, 256 * KIB, 256 * KIB);
     }
     for (proc, before) in [&server, &client].into_iter().zip(before) {
-        if let (Some(before), Some(now)) = (before, resident(proc)) {
+        if let (Some(before), Some(now)) = (before, proc.resident()) {
             let grown = now.saturating_sub(before);
             assert!(
                 grown <= BUDGET + SLACK,

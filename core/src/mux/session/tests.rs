@@ -1,3 +1,5 @@
+mod ends;
+
 use std::time::Duration;
 
 use super::*;
