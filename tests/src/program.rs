@@ -242,6 +242,12 @@ impl Proc {
         Some(kib * 1024)
     }
 
+    /// Open descriptors; `None` where the system does not tell.
+    pub fn descriptors(&self) -> Option<u64> {
+        let list = std::fs::read_dir(format!("/proc/{}/fd", self.id())).ok()?;
+        Some(list.count() as u64)
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }
