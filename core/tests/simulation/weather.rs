@@ -11,8 +11,8 @@ use ginnel_core::time::Time;
 use crate::random::Random;
 use crate::world::{Listener, Owner, World, meta};
 
-/// For how long a program does not read: shorter than what ends a stalled mux stream.
-pub const PAUSE: Duration = Duration::from_secs(2);
+/// For how long a program does not read: several in a row are shorter than what ends a stalled mux stream.
+pub const PAUSE: Duration = Duration::from_millis(300);
 
 /// When the system gives up a connection through a black hole, if nobody does it before: TCP's keep-alive.
 const GIVEN_UP: Duration = Duration::from_secs(180);
