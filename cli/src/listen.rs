@@ -3,7 +3,8 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
 
-use ginnel_core::driver::Listener;
+use ginnel_core::driver::{self, Acceptor, Listener};
+use ginnel_core::plan::Keepalive;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::report::plain;
@@ -16,23 +17,55 @@ pub fn bind(addr: &str, network: Network, backlog: i32) -> io::Result<Listener> 
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Network {
-    Tcp,
+    Tcp(Tcp),
     Udp,
+    /// The address is the path of a socket file.
+    File,
+}
+
+/// Options of a listener's sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tcp {
+    pub mptcp: bool,
+    /// Other processes may listen on the same port (`reuseport`).
+    pub shared: bool,
+    pub keepalive: Keepalive,
+}
+
+impl Network {
+    pub const TCP: Self = Self::Tcp(Tcp {
+        mptcp: false,
+        shared: false,
+        keepalive: Keepalive::DEFAULT,
+    });
 }
 
 /// An address that is taken, but where nobody can connect yet.
 pub struct Reserved {
     addr: String,
     network: Network,
-    socket: Socket,
+    socket: Taken,
+}
+
+enum Taken {
+    Port(Socket),
+    File(Acceptor),
 }
 
 pub fn reserve(addr: &str, network: Network) -> io::Result<Reserved> {
     Ok(Reserved {
         addr: addr.to_owned(),
         network,
-        socket: bound(addr, network, false)?,
+        socket: take(addr, network, false)?,
     })
+}
+
+fn take(addr: &str, network: Network, share: bool) -> io::Result<Taken> {
+    if network != Network::File {
+        return bound(addr, network, share).map(Taken::Port);
+    }
+    let file = Acceptor::at_file(addr.as_ref());
+    file.map(Taken::File).map_err(|error| named(addr, &error))
 }
 
 /// Listeners that leave, and that meanwhile share their port with who comes: for `127.0.0.1:80` while `:80`
@@ -50,14 +83,14 @@ impl<'a> Sharing<'a> {
         Ok(Reserved {
             addr: addr.to_owned(),
             network,
-            socket: bound(addr, network, true)?,
+            socket: take(addr, network, true)?,
         })
     }
 
     fn set(&self, share: bool) -> io::Result<()> {
         self.0.iter().try_for_each(|listener| {
             let socket = match listener {
-                Listener::Tcp(listener) => SockRef::from(listener),
+                Listener::Stream(listener) => listener.socket(),
                 Listener::Udp(socket) => SockRef::from(socket),
             };
             socket.set_reuse_port(share)
@@ -74,21 +107,27 @@ impl Drop for Sharing<'_> {
 
 impl Reserved {
     pub fn listen(self, backlog: i32) -> io::Result<Listener> {
-        if self.network == Network::Udp {
-            self.socket.set_reuse_port(false)?;
-            return Ok(Listener::Udp(self.socket.into()));
-        }
-        self.socket
+        let acceptor = match (self.socket, self.network) {
+            (Taken::File(acceptor), _) => acceptor,
+            (Taken::Port(socket), Network::Tcp(tcp)) => {
+                socket.set_reuse_port(tcp.shared)?;
+                Acceptor::new(socket)
+            }
+            (Taken::Port(socket), _) => {
+                socket.set_reuse_port(false)?;
+                return Ok(Listener::Udp(socket.into()));
+            }
+        };
+        acceptor
             .listen(backlog)
             .map_err(|error| named(&self.addr, &error))?;
-        self.socket.set_reuse_port(false)?;
-        Ok(Listener::Tcp(self.socket.into()))
+        Ok(Listener::Stream(acceptor))
     }
 }
 
 /// Whether `addr` could be bound now. Nobody can connect meanwhile.
 pub fn try_bind(addr: &str, network: Network) -> io::Result<()> {
-    bound(addr, network, false).map(drop)
+    take(addr, network, false).map(drop)
 }
 
 fn bound(addr: &str, network: Network, share: bool) -> io::Result<Socket> {
@@ -146,19 +185,24 @@ fn addresses(addr: &str) -> io::Result<Vec<SocketAddr>> {
 }
 
 fn bind_one(addr: SocketAddr, network: Network, share: bool) -> io::Result<Socket> {
-    let (kind, protocol) = match network {
-        Network::Tcp => (Type::STREAM, Protocol::TCP),
-        Network::Udp => (Type::DGRAM, Protocol::UDP),
+    let domain = Domain::for_address(addr);
+    let tcp = match network {
+        Network::Tcp(tcp) => Some(tcp),
+        Network::Udp | Network::File => None,
     };
-    let socket = Socket::new(Domain::for_address(addr), kind, Some(protocol))?;
+    let socket = match tcp {
+        Some(tcp) => driver::tcp_socket(domain, tcp.mptcp)?,
+        None => Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?,
+    };
     if addr.is_ipv6() {
         socket.set_only_v6(!addr.ip().is_unspecified())?;
     }
     // For UDP it would mean that several may have the port at once.
-    if network == Network::Tcp {
+    if let Some(tcp) = tcp {
         socket.set_reuse_address(true)?;
+        driver::set_keepalive(&SockRef::from(&socket), tcp.keepalive)?;
     }
-    if share {
+    if share || tcp.is_some_and(|tcp| tcp.shared) {
         socket.set_reuse_port(true)?;
     }
     socket.set_nonblocking(true)?;
@@ -173,19 +217,19 @@ mod tests {
 
     #[test]
     fn a_bare_port_listens_on_both_families_and_a_host_on_one() {
-        let listener = bind(":0", Network::Tcp, 16).unwrap();
+        let listener = bind(":0", Network::TCP, 16).unwrap();
         let port = listener.local_addr().unwrap().port();
         assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
-        let listener = bind("localhost:0", Network::Tcp, 16).unwrap();
+        let listener = bind("localhost:0", Network::TCP, 16).unwrap();
         assert!(listener.local_addr().unwrap().is_ipv4());
     }
 
     #[test]
     fn a_busy_port_is_named() {
-        let listener = bind("127.0.0.1:0", Network::Tcp, 16).unwrap();
+        let listener = bind("127.0.0.1:0", Network::TCP, 16).unwrap();
         let addr = listener.local_addr().unwrap().to_string();
-        assert!(try_bind(&addr, Network::Tcp).is_err());
-        let error = bind(&addr, Network::Tcp, 16).unwrap_err();
+        assert!(try_bind(&addr, Network::TCP).is_err());
+        let error = bind(&addr, Network::TCP, 16).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(
             error.to_string().starts_with(&format!("listen {addr}: ")),
@@ -196,33 +240,32 @@ mod tests {
 
     #[test]
     fn an_address_can_be_taken_from_a_listener_that_covers_it_and_leaves() {
-        let leaving = bind(":0", Network::Tcp, 16).unwrap();
+        let leaving = bind(":0", Network::TCP, 16).unwrap();
         let addr = format!("127.0.0.1:{}", leaving.local_addr().unwrap().port());
-        assert!(reserve(&addr, Network::Tcp).is_err());
-        let other = bind("127.0.0.1:0", Network::Tcp, 16).unwrap();
+        assert!(reserve(&addr, Network::TCP).is_err());
+        let other = bind("127.0.0.1:0", Network::TCP, 16).unwrap();
         let wrong = [&other];
         let sharing = Sharing::new(&wrong).unwrap();
         assert!(
-            sharing.reserve(&addr, Network::Tcp).is_err(),
+            sharing.reserve(&addr, Network::TCP).is_err(),
             "not one that leaves"
         );
         let leaves = [&leaving];
         let sharing = Sharing::new(&leaves).unwrap();
         let listener = sharing
-            .reserve(&addr, Network::Tcp)
+            .reserve(&addr, Network::TCP)
             .unwrap()
             .listen(16)
             .unwrap();
         drop(sharing);
         assert!(
-            try_bind(&addr, Network::Tcp).is_err(),
+            try_bind(&addr, Network::TCP).is_err(),
             "shared with nobody else"
         );
         drop(leaving);
-        let Listener::Tcp(listener) = listener else {
+        let Listener::Stream(listener) = listener else {
             panic!("asked for TCP");
         };
-        listener.set_nonblocking(false).unwrap();
         assert!(TcpStream::connect(&addr).is_ok());
         assert!(listener.accept().is_ok());
     }
@@ -230,16 +273,16 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         for addr in ["[::1]", "nonsense", ":x", "[::1]:x"] {
-            assert!(bind(addr, Network::Tcp, 16).is_err(), "{addr}");
+            assert!(bind(addr, Network::TCP, 16).is_err(), "{addr}");
         }
     }
 
     #[test]
     fn a_trial_accepts_nobody() {
-        let listener = bind("127.0.0.1:0", Network::Tcp, 16).unwrap();
+        let listener = bind("127.0.0.1:0", Network::TCP, 16).unwrap();
         let addr = listener.local_addr().unwrap();
         drop(listener);
-        let trial = bound(&addr.to_string(), Network::Tcp, false).unwrap();
+        let trial = bound(&addr.to_string(), Network::TCP, false).unwrap();
         assert!(TcpStream::connect(addr).is_err());
         drop(trial);
     }

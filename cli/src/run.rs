@@ -56,7 +56,8 @@ pub fn run(
     }
     let journal = Arc::new(Journal::new(logger.clone(), &lowered.plan));
     for (index, (listener, listen)) in listeners.iter().zip(&lowered.listens).enumerate() {
-        journal.listening(index, listener.local_addr()?, listen.random);
+        let port = listen.random.then_some(listener.local_addr()?.port());
+        journal.listening(index, &listener.place()?, port);
     }
     let profile = prepare::profile(&prepared.config);
     let threads = prepare::threads(&sources.flags, profile);

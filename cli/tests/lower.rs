@@ -773,7 +773,7 @@ fn file_and_command_line_live_together() {
     let want = Listen {
         service: "service-1".to_owned(),
         addr: ":2".to_owned(),
-        network: Network::Tcp,
+        network: Network::TCP,
         backlog: 1024,
         random: false,
     };

@@ -8,6 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 pub enum Host {
     Ip(IpAddr),
     Name(String),
+    /// A socket file of this machine: only in a configuration, never in a request.
+    File(String),
 }
 
 /// Where a connection should go. An empty name means the local machine (`:1080`).
@@ -47,6 +49,15 @@ impl Target {
         Self { host, port }
     }
 
+    /// A socket file.
+    pub fn file(path: &str) -> Self {
+        Self::new(Host::File(path.to_owned()), 0)
+    }
+
+    pub fn is_file(&self) -> bool {
+        matches!(self.host, Host::File(_))
+    }
+
     /// Reads `host:port`, `[v6]:port` or `:port`. `None` if the port is missing or no number, or
     /// an unbracketed host contains a colon.
     pub fn parse(text: &str) -> Option<Self> {
@@ -67,7 +78,7 @@ impl Target {
             Host::Name(name) if name.is_empty() => {
                 Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.port))
             }
-            Host::Name(_) => None,
+            Host::Name(_) | Host::File(_) => None,
         }
     }
 }
@@ -95,13 +106,16 @@ impl fmt::Display for Host {
         match self {
             Self::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
             Self::Ip(ip) => ip.fmt(f),
-            Self::Name(name) => f.write_str(name),
+            Self::Name(name) | Self::File(name) => f.write_str(name),
         }
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
+        match &self.host {
+            Host::File(path) => f.write_str(path),
+            host => write!(f, "{host}:{}", self.port),
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! to the kernel.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -13,12 +13,16 @@ use std::time::Duration;
 use crate::error::{Cause, Fail};
 use crate::plan::Plan;
 
+mod accept;
+mod connect;
 mod gate;
 mod reach;
 mod resolver;
 mod stream;
 mod udp;
 
+pub use accept::Acceptor;
+pub use connect::{Stream, set_keepalive, tcp_socket};
 pub use gate::Gate;
 pub use reach::reach;
 pub use resolver::{Answer, Resolver};
@@ -28,21 +32,32 @@ pub use udp::{Port, SPACE};
 /// What a service listens with.
 #[derive(Debug)]
 pub enum Listener {
-    Tcp(TcpListener),
+    Stream(Acceptor),
     Udp(UdpSocket),
 }
 
 impl Listener {
     pub fn try_clone(&self) -> io::Result<Self> {
         Ok(match self {
-            Self::Tcp(listener) => Self::Tcp(listener.try_clone()?),
+            Self::Stream(listener) => Self::Stream(listener.try_clone()?),
             Self::Udp(socket) => Self::Udp(socket.try_clone()?),
+        })
+    }
+
+    /// For people: `127.0.0.1:80/tcp`, or the path of a socket file.
+    pub fn place(&self) -> io::Result<String> {
+        Ok(match self {
+            Self::Udp(socket) => format!("{}/udp", socket.local_addr()?),
+            Self::Stream(listener) => match listener.file() {
+                Some(path) => path.display().to_string(),
+                None => format!("{}/tcp", listener.local_addr()?),
+            },
         })
     }
 
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
-            Self::Tcp(listener) => listener.local_addr(),
+            Self::Stream(listener) => listener.local_addr(),
             Self::Udp(socket) => socket.local_addr(),
         }
     }

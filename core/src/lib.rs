@@ -133,7 +133,7 @@
 //!     fn act(&mut self) {
 //!         while let Some(action) = self.engine.poll_action() {
 //!             match action {
-//!                 Action::Connect { id, addr } => {
+//!                 Action::Connect { id, to: Endpoint::Ip(addr), .. } => {
 //!                     self.sockets.insert(id, Socket::default());
 //!                     let meta = ConnMeta { remote: addr, local: "10.0.0.1:50000".parse().unwrap() };
 //!                     self.engine.handle_connected(id, Ok(meta), self.now);
@@ -202,6 +202,7 @@
 //!     chain: None,
 //!     forward: Some(Forward { nodes: vec![node], selector: Selector::default() }),
 //!     retries: 0,
+//!     socket: Arc::default(),
 //!     policy: ServicePolicy::default(),
 //! };
 //! let plan = Plan { services: vec![service], ..Plan::default() };

@@ -10,6 +10,7 @@ mod ping;
 mod policy;
 mod resolver;
 mod site;
+mod socket;
 mod udp;
 
 use std::fmt;
@@ -36,6 +37,7 @@ pub use resolver::{DnsChannel, NameServer, Resolver};
 pub use policy::{
     ChainGroup, GroupMember, HopPolicy, NodePolicy, Overrides, ServicePolicy, SkipAuth,
 };
+pub use socket::{Endpoint, Interface, Keepalive, SocketOptions};
 pub use udp::Udp;
 
 #[derive(Clone, Debug, Default)]
@@ -82,6 +84,8 @@ pub struct Service {
     pub forward: Option<Forward>,
     /// Further attempts after a failed connect, when no other node or target is left to try.
     pub retries: u32,
+    /// Of sockets that go to targets directly.
+    pub socket: Arc<SocketOptions>,
     pub policy: ServicePolicy,
 }
 
@@ -106,6 +110,8 @@ pub enum Channel {
     Mwss,
     /// Datagrams; only to listen on.
     Udp,
+    /// Socket files.
+    Unix,
 }
 
 impl Channel {
@@ -118,6 +124,7 @@ impl Channel {
             "mws" => Self::Mws,
             "mwss" => Self::Mwss,
             "udp" => Self::Udp,
+            "unix" => Self::Unix,
             _ => return None,
         })
     }
@@ -131,6 +138,7 @@ impl Channel {
             Self::Mws => "mws",
             Self::Mwss => "mwss",
             Self::Udp => "udp",
+            Self::Unix => "unix",
         }
     }
 
@@ -139,7 +147,7 @@ impl Channel {
     }
 
     pub fn has_ws(self) -> bool {
-        !matches!(self, Self::Tcp | Self::Tls | Self::Udp)
+        !matches!(self, Self::Tcp | Self::Tls | Self::Udp | Self::Unix)
     }
 
     pub fn has_mux(self) -> bool {
@@ -179,6 +187,8 @@ pub struct Dialer {
     pub proxy_protocol: Option<proxy_protocol::Version>,
     /// TLS and upgrade together; the whole dial has its own limit.
     pub handshake_timeout: Duration,
+    /// Of the first node's socket; those after it have none.
+    pub socket: Arc<SocketOptions>,
 }
 
 #[derive(Clone, Debug)]

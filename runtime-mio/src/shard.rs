@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use ginnel_core::buffer::Receive;
 use ginnel_core::driver::{
-    self, Answer, Command, Control, Gate, Input, Listener, Listening, Resolver, Serve,
+    self, Acceptor, Answer, Command, Control, Gate, Input, Listener, Listening, Resolver, Serve,
+    Stream,
 };
 use ginnel_core::engine::{Action, Engine, SocketId};
 use ginnel_core::error::{Eof, Fail};
 use ginnel_core::event::Event;
 use ginnel_core::plan::Plan;
 use ginnel_core::time::Time;
-use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slotmap::{Key, KeyData, SecondaryMap};
@@ -44,7 +44,7 @@ pub(crate) struct Shard {
     pub(crate) engine: Engine,
     pub(crate) ports: Ports,
     /// By service; their tokens are that plus [`LISTENERS`].
-    listeners: BTreeMap<usize, TcpListener>,
+    listeners: BTreeMap<usize, Acceptor>,
     /// Services with connections to accept.
     accepting: Vec<usize>,
     accept_again: Option<Instant>,
@@ -229,18 +229,12 @@ impl Shard {
     pub(crate) fn act(&mut self) {
         while let Some(action) = self.engine.poll_action() {
             match action {
-                Action::Connect { id, addr } => {
-                    let mut result = TcpStream::connect(addr);
-                    if result.as_ref().is_err_and(|error| self.gate.lend(error)) {
-                        result = TcpStream::connect(addr);
-                    }
-                    match result.and_then(|stream| self.register(id, stream, true)) {
-                        Ok(()) => {}
-                        Err(error) => {
-                            let now = self.now();
-                            self.engine
-                                .handle_connected(id, Err(Fail::from(&error)), now);
-                        }
+                Action::Connect { id, to, options } => {
+                    let stream = Stream::connect(&to, &options, &mut self.gate);
+                    if let Err(error) = stream.and_then(|stream| self.register(id, stream, true)) {
+                        let now = self.now();
+                        self.engine
+                            .handle_connected(id, Err(Fail::from(&error)), now);
                     }
                 }
                 Action::Resolve { query, host, port } => self.resolver.ask(query, host, port),
@@ -270,8 +264,9 @@ impl Shard {
                     self.accept_again = None;
                 }
                 Action::Close { id, reset } => {
-                    if let Some(mut socket) = self.sockets.remove(id) {
-                        let _ = self.poll.registry().deregister(&mut socket.stream);
+                    if let Some(socket) = self.sockets.remove(id) {
+                        let fd = socket.stream.as_fd().as_raw_fd();
+                        let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
                         if reset {
                             driver::reset(&socket.stream);
                         }
@@ -287,17 +282,14 @@ impl Shard {
         }
     }
 
-    fn register(
-        &mut self,
-        id: SocketId,
-        mut stream: TcpStream,
-        connecting: bool,
-    ) -> io::Result<()> {
+    fn register(&mut self, id: SocketId, stream: Stream, connecting: bool) -> io::Result<()> {
         let token = Token(id.data().as_ffi() as usize);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll
-            .registry()
-            .register(&mut stream, token, interest)?;
+        self.poll.registry().register(
+            &mut SourceFd(&stream.as_fd().as_raw_fd()),
+            token,
+            interest,
+        )?;
         self.sockets.insert(id, Socket::new(stream, connecting));
         Ok(())
     }
@@ -305,13 +297,9 @@ impl Shard {
     fn connected(&mut self, id: SocketId) {
         let now = self.now();
         let socket = &mut self.sockets[id];
-        let result = match socket.stream.take_error() {
-            Ok(Some(error)) | Err(error) => Err(error),
-            Ok(None) => socket.meta(),
-        };
-        match result {
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => return,
-            Ok(meta) => {
+        match socket.stream.connected() {
+            Ok(None) => return,
+            Ok(Some(meta)) => {
                 socket.connecting = false;
                 self.engine.handle_connected(id, Ok(meta), now);
             }
@@ -349,7 +337,7 @@ impl Shard {
                     break;
                 }
                 match listener.accept() {
-                    Ok((stream, _)) => self.accepted(service, stream),
+                    Ok(stream) => self.accepted(service, stream),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) if driver::is_exhausted(&error) => {
                         self.pause_accept(service);
@@ -362,14 +350,13 @@ impl Shard {
         }
     }
 
-    fn accepted(&mut self, service: usize, stream: TcpStream) {
-        let socket = Socket::new(stream, false);
-        let Ok(meta) = socket.meta() else {
+    fn accepted(&mut self, service: usize, stream: Stream) {
+        let Ok(meta) = stream.meta() else {
             return;
         };
         let now = self.now();
         let id = self.engine.handle_accept(service, meta, now);
-        if self.register(id, socket.stream, false).is_err() {
+        if self.register(id, stream, false).is_err() {
             self.engine.handle_eof(id, Eof::Reset, now);
         }
         self.act();
@@ -447,24 +434,26 @@ impl Shard {
         self.close_listeners_of(all);
     }
 
-    fn close_listeners_of(&self, listeners: BTreeMap<usize, TcpListener>) {
-        for mut listener in listeners.into_values() {
+    fn close_listeners_of(&self, listeners: BTreeMap<usize, Acceptor>) {
+        for listener in listeners.into_values() {
             // Closing is not enough while others have the same socket.
-            let _ = self.poll.registry().deregister(&mut listener);
+            let fd = listener.as_fd().as_raw_fd();
+            let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
         }
     }
 
     fn listen(&mut self, service: usize, listener: Listener) -> io::Result<()> {
         let listener = match listener {
-            Listener::Tcp(listener) => listener,
+            Listener::Stream(listener) => listener,
             Listener::Udp(socket) => return self.serve_port(service, socket),
         };
-        listener.set_nonblocking(true)?;
-        let mut listener = TcpListener::from_std(listener);
+        listener.set_nonblocking()?;
         let token = Token(LISTENERS + service);
-        self.poll
-            .registry()
-            .register(&mut listener, token, Interest::READABLE)?;
+        self.poll.registry().register(
+            &mut SourceFd(&listener.as_fd().as_raw_fd()),
+            token,
+            Interest::READABLE,
+        )?;
         self.listeners.insert(service, listener);
         self.accepting.push(service);
         Ok(())

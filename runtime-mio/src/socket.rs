@@ -1,16 +1,14 @@
 //! One socket, and its readiness.
 
 use std::io;
-use std::net::Shutdown;
 
 use ginnel_core::buffer::Receive;
-use ginnel_core::driver::{self, Input};
-use ginnel_core::engine::{ConnMeta, Engine, SocketId};
+use ginnel_core::driver::{self, Input, Stream};
+use ginnel_core::engine::{Engine, SocketId};
 use ginnel_core::time::Time;
-use mio::net::TcpStream;
 
 pub(crate) struct Socket {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     pub(crate) readable: bool,
     /// The end of input is behind what can be read: no event will announce it again.
     pub(crate) end_behind: bool,
@@ -22,9 +20,7 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream, connecting: bool) -> Self {
-        // Best effort: without it small messages wait for acknowledgements.
-        let _ = stream.set_nodelay(true);
+    pub(crate) fn new(stream: Stream, connecting: bool) -> Self {
         Self {
             stream,
             readable: false,
@@ -36,13 +32,6 @@ impl Socket {
         }
     }
 
-    pub(crate) fn meta(&self) -> io::Result<ConnMeta> {
-        Ok(ConnMeta::new(
-            self.stream.peer_addr()?,
-            self.stream.local_addr()?,
-        ))
-    }
-
     /// Writes until refused or done; shuts down writing when the engine wants it.
     pub(crate) fn flush(&mut self, id: SocketId, engine: &mut Engine, now: Time) -> io::Result<()> {
         if self.writable {
@@ -50,7 +39,7 @@ impl Socket {
         }
         if engine.interest(id).fin && !self.fin_sent {
             self.fin_sent = true;
-            self.stream.shutdown(Shutdown::Write)?;
+            self.stream.finish()?;
         }
         Ok(())
     }

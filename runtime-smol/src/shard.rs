@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -13,9 +12,10 @@ use std::time::{Duration, Instant};
 use async_io::{Async, Timer};
 use ginnel_core::buffer::Receive;
 use ginnel_core::driver::{
-    self, Answer, Command, Control, Gate, Input, Listener, Listening, Resolver, Serve,
+    self, Acceptor, Answer, Command, Control, Gate, Input, Listener, Listening, Resolver, Serve,
+    Stream,
 };
-use ginnel_core::engine::{Action, Engine, PortId, SocketId};
+use ginnel_core::engine::{Action, ConnMeta, Engine, PortId, SocketId};
 use ginnel_core::error::{Eof, Fail};
 use ginnel_core::event::Event;
 use ginnel_core::plan::Plan;
@@ -165,15 +165,15 @@ pub(crate) fn run(
     }))
 }
 
-async fn accept(shard: Rc<Shard>, service: usize, listener: Async<TcpListener>) {
+async fn accept(shard: Rc<Shard>, service: usize, listener: Async<Acceptor>) {
     loop {
         shard.room().await;
         if !shard.gate.borrow_mut().may_accept() {
             shard.pause_accept().await;
             continue;
         }
-        match listener.accept().await {
-            Ok((stream, _)) => shard.accepted(service, stream),
+        match listener.read_with(Acceptor::accept).await {
+            Ok(stream) => shard.accepted(service, stream),
             Err(error) if driver::is_exhausted(&error) => {
                 shard.pause_accept().await;
             }
@@ -183,21 +183,15 @@ async fn accept(shard: Rc<Shard>, service: usize, listener: Async<TcpListener>) 
     }
 }
 
-async fn connect(shard: Rc<Shard>, id: SocketId, addr: SocketAddr) {
-    let mut result = Async::<TcpStream>::connect(addr).await;
-    let lent = |error| shard.gate.borrow_mut().lend(error);
-    if result.as_ref().is_err_and(lent) {
-        result = Async::<TcpStream>::connect(addr).await;
-    }
-    let result = result.map(Socket::new);
-    let result = result.and_then(|socket| socket.meta().map(|meta| (socket, meta)));
+async fn connect(shard: Rc<Shard>, id: SocketId, stream: io::Result<Stream>) {
+    let result = connected(stream).await;
     let now = shard.now();
     if !shard.engine.borrow().knows(id) {
         return;
     }
     match result {
-        Ok((socket, meta)) => {
-            shard.adopt(id, socket);
+        Ok((io, meta)) => {
+            shard.adopt(id, Socket::new(io));
             shard
                 .engine
                 .borrow_mut()
@@ -212,6 +206,16 @@ async fn connect(shard: Rc<Shard>, id: SocketId, addr: SocketAddr) {
         }
     }
     shard.act();
+}
+
+async fn connected(stream: io::Result<Stream>) -> io::Result<(Async<Stream>, ConnMeta)> {
+    let io = Async::new_nonblocking(stream?)?;
+    loop {
+        io.writable().await?;
+        if let Some(meta) = io.get_ref().connected()? {
+            return Ok((io, meta));
+        }
+    }
 }
 
 async fn names(shard: Rc<Shard>, answers: Receiver<Answer>) {
@@ -273,7 +277,7 @@ async fn serve(shard: Rc<Shard>, id: SocketId, socket: Rc<Socket>) {
 impl Shard {
     fn listen(self: &Rc<Self>, service: usize, listener: Listener) -> io::Result<Serving> {
         let listener = match listener {
-            Listener::Tcp(listener) => Async::new(listener)?,
+            Listener::Stream(listener) => Async::new(listener)?,
             Listener::Udp(socket) => return self.serve_port(service, socket).map(Serving::Udp),
         };
         let task = accept(self.clone(), service, listener);
@@ -314,14 +318,16 @@ impl Shard {
         failed
     }
 
-    fn accepted(self: &Rc<Self>, service: usize, stream: Async<TcpStream>) {
-        let socket = Socket::new(stream);
-        let Ok(meta) = socket.meta() else {
+    fn accepted(self: &Rc<Self>, service: usize, stream: Stream) {
+        let Ok(meta) = stream.meta() else {
+            return;
+        };
+        let Ok(io) = Async::new_nonblocking(stream) else {
             return;
         };
         let now = self.now();
         let id = self.engine.borrow_mut().handle_accept(service, meta, now);
-        self.adopt(id, socket);
+        self.adopt(id, Socket::new(io));
         self.act();
     }
 
@@ -424,9 +430,10 @@ impl Shard {
                 break;
             };
             match action {
-                Action::Connect { id, addr } => {
+                Action::Connect { id, to, options } => {
+                    let stream = Stream::connect(&to, &options, &mut self.gate.borrow_mut());
                     self.executor
-                        .spawn(connect(self.clone(), id, addr))
+                        .spawn(connect(self.clone(), id, stream))
                         .detach();
                 }
                 Action::Resolve { query, host, port } => {

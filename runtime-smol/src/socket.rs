@@ -2,16 +2,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::{Shutdown, TcpStream};
 use std::task::Waker;
 
 use async_io::Async;
-use ginnel_core::driver;
-use ginnel_core::engine::{ConnMeta, Engine, SocketId};
+use ginnel_core::driver::{self, Stream};
+use ginnel_core::engine::{Engine, SocketId};
 use ginnel_core::time::Time;
 
 pub(crate) struct Socket {
-    pub(crate) io: Async<TcpStream>,
+    pub(crate) io: Async<Stream>,
     /// Of the socket's task.
     pub(crate) waker: RefCell<Option<Waker>>,
     /// What the parked task has asked the reactor for.
@@ -24,9 +23,7 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    pub(crate) fn new(io: Async<TcpStream>) -> Self {
-        // Best effort: without it small messages wait for acknowledgements.
-        let _ = io.get_ref().set_nodelay(true);
+    pub(crate) fn new(io: Async<Stream>) -> Self {
         Self {
             io,
             waker: RefCell::new(None),
@@ -38,13 +35,6 @@ impl Socket {
         }
     }
 
-    pub(crate) fn meta(&self) -> io::Result<ConnMeta> {
-        Ok(ConnMeta::new(
-            self.io.get_ref().peer_addr()?,
-            self.io.get_ref().local_addr()?,
-        ))
-    }
-
     /// Writes until refused or done; shuts down writing when the engine wants it.
     pub(crate) fn flush(&self, id: SocketId, engine: &mut Engine, now: Time) -> io::Result<()> {
         if !self.blocked.get() {
@@ -52,7 +42,7 @@ impl Socket {
                 .set(driver::write(self.io.get_ref(), id, engine, now)?);
         }
         if engine.interest(id).fin && !self.fin_sent.replace(true) {
-            self.io.get_ref().shutdown(Shutdown::Write)?;
+            self.io.get_ref().finish()?;
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use super::lower_node as node;
 use super::lower_policy::{Policies, overrides, policies};
 use super::lower_resolver::resolvers;
 use super::lower_site as site;
+use super::lower_socket as socket;
 use super::lower_udp as udp;
 use super::model::{self, Config};
 use super::options::{Options, Place};
@@ -151,14 +152,28 @@ impl Lowering<'_> {
 
     fn listen(&mut self, service: &model::Service) -> Option<Listen> {
         let at = &service.origin;
+        let options = service.listener.as_ref().map(|listener| Options {
+            place: Place::Listener,
+            word: word(&listener.r#type, Place::Listener),
+            map: &listener.metadata,
+        });
+        let file = options
+            .as_ref()
+            .is_some_and(|options| options.word == "unix");
+        if file && service.addr.is_empty() {
+            let text = "addr: expected the path of a socket file, such as unix:///run/proxy.sock";
+            self.findings.error(at, text);
+            return None;
+        }
         let port = match url::listen_address(&service.addr) {
+            _ if file => None,
             Ok(port) => port,
             Err(error) => {
                 self.findings.error(at, format_args!("addr: {error}"));
                 return None;
             }
         };
-        let random = port.is_none();
+        let random = port.is_none() && !file;
         if random {
             self.findings.warn(
                 at,
@@ -168,19 +183,13 @@ impl Lowering<'_> {
                 ),
             );
         }
-        let network = match service.listener.as_ref() {
-            Some(listener) if listener.r#type == "udp" => Network::Udp,
-            _ => Network::Tcp,
+        let network = match &options {
+            Some(options) if options.word == "udp" => Network::Udp,
+            Some(_) if file => Network::File,
+            Some(options) => Network::Tcp(socket::listening(options)),
+            None => Network::TCP,
         };
-        let backlog = service.listener.as_ref().and_then(|listener| {
-            let word = word(&listener.r#type, Place::Listener);
-            Options {
-                place: Place::Listener,
-                word,
-                map: &listener.metadata,
-            }
-            .int("backlog")
-        });
+        let backlog = options.as_ref().and_then(|options| options.int("backlog"));
         Some(Listen {
             service: service.name.clone(),
             addr: service.addr.clone(),
@@ -201,7 +210,7 @@ impl Lowering<'_> {
         let handler = self.handler(&handler_model, at);
         let forwards = service.forwarder.is_some();
         let forward = match &service.forwarder {
-            Some(forwarder) => self.forward(forwarder, at),
+            Some(forwarder) => self.forward(forwarder, handler_model.r#type == "unix", at),
             None => None,
         };
         let options = Options {
@@ -242,6 +251,7 @@ impl Lowering<'_> {
             chain,
             forward,
             retries: u32::try_from(handler_model.retries.max(0)).unwrap_or(u32::MAX),
+            socket: Arc::new(socket::outgoing(self, &[&options], None, at)),
             policy,
         };
         match (service.handler.kind, forwards) {
@@ -321,7 +331,7 @@ impl Lowering<'_> {
         Some(handler)
     }
 
-    fn forward(&mut self, forwarder: &model::Forwarder, at: &str) -> Option<Forward> {
+    fn forward(&mut self, forwarder: &model::Forwarder, files: bool, at: &str) -> Option<Forward> {
         let hop_name = if forwarder.hop.is_empty() {
             &forwarder.name
         } else {
@@ -349,7 +359,7 @@ impl Lowering<'_> {
             };
             if !matches!(
                 node.network.as_str(),
-                "" | "tcp" | "tcp4" | "tcp6" | "udp" | "udp4" | "udp6"
+                "" | "tcp" | "tcp4" | "tcp6" | "udp" | "udp4" | "udp6" | "unix"
             ) {
                 let text = format_args!("{}: network {} is not supported", node.name, node.network);
                 self.findings.error(at, text);
@@ -363,7 +373,10 @@ impl Lowering<'_> {
             }
             Some(ForwardNode {
                 name: node.name.clone(),
-                addr: self.target(&node.addr, &node.name, at)?,
+                addr: match files || node.network == "unix" {
+                    true => Target::file(&node.addr),
+                    false => self.target(&node.addr, &node.name, at)?,
+                },
                 weight: weight(&options),
                 backup: options.flag("backup"),
                 overrides: overrides(&options),
@@ -435,7 +448,7 @@ fn handler_kind(word: &str) -> Option<HandlerKind> {
         "socks4" | "socks4a" => HandlerKind::Socks4,
         "socks5" | "socks" => HandlerKind::Socks5,
         "relay" => HandlerKind::Relay,
-        "forward" | "tcp" | "udp" => HandlerKind::Forward,
+        "forward" | "tcp" | "udp" | "unix" => HandlerKind::Forward,
         _ => return None,
     })
 }

@@ -11,6 +11,7 @@ use rustls::pki_types::ServerName;
 
 use super::check::word;
 use super::lower::Lowering;
+use super::lower_socket as socket;
 use super::model::{self, Tls};
 use super::options::{Options, Place};
 use super::value;
@@ -96,6 +97,7 @@ pub(super) fn dialer(
     to: &mut Lowering<'_>,
     model: &model::Part,
     node: &model::Node,
+    places: &[&Options<'_>],
     at: &str,
 ) -> Option<Dialer> {
     let word = match word(&model.r#type, Place::Dialer) {
@@ -165,6 +167,7 @@ pub(super) fn dialer(
         ws,
         mux,
         proxy_protocol: None,
+        socket: Arc::new(socket::outgoing(to, places, Some(&options), at)),
         handshake_timeout: handshake.unwrap_or(Limits::default().handshake),
     })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ginnel_core::addr::{Host, Target};
-use ginnel_core::plan::{Connector, ConnectorKind, Dialer, Hop, Node};
+use ginnel_core::plan::{Channel, Connector, ConnectorKind, Dialer, Hop, Node};
 
 use super::check::word;
 use super::lower::{Lowering, weight};
@@ -57,18 +57,21 @@ fn node(
         to.findings.error(at, url::unsupported("connector", word));
         return None;
     };
+    let part_of_dialer = model.dialer.clone().unwrap_or_default();
     let addr = match (kind, model.addr.as_str()) {
+        (_, path) if part_of_dialer.r#type == "unix" && !path.is_empty() => {
+            Some(Target::file(path))
+        }
         (ConnectorKind::Direct, "") => Some(Target::new(Host::Name(String::new()), 0)),
         (_, addr) => to.target(addr, &model.name, at),
     };
-    let dialer = channel::dialer(to, &model.dialer.clone().unwrap_or_default(), model, at);
-    let mut dialer = dialer?;
-    let connector = connector(to, kind, &part, word, model, &dialer, at);
     let options = Options {
         place: Place::Node,
         word: "",
         map: &model.metadata,
     };
+    let mut dialer = channel::dialer(to, &part_of_dialer, model, &[&options, hop], at)?;
+    let connector = connector(to, kind, &part, word, model, &dialer, at);
     dialer.proxy_protocol = edge::version(to, &[&options, hop], at);
     Some(Node {
         name: model.name.clone(),
@@ -110,7 +113,12 @@ fn connector(
     let plain = !dialer.channel.has_tls();
     if kind == ConnectorKind::Socks5 && plain && !options.flag("notls") {
         let section = part.tls.clone().unwrap_or_default();
-        connector.socks_tls = Some(channel::tls_client(to, &section, &node.addr, None, at)?);
+        // A socket file has no name to show.
+        let addr = match dialer.channel {
+            Channel::Unix => "",
+            _ => &node.addr,
+        };
+        connector.socks_tls = Some(channel::tls_client(to, &section, addr, None, at)?);
     }
     Some(connector)
 }

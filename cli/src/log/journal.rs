@@ -52,16 +52,16 @@ impl Journal {
             .unwrap_or_else(PoisonError::into_inner) = names(plan);
     }
 
-    pub fn listening(&self, service: usize, addr: SocketAddr, random: bool) {
-        let level = if random { Level::Warn } else { Level::Info };
+    /// `port`: one that was chosen at random.
+    pub fn listening(&self, service: usize, place: &str, port: Option<u16>) {
         let mut fields = self.fields("service", service);
-        if random {
-            fields.push(("port", addr.port().into()));
-        }
-        let udp = fields.contains(&("listener", "udp".into()));
-        let network = if udp { "udp" } else { "tcp" };
+        fields.extend(port.map(|port| ("port", port.into())));
+        let level = match port {
+            Some(_) => Level::Warn,
+            None => Level::Info,
+        };
         self.logger
-            .log(level, &format!("listening on {addr}/{network}"), &fields);
+            .log(level, &format!("listening on {place}"), &fields);
     }
 
     pub fn record(&self, event: &Event) {

@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use ginnel_core::driver::{Controller, Listener};
 use ginnel_core::plan::{Chain, Plan, Resolver};
-use socket2::SockRef;
 
 use super::keys;
 use crate::config::lower::{Listen, Lowered};
@@ -306,10 +305,10 @@ impl Change {
                 && let Some(serving) = &running.slots[slot].serving
             {
                 let listener = serving.listener.try_clone()?;
-                if let Listener::Tcp(listener) = &listener
+                if let Listener::Stream(listener) = &listener
                     && serving.listen.backlog != served.listen.backlog
                 {
-                    SockRef::from(listener).listen(served.listen.backlog)?;
+                    listener.listen(served.listen.backlog)?;
                 }
                 listeners.insert(served.slot, listener);
             }
@@ -322,8 +321,9 @@ impl Change {
         let mut listening = Vec::new();
         for served in &self.served {
             if let Some(listener) = listeners.get(&served.slot) {
-                let addr = listener.local_addr()?;
-                listening.push((served.slot, addr, served.listen.random));
+                let port = listener.local_addr()?.port();
+                let port = served.listen.random.then_some(port);
+                listening.push((served.slot, listener.place()?, port));
             }
         }
         before(&self.plan);
@@ -371,6 +371,6 @@ impl Change {
 
 pub struct Applied {
     /// Service, address, and whether the system chose the port.
-    pub listening: Vec<(usize, std::net::SocketAddr, bool)>,
+    pub listening: Vec<(usize, String, Option<u16>)>,
     pub failed: Vec<io::Error>,
 }

@@ -166,8 +166,8 @@ impl Keeper {
         }
         self.warned = warnings;
         self.shown = lowered.certificates;
-        for (service, addr, random) in applied.listening {
-            self.journal.listening(service, addr, random);
+        for (service, place, port) in applied.listening {
+            self.journal.listening(service, &place, port);
         }
         for error in applied.failed {
             let text = format!("reload: a thread cannot listen: {error}");

@@ -4,6 +4,8 @@
 //! silent for a moment, the first that connects is taken, and the others are closed.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::dial::{Dial, Purpose};
 use super::link::{Base, Top};
@@ -13,7 +15,7 @@ use super::{Action, ConnMeta, DialId, Engine, LinkId};
 use crate::addr::{Carries, Host, Target};
 use crate::error::{Cause, Fail};
 use crate::event::Traced;
-use crate::plan::Node;
+use crate::plan::{Endpoint, Interface, Node, SocketOptions};
 use crate::route::families::{self, ATTEMPT_DELAY};
 
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
@@ -73,8 +75,49 @@ impl Engine {
                 self.trace_dial(id, || Traced::Resolving { host });
                 self.dial_timer(id);
             }
+            (None, Host::File(path)) => {
+                self.connect_to(id, NOWHERE, Endpoint::File(Path::new(&path).into()));
+            }
             (None, Host::Ip(_)) => {}
         }
+    }
+
+    /// Why a dial cannot be made, whatever is there.
+    pub(super) fn hinders(&self, id: DialId) -> Option<Fail> {
+        let dial = &self.dials[id];
+        if dial.target.is_file() && dial.carries != Carries::Bytes {
+            let text = format!("{} is a socket file: it takes no datagrams", dial.target);
+            return Some(Fail::new(Cause::Unsupported, text));
+        }
+        let behind = dial.route.nodes.iter().skip(1).map(|node| &node.addr);
+        let target = (!dial.route.nodes.is_empty() && !dial.is_for_mux()).then_some(&dial.target);
+        let file = behind.chain(target).find(|target| target.is_file())?;
+        let text = format!("{file} is a socket file of this machine: no proxy can connect to it");
+        Some(Fail::new(Cause::Unsupported, text))
+    }
+
+    /// What is set on the first socket of a dial.
+    fn socket_options(&self, id: DialId) -> Arc<SocketOptions> {
+        let dial = &self.dials[id];
+        let options = match dial.route.nodes.first() {
+            Some(node) => node.dialer.socket.clone(),
+            None => match self.plan.services.get(dial.service) {
+                Some(service) => service.socket.clone(),
+                None => Arc::default(),
+            },
+        };
+        if !options.interface.contains(&Interface::Auto) {
+            return options;
+        }
+        let session = self.dial_session(id).and_then(|id| self.sessions.get(id));
+        let mut options = SocketOptions::clone(&options);
+        if let Some(session) = session {
+            let ip = session.local.ip();
+            let auto = options.interface.iter_mut();
+            auto.filter(|one| **one == Interface::Auto)
+                .for_each(|one| *one = Interface::Addr(ip));
+        }
+        Arc::new(options)
     }
 
     pub(super) fn dial_resolved(&mut self, id: DialId, result: Result<Vec<IpAddr>, Fail>) {
@@ -122,16 +165,25 @@ impl Engine {
         if self.dials[id].is_direct_for_datagrams() {
             return self.open_port(id, unspecified(addr), Some(addr));
         }
+        self.connect_to(id, addr, Endpoint::Ip(addr));
+    }
+
+    fn connect_to(&mut self, id: DialId, remote: SocketAddr, to: Endpoint) {
         let meta = ConnMeta {
-            remote: addr,
+            remote,
             local: NOWHERE,
         };
         let link = self.new_link(Base::Socket, meta, Top::Dial(id));
         self.links[link].connected = false;
+        let options = self.socket_options(id);
         let dial = &mut self.dials[id];
         dial.attempts.push(link);
         dial.stage_until = (!dial.addrs.is_empty()).then(|| self.now + ATTEMPT_DELAY);
-        self.actions.push_back(Action::Connect { id: link, addr });
+        self.actions.push_back(Action::Connect {
+            id: link,
+            to,
+            options,
+        });
         self.trace(link, || Traced::Connecting);
         self.dial_timer(id);
     }

@@ -271,9 +271,13 @@ impl Engine {
 
     /// Begins a route: at a mux session where there is one, else with a socket.
     pub(super) fn enter(&mut self, id: DialId) {
-        let Some(dial) = self.dials.get(id) else {
+        if !self.dials.contains_key(id) {
             return;
-        };
+        }
+        if let Some(fail) = self.hinders(id) {
+            return self.dial_failed(id, fail);
+        }
+        let dial = &self.dials[id];
         // A dial for a mux session may itself begin on a stream of an earlier one.
         let before = match dial.purpose {
             Purpose::Mux(_) => dial.route.nodes.len() - 1,

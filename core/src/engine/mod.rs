@@ -48,7 +48,7 @@ use crate::entropy::Entropy;
 use crate::error::{Eof, Fail};
 use crate::event::{ConnectionNo, Event, Traced};
 use crate::layer::{Info, Up};
-use crate::plan::Plan;
+use crate::plan::{Endpoint, Plan, SocketOptions};
 use crate::time::Time;
 use crate::wire::deflate;
 
@@ -104,7 +104,11 @@ impl ConnMeta {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Connect a new socket; answer with `handle_connected`.
-    Connect { id: SocketId, addr: SocketAddr },
+    Connect {
+        id: SocketId,
+        to: Endpoint,
+        options: Arc<SocketOptions>,
+    },
     /// Resolve a name; answer with `handle_resolved`. Addresses in the order in which to try them.
     Resolve {
         query: QueryId,

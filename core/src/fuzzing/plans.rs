@@ -172,6 +172,7 @@ impl Choice {
                 selector: Selector::default(),
             }),
             retries: self.retries,
+            socket: Arc::default(),
             policy: ServicePolicy::default(),
         }
     }
@@ -189,6 +190,7 @@ impl Choice {
                     mux: channel.has_mux().then(|| self.mux()),
                     proxy_protocol: None,
                     handshake_timeout: Duration::from_secs(10),
+                    socket: Arc::default(),
                 },
                 connector: Connector {
                     nodelay: self.nodelay,

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use crate::engine::{Action, Ask, Census, ConnMeta, Engine, PortId, QueryId, Reach, SocketId};
 use crate::error::{Cause, Eof, Fail};
 use crate::event::{ConnectionNo, Event};
-use crate::plan::Plan;
+use crate::plan::{Endpoint, Plan};
 use crate::time::Time;
 
 /// What is kept of an engine's output on one socket, for the peer to answer to.
@@ -367,7 +367,13 @@ impl World {
         let mut woken: HashSet<SocketId> = about.into_iter().collect();
         while let Some(action) = self.engine.poll_action() {
             match action {
-                Action::Connect { id, addr } => self.add(id, State::Connecting, Some(addr)),
+                Action::Connect { id, to, .. } => {
+                    let addr = match to {
+                        Endpoint::Ip(addr) => Some(addr),
+                        Endpoint::File(_) => None,
+                    };
+                    self.add(id, State::Connecting, addr);
+                }
                 Action::Resolve { query, host, .. } => {
                     assert!(!host.is_empty() && !host.contains(char::is_whitespace));
                     self.queries.push_back(query);

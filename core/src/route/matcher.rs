@@ -126,6 +126,7 @@ impl Matcher {
         let has = |ports: &Ports| port.is_none_or(|port| ports.contains(&port));
         let listed = |list: Option<&Vec<Ports>>| list.is_some_and(|list| list.iter().any(has));
         let text = match host {
+            Host::File(_) => return false,
             Host::Ip(ip) => {
                 let ip = ip.to_canonical();
                 let found = listed(self.ips.get(&ip))

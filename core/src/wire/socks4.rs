@@ -97,7 +97,7 @@ impl Request<'_> {
                     format!("SOCKS4 has no IPv6 addresses, got {ip}"),
                 ));
             }
-            Host::Name(name) => (NAME_FOLLOWS, Some(name.clone())),
+            Host::Name(name) | Host::File(name) => (NAME_FOLLOWS, Some(name.clone())),
         };
         check(self.user, "USERID")?;
         check(name.as_deref().unwrap_or_default().as_bytes(), "HOST")?;

@@ -12,8 +12,8 @@ use ginnel_core::error::Eof;
 use ginnel_core::event::Event;
 use ginnel_core::limits::Limits;
 use ginnel_core::plan::{
-    Channel, Forward, ForwardNode, Handler, HandlerKind, Listener, Mux, Plan, Selector, Service,
-    WsServer,
+    Channel, Endpoint, Forward, ForwardNode, Handler, HandlerKind, Listener, Mux, Plan, Selector,
+    Service, WsServer,
 };
 use ginnel_core::time::Time;
 
@@ -140,7 +140,11 @@ impl Rig {
     fn act(&mut self) {
         while let Some(action) = self.engine.poll_action() {
             match action {
-                Action::Connect { id, addr } => {
+                Action::Connect {
+                    id,
+                    to: Endpoint::Ip(addr),
+                    ..
+                } => {
                     self.targets.push(id);
                     let meta = ConnMeta {
                         remote: addr,
@@ -148,6 +152,7 @@ impl Rig {
                     };
                     self.engine.handle_connected(id, Ok(meta), self.now);
                 }
+                Action::Connect { to, .. } => panic!("no plan here has socket files, got {to}"),
                 Action::Resolve { query, .. } => {
                     let found = Ok(vec![[10, 0, 0, 9].into()]);
                     self.engine.handle_resolved(query, found, self.now);
@@ -209,6 +214,7 @@ fn service(channel: Channel, kind: HandlerKind) -> Service {
             selector: Selector::default(),
         }),
         retries: 0,
+        socket: Arc::default(),
         policy: Default::default(),
     }
 }

@@ -49,6 +49,7 @@ fn service(targets: &[&str], policy: ServicePolicy) -> Plan {
             },
         }),
         retries: 0,
+        socket: Arc::default(),
         policy,
     };
     Plan {
@@ -86,7 +87,7 @@ impl Rig {
     /// The one connection that it wants, and to where.
     fn connect(&mut self) -> (SocketId, String) {
         match self.actions().as_slice() {
-            [Action::Connect { id, addr }] => (*id, addr.to_string()),
+            [Action::Connect { id, to, .. }] => (*id, to.to_string()),
             other => panic!("expected one connect, got {other:?}"),
         }
     }
@@ -157,10 +158,10 @@ fn a_failed_address_does_not_wait_for_the_next() {
     let (first, _) = rig.connect();
     rig.refused(first);
     let actions = rig.actions();
-    let Some(Action::Connect { id, addr }) = actions.last() else {
+    let Some(Action::Connect { id, to, .. }) = actions.last() else {
         panic!("{actions:?}");
     };
-    assert_eq!(addr.to_string(), "10.0.0.9:80");
+    assert_eq!(to.to_string(), "10.0.0.9:80");
     rig.refused(*id);
     rig.actions();
     // It was the last: the client hears of it.
@@ -175,10 +176,10 @@ fn a_failed_target_is_left_before_the_client_notices() {
     let client = rig.accept();
     for target in &targets[..2] {
         let actions = rig.actions();
-        let Some(Action::Connect { id, addr }) = actions.last() else {
+        let Some(Action::Connect { id, to, .. }) = actions.last() else {
             panic!("{actions:?}");
         };
-        assert_eq!(addr.to_string(), *target);
+        assert_eq!(to.to_string(), *target);
         rig.refused(*id);
         assert!(!rig.engine.interest(client).fin);
     }
@@ -220,10 +221,10 @@ fn a_silent_target_is_left_after_the_time_of_one_attempt() {
         }),
         "{actions:?}"
     );
-    let Some(Action::Connect { addr, .. }) = actions.last() else {
+    let Some(Action::Connect { to, .. }) = actions.last() else {
         panic!("{actions:?}");
     };
-    assert_eq!(addr.to_string(), "10.0.0.8:80");
+    assert_eq!(to.to_string(), "10.0.0.8:80");
 }
 
 #[test]

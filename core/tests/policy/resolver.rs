@@ -72,10 +72,10 @@ fn answer(rig: &mut Rig, id: SocketId, question: &[u8], code: u8, records: &[(u8
 /// The connection to a name server that was just begun; those before are over.
 fn asked(rig: &mut Rig, server: &str) -> (SocketId, Vec<u8>) {
     let actions = rig.actions();
-    let Some(Action::Connect { id, addr }) = actions.last() else {
+    let Some(Action::Connect { id, to, .. }) = actions.last() else {
         panic!("expected a connection to {server}, got {actions:?}");
     };
-    assert_eq!(addr.to_string(), server);
+    assert_eq!(to.to_string(), server);
     rig.connected(*id, server);
     rig.actions();
     (*id, question(rig, *id))
@@ -84,7 +84,7 @@ fn asked(rig: &mut Rig, server: &str) -> (SocketId, Vec<u8>) {
 fn connects_to(rig: &mut Rig, target: &str) -> SocketId {
     let actions = rig.actions();
     let connects = actions.iter().filter_map(|action| match action {
-        Action::Connect { id, addr } => Some((*id, addr.to_string())),
+        Action::Connect { id, to, .. } => Some((*id, to.to_string())),
         _ => None,
     });
     let all: Vec<_> = connects.collect();
@@ -112,7 +112,9 @@ fn an_answer_is_used_for_as_long_as_it_is_good() {
         &[(A, &[10, 0, 0, 9]), (A, &[10, 0, 0, 8])],
     );
     let actions = rig.actions();
-    let connects = actions.iter().filter(|action| matches!(action, Action::Connect { addr, .. } if addr.to_string() == "10.0.0.9:80"));
+    let connects = actions.iter().filter(
+        |action| matches!(action, Action::Connect { to, .. } if to.to_string() == "10.0.0.9:80"),
+    );
     assert_eq!(connects.count(), 2, "{actions:?}");
     rig.now = rig.now + Duration::from_secs(59);
     rig.accept();
@@ -136,10 +138,10 @@ fn the_next_server_is_asked_when_one_does_not_know() {
     answer(&mut rig, id, &message, 2, &[]);
     let (refused, _) = {
         let actions = rig.actions();
-        let Some(Action::Connect { id, addr }) = actions.last() else {
+        let Some(Action::Connect { id, to, .. }) = actions.last() else {
             panic!("{actions:?}");
         };
-        (*id, addr.to_string())
+        (*id, to.to_string())
     };
     rig.refused(refused);
     // A silent one has five seconds.
@@ -233,7 +235,7 @@ fn what_is_stale_serves_while_it_is_asked_for_anew() {
     let connects: Vec<_> = actions
         .iter()
         .filter_map(|action| match action {
-            Action::Connect { id, addr } => Some((*id, addr.to_string())),
+            Action::Connect { id, to, .. } => Some((*id, to.to_string())),
             _ => None,
         })
         .collect();

@@ -309,6 +309,7 @@ impl Setting {
                 selector: Selector::default(),
             }),
             retries: 0,
+            socket: Arc::default(),
             policy: ServicePolicy::default(),
         }
     }
@@ -324,6 +325,7 @@ impl Setting {
             dialer: Dialer {
                 channel,
                 proxy_protocol: self.proxied,
+                socket: Arc::default(),
                 tls: channel.has_tls().then(|| TlsClient {
                     config: tls().1.clone(),
                     name: ServerName::try_from("server.test").unwrap(),

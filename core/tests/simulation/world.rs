@@ -12,7 +12,7 @@ use std::time::Duration;
 use ginnel_core::bytes::BytesMut;
 use ginnel_core::engine::{Action, ConnMeta, Engine, SocketId};
 use ginnel_core::error::Eof;
-use ginnel_core::plan::Plan;
+use ginnel_core::plan::{Endpoint, Plan};
 use ginnel_core::time::Time;
 
 use crate::net::Net;
@@ -583,7 +583,12 @@ impl World {
     pub fn act(&mut self, e: usize) {
         while let Some(action) = self.engines[e].poll_action() {
             match action {
-                Action::Connect { id, addr } => self.answer(e, Answer::Connected(id, addr)),
+                Action::Connect {
+                    id,
+                    to: Endpoint::Ip(addr),
+                    ..
+                } => self.answer(e, Answer::Connected(id, addr)),
+                Action::Connect { to, .. } => panic!("no plan here has socket files, got {to}"),
                 Action::Resolve { query, host, .. } => {
                     self.answer(e, Answer::Resolved(query, host))
                 }

@@ -20,5 +20,6 @@ mod process;
 mod reload;
 mod site;
 mod sniffing;
+mod sockets;
 mod targets;
 mod upgrade;

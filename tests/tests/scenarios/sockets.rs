@@ -1,0 +1,87 @@
+//! Socket files, and options that the system keeps for a socket.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use ginnel_tests::check::{self, KIB, MIB, Targets, Way};
+use ginnel_tests::{Program, Proxy, Speak, on_both_runtimes};
+
+/// A path that no other test has; nothing is there.
+fn path(name: &str) -> PathBuf {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("ginnel-{}-{number}-{name}.sock", std::process::id());
+    std::env::temp_dir().join(name)
+}
+
+on_both_runtimes! {
+    fn a_socket_file_is_listened_on_and_dialed(ginnel: &Program) {
+        let targets = Targets::new();
+        let path = path("proxy");
+        let file = path.display();
+        // Nobody waits for a port there: its own log says when it listens.
+        let server = ginnel.spawn(&["-L", &format!("socks5+unix://{file}")], &[]);
+        server.wait_for_line(&[&format!("listening on {file}")]);
+        let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &format!("socks5+unix://{file}")]);
+        let way = Way::proxy("unix", Proxy::new(Speak::Socks5, client.addr()));
+        check::both_ways(&way, &targets.work, MIB, MIB);
+        drop(client);
+        // What a killed process leaves behind is no obstacle for the next one.
+        drop(server);
+        assert!(path.exists());
+        let again = ginnel.spawn(&["-L", &format!("socks5+unix://{file}")], &[]);
+        again.wait_for_line(&[&format!("listening on {file}")]);
+        let mut stream = UnixStream::connect(&path).expect("a proxy");
+        stream.write_all(&[5, 1, 0]).expect("a greeting");
+        let mut answer = [0; 2];
+        stream.read_exact(&mut answer).expect("an answer");
+        assert_eq!(answer, [5, 0]);
+        drop(again);
+        let _ = std::fs::remove_file(path);
+    }
+
+    fn a_socket_file_can_be_a_target(ginnel: &Program) {
+        let targets = Targets::new();
+        let path = path("target");
+        let file = path.display();
+        let behind = ginnel.spawn(&["-L", &format!("socks5+unix://{file}")], &[]);
+        behind.wait_for_line(&[&format!("listening on {file}")]);
+        let front = ginnel.serve_file(&format!("\
+services:
+- name: service-0
+  addr: 127.0.0.1:0
+  handler: {{type: tcp}}
+  listener: {{type: tcp}}
+  forwarder:
+    nodes: [{{name: target-0, addr: {file}, network: unix}}]
+"), 1);
+        let way = Way::proxy("file", Proxy::new(Speak::Socks5, front.addr()));
+        check::both_ways(&way, &targets.work, 64 * KIB, 64 * KIB);
+        drop(behind);
+        let _ = std::fs::remove_file(path);
+    }
+
+    /// The mark needs a privilege that a test may not have: it is tried by hand.
+    fn connections_leave_by_the_interface_that_is_named(ginnel: &Program) {
+        let targets = Targets::new();
+        for interface in ["127.0.0.1", "lo", "::1,127.0.0.1", "auto"] {
+            let proxy = ginnel.serve(&["-L", &format!("socks5://127.0.0.1:0?interface={interface}")]);
+            let way = Way::proxy(interface, Proxy::new(Speak::Socks5, proxy.addr()));
+            check::both_ways(&way, &targets.work, KIB, KIB);
+        }
+        let proxy = ginnel.serve(&["-L", "socks5://127.0.0.1:0?interface=none-such"]);
+        check::no_way(&Way::proxy("none", Proxy::new(Speak::Socks5, proxy.addr())), &targets.work);
+    }
+
+    fn keepalive_and_multipath_change_nothing_for_clients(ginnel: &Program) {
+        let targets = Targets::new();
+        let options = "mptcp=true&keepalive=true&keepalive.idle=20s&keepalive.count=3";
+        let server = ginnel.serve(&["-L", &format!("socks5+tcp://127.0.0.1:0?{options}")]);
+        let node = format!("socks5+tcp://{}?{options}", server.addr());
+        let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &node]);
+        let way = Way::proxy("options", Proxy::new(Speak::Socks5, client.addr()));
+        check::both_ways(&way, &targets.work, 64 * KIB, 64 * KIB);
+    }
+}
