@@ -21,6 +21,8 @@ pub enum Network {
     Udp,
     /// The address is the path of a socket file.
     File,
+    /// Nothing is bound here.
+    Reverse,
 }
 
 /// Options of a listener's sockets.
@@ -50,6 +52,7 @@ pub struct Reserved {
 enum Taken {
     Port(Socket),
     File(Acceptor),
+    Nothing,
 }
 
 pub fn reserve(addr: &str, network: Network) -> io::Result<Reserved> {
@@ -61,11 +64,14 @@ pub fn reserve(addr: &str, network: Network) -> io::Result<Reserved> {
 }
 
 fn take(addr: &str, network: Network, share: bool) -> io::Result<Taken> {
-    if network != Network::File {
-        return bound(addr, network, share).map(Taken::Port);
+    match network {
+        Network::Reverse => Ok(Taken::Nothing),
+        Network::File => {
+            let file = Acceptor::at_file(addr.as_ref());
+            file.map(Taken::File).map_err(|error| named(addr, &error))
+        }
+        Network::Tcp(_) | Network::Udp => bound(addr, network, share).map(Taken::Port),
     }
-    let file = Acceptor::at_file(addr.as_ref());
-    file.map(Taken::File).map_err(|error| named(addr, &error))
 }
 
 /// Listeners that leave, and that meanwhile share their port with who comes: for `127.0.0.1:80` while `:80`
@@ -92,6 +98,7 @@ impl<'a> Sharing<'a> {
             let socket = match listener {
                 Listener::Stream(listener) => listener.socket(),
                 Listener::Udp(socket) => SockRef::from(socket),
+                Listener::Reverse => return Ok(()),
             };
             socket.set_reuse_port(share)
         })
@@ -107,20 +114,22 @@ impl Drop for Sharing<'_> {
 
 impl Reserved {
     pub fn listen(self, backlog: i32) -> io::Result<Listener> {
-        let acceptor = match (self.socket, self.network) {
-            (Taken::File(acceptor), _) => acceptor,
-            (Taken::Port(socket), Network::Tcp(tcp)) => {
-                socket.set_reuse_port(tcp.shared)?;
-                Acceptor::new(socket)
-            }
-            (Taken::Port(socket), _) => {
+        let acceptor = match self.socket {
+            Taken::Nothing => return Ok(Listener::Reverse),
+            Taken::Port(socket) if self.network == Network::Udp => {
                 socket.set_reuse_port(false)?;
                 return Ok(Listener::Udp(socket.into()));
             }
+            Taken::Port(socket) => Acceptor::new(socket),
+            Taken::File(acceptor) => acceptor,
         };
         acceptor
             .listen(backlog)
             .map_err(|error| named(&self.addr, &error))?;
+        if let Network::Tcp(tcp) = self.network {
+            // Not earlier: the one that leaves may still listen.
+            acceptor.socket().set_reuse_port(tcp.shared)?;
+        }
         Ok(Listener::Stream(acceptor))
     }
 }
@@ -188,7 +197,7 @@ fn bind_one(addr: SocketAddr, network: Network, share: bool) -> io::Result<Socke
     let domain = Domain::for_address(addr);
     let tcp = match network {
         Network::Tcp(tcp) => Some(tcp),
-        Network::Udp | Network::File => None,
+        Network::Udp | Network::File | Network::Reverse => None,
     };
     let socket = match tcp {
         Some(tcp) => driver::tcp_socket(domain, tcp.mptcp)?,
@@ -218,16 +227,16 @@ mod tests {
     #[test]
     fn a_bare_port_listens_on_both_families_and_a_host_on_one() {
         let listener = bind(":0", Network::TCP, 16).unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let port = listener.local_addr().unwrap().unwrap().port();
         assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
         let listener = bind("localhost:0", Network::TCP, 16).unwrap();
-        assert!(listener.local_addr().unwrap().is_ipv4());
+        assert!(listener.local_addr().unwrap().unwrap().is_ipv4());
     }
 
     #[test]
     fn a_busy_port_is_named() {
         let listener = bind("127.0.0.1:0", Network::TCP, 16).unwrap();
-        let addr = listener.local_addr().unwrap().to_string();
+        let addr = listener.local_addr().unwrap().unwrap().to_string();
         assert!(try_bind(&addr, Network::TCP).is_err());
         let error = bind(&addr, Network::TCP, 16).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
@@ -241,7 +250,10 @@ mod tests {
     #[test]
     fn an_address_can_be_taken_from_a_listener_that_covers_it_and_leaves() {
         let leaving = bind(":0", Network::TCP, 16).unwrap();
-        let addr = format!("127.0.0.1:{}", leaving.local_addr().unwrap().port());
+        let addr = format!(
+            "127.0.0.1:{}",
+            leaving.local_addr().unwrap().unwrap().port()
+        );
         assert!(reserve(&addr, Network::TCP).is_err());
         let other = bind("127.0.0.1:0", Network::TCP, 16).unwrap();
         let wrong = [&other];
@@ -280,7 +292,7 @@ mod tests {
     #[test]
     fn a_trial_accepts_nobody() {
         let listener = bind("127.0.0.1:0", Network::TCP, 16).unwrap();
-        let addr = listener.local_addr().unwrap();
+        let addr = listener.local_addr().unwrap().unwrap();
         drop(listener);
         let trial = bound(&addr.to_string(), Network::TCP, false).unwrap();
         assert!(TcpStream::connect(addr).is_err());

@@ -56,8 +56,10 @@ pub fn run(
     }
     let journal = Arc::new(Journal::new(logger.clone(), &lowered.plan));
     for (index, (listener, listen)) in listeners.iter().zip(&lowered.listens).enumerate() {
-        let port = listen.random.then_some(listener.local_addr()?.port());
-        journal.listening(index, &listener.place()?, port);
+        if let Some(addr) = listener.local_addr()? {
+            let port = listen.random.then_some(addr.port());
+            journal.listening(index, &listener.place()?, port);
+        }
     }
     let profile = prepare::profile(&prepared.config);
     let threads = prepare::threads(&sources.flags, profile);

@@ -586,7 +586,10 @@ fn what_would_be_unsafe_to_ignore_is_refused() {
     for (args, part) in [
         (&["-L", "ws://:1?bypass=10.0.0.0/33"][..], "bypass"),
         (&["-L", "ws://:1?admission=*.example.com"], "admission"),
-        (&["-L", "ws://:1?interface=eth0"], "interface"),
+        (
+            &["-L", "ws://:1?interface=eth0/24"],
+            "interface: expected an address or the name",
+        ),
         (
             &["-L", ":1", "-F", "ws://h:1?proxyProtocol=3"],
             "proxyProtocol: expected 1 or 2",

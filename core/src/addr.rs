@@ -28,6 +28,8 @@ pub enum Carries {
     Datagrams,
     /// Each with an address of its own; the target means nothing.
     Anywhere,
+    /// Connections in the other direction: the target is where to listen.
+    Clients,
 }
 
 impl Host {
@@ -69,6 +71,14 @@ impl Target {
             return None;
         }
         Some(Self::new(Host::parse(host), port.parse().ok()?))
+    }
+
+    /// Where to listen: an empty name means all addresses, which are `any`.
+    pub fn or_all(&self, any: IpAddr) -> Self {
+        match &self.host {
+            Host::Name(name) if name.is_empty() => Self::new(Host::Ip(any), self.port),
+            _ => self.clone(),
+        }
     }
 
     /// The socket address, if no name has to be resolved. An empty name is the local machine.

@@ -18,6 +18,7 @@ mod connect;
 mod gate;
 mod reach;
 mod resolver;
+mod serve;
 mod stream;
 mod udp;
 
@@ -26,14 +27,18 @@ pub use connect::{Stream, set_keepalive, tcp_socket};
 pub use gate::Gate;
 pub use reach::reach;
 pub use resolver::{Answer, Resolver};
+pub use serve::{ACCEPT_PAUSE, GOODBYE, READS, RECEIVES, Served, Serving, changes};
 pub use stream::{Input, read, reset, write};
-pub use udp::{Port, SPACE};
+pub use udp::{Bound, Port, SPACE, bind};
 
 /// What a service listens with.
 #[derive(Debug)]
 pub enum Listener {
     Stream(Acceptor),
     Udp(UdpSocket),
+    /// Nothing here: the engine has a port opened elsewhere
+    /// ([`handle_serve`](crate::engine::Engine::handle_serve)).
+    Reverse,
 }
 
 impl Listener {
@@ -41,6 +46,7 @@ impl Listener {
         Ok(match self {
             Self::Stream(listener) => Self::Stream(listener.try_clone()?),
             Self::Udp(socket) => Self::Udp(socket.try_clone()?),
+            Self::Reverse => Self::Reverse,
         })
     }
 
@@ -52,14 +58,17 @@ impl Listener {
                 Some(path) => path.display().to_string(),
                 None => format!("{}/tcp", listener.local_addr()?),
             },
+            Self::Reverse => String::new(),
         })
     }
 
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        match self {
-            Self::Stream(listener) => listener.local_addr(),
-            Self::Udp(socket) => socket.local_addr(),
-        }
+    /// `None` if it is elsewhere.
+    pub fn local_addr(&self) -> io::Result<Option<SocketAddr>> {
+        Ok(match self {
+            Self::Stream(listener) => Some(listener.local_addr()?),
+            Self::Udp(socket) => Some(socket.local_addr()?),
+            Self::Reverse => None,
+        })
     }
 }
 

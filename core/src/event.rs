@@ -57,6 +57,17 @@ pub enum Event {
         remote: SocketAddr,
         fail: Fail,
     },
+    /// The port of a service that listens at the far end of its chain is open there, or it did not open or is
+    /// lost: then it is tried again and again.
+    PortOpened {
+        service: usize,
+        addr: String,
+        place: String,
+    },
+    PortLost {
+        service: usize,
+        fail: Fail,
+    },
     /// A mux session to a node (or from a client) is up.
     SessionUp {
         place: String,

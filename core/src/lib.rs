@@ -32,7 +32,7 @@
 //!                                    Wake     the socket's turn, now or soon             │
 //!                                    Probe    ask the system ... handle_reach            │
 //!                                    Close    close the socket, forget the id            │
-//!                                    Bind     a socket for datagrams ...... handle_bound │
+//!                                    Bind     a socket .................... handle_bound │
 //!                                    WakePort send by it; Unbind close it                │
 //!                                    Drained  stop                                       │
 //!                                  then poll_event() until it is nothing, for the log ───┘
@@ -68,6 +68,7 @@
 //!   is readable, for nobody has to be slowed down; what goes waits in bounded queues: `transmit_datagram` shows
 //!   the next one, `handle_datagram_sent` takes it off. An error of the system is no end: `handle_datagram_error`.
 //!   [`driver::Port`] does all that.
+//! - **Ports** for connections are asked for by `Bind` as well; who comes there is told by `handle_door`.
 //! - **Threads.** One engine a thread, nothing shared; [`driver::run`] tells which listeners are whose.
 //! - **The end.** Close the listeners of streams, then `handle_drain`; at `Drained`, or at once, `handle_stop`, a moment
 //!   for last bytes, and a reset for each socket whose `interest` is not `fin` then: the system would end it in
@@ -197,6 +198,7 @@
 //!         edge: Edge::default(),
 //!         handshake_timeout: Limits::default().handshake,
 //!         caps: None,
+//!         reverse: None,
 //!     },
 //!     handler: Arc::new(Handler::new(HandlerKind::Forward)),
 //!     chain: None,

@@ -9,6 +9,7 @@ mod forward;
 mod ping;
 mod policy;
 mod resolver;
+mod reverse;
 mod site;
 mod socket;
 mod udp;
@@ -37,6 +38,7 @@ pub use resolver::{DnsChannel, NameServer, Resolver};
 pub use policy::{
     ChainGroup, GroupMember, HopPolicy, NodePolicy, Overrides, ServicePolicy, SkipAuth,
 };
+pub use reverse::Reverse;
 pub use socket::{Endpoint, Interface, Keepalive, SocketOptions};
 pub use udp::Udp;
 
@@ -51,8 +53,8 @@ pub struct Plan {
 
 impl Plan {
     /// The thread that serves this service, if it must be one: a mux node has one session, not one a thread,
-    /// limits are counted by one, and so are the clients of a udp listener, which others could not tell apart, and
-    /// targets whose answers tell that they fail.
+    /// limits are counted by one, and so are the clients of a udp listener, which others could not tell apart, targets
+    /// whose answers tell that they fail, and the bindings of a client that comes again.
     pub fn pinned(&self, index: usize, threads: usize) -> Option<usize> {
         let service = self.services.get(index)?;
         let muxed = |hop: &Hop| hop.nodes.iter().any(|node| node.dialer.mux.is_some());
@@ -65,9 +67,15 @@ impl Plan {
             nodes.any(|node| !node.rules.fail_codes.is_empty())
         };
         let alone = service.policy.has_limits()
-            || service.listener.channel == Channel::Udp
+            || !service.listener.channel.dials()
+            || service.handler.udp.bind
             || service.forward.as_ref().is_some_and(judged);
-        let chain = service.chains().into_iter().find(is_muxed);
+        let reverse = service
+            .listener
+            .reverse
+            .as_ref()
+            .map(|reverse| reverse.chain);
+        let chain = service.chains().into_iter().chain(reverse).find(is_muxed);
         Some(chain.or(alone.then_some(index))? % threads.max(1))
     }
 }
@@ -112,6 +120,8 @@ pub enum Channel {
     Udp,
     /// Socket files.
     Unix,
+    /// At the far end of a chain; only to listen on.
+    Rtcp,
 }
 
 impl Channel {
@@ -125,6 +135,7 @@ impl Channel {
             "mwss" => Self::Mwss,
             "udp" => Self::Udp,
             "unix" => Self::Unix,
+            "rtcp" => Self::Rtcp,
             _ => return None,
         })
     }
@@ -139,6 +150,7 @@ impl Channel {
             Self::Mwss => "mwss",
             Self::Udp => "udp",
             Self::Unix => "unix",
+            Self::Rtcp => "rtcp",
         }
     }
 
@@ -147,7 +159,12 @@ impl Channel {
     }
 
     pub fn has_ws(self) -> bool {
-        !matches!(self, Self::Tcp | Self::Tls | Self::Udp | Self::Unix)
+        matches!(self, Self::Ws | Self::Wss | Self::Mws | Self::Mwss)
+    }
+
+    /// Whether nodes can be reached by it.
+    pub fn dials(self) -> bool {
+        !matches!(self, Self::Udp | Self::Rtcp)
     }
 
     pub fn has_mux(self) -> bool {
@@ -174,6 +191,8 @@ pub struct Listener {
     pub handshake_timeout: Duration,
     /// `None` takes any number of connections.
     pub caps: Option<Arc<Caps>>,
+    /// Present as `channel` says.
+    pub reverse: Option<Reverse>,
 }
 
 /// The dialing side of a channel.

@@ -1,20 +1,17 @@
 //! Sockets for datagrams: their readiness, and their turns.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-use ginnel_core::driver::{Port, SPACE};
-use ginnel_core::engine::{Ask, PortId};
+use ginnel_core::driver::{self, Bound, Port, RECEIVES, SPACE};
+use ginnel_core::engine::{Ask, Door, PortId};
 use ginnel_core::error::Fail;
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
 use slotmap::{Key, KeyData, SecondaryMap};
 
 use crate::shard::Shard;
-
-/// Datagrams of one socket before the others have their turn.
-const RECEIVES: usize = 32;
 
 /// Tells the token of a port from that of a connection: no slot is used two thousand million times.
 const MARK: u64 = 1 << 63;
@@ -23,8 +20,6 @@ const MARK: u64 = 1 << 63;
 pub(crate) struct Ports {
     sockets: SecondaryMap<PortId, Socket>,
     ready: VecDeque<PortId>,
-    /// Listeners, by service.
-    pub(crate) served: BTreeMap<usize, PortId>,
     space: Vec<u8>,
 }
 
@@ -34,14 +29,22 @@ struct Socket {
     writable: bool,
 }
 
+/// The token of a port, and back.
+pub(crate) fn token(id: PortId) -> Token {
+    Token((id.data().as_ffi() | MARK) as usize)
+}
+
+pub(crate) fn id(token: Token) -> Option<PortId> {
+    let token = token.0 as u64;
+    (token & MARK != 0).then(|| PortId::from(KeyData::from_ffi(token & !MARK)))
+}
+
 impl Ports {
     /// Whether a token is that of a port, which then has its turn.
     pub(crate) fn note(&mut self, token: Token, event: &mio::event::Event) -> bool {
-        let token = token.0 as u64;
-        if token & MARK == 0 {
+        let Some(id) = id(token) else {
             return false;
-        }
-        let id = PortId::from(KeyData::from_ffi(token & !MARK));
+        };
         if let Some(socket) = self.sockets.get_mut(id) {
             socket.readable |= event.is_readable() || event.is_error();
             socket.writable |= event.is_writable();
@@ -60,13 +63,12 @@ impl Shard {
         &mut self,
         service: usize,
         socket: std::net::UdpSocket,
-    ) -> io::Result<()> {
+    ) -> io::Result<PortId> {
         let port = Port::new(socket)?;
         let now = self.now();
         let id = self.engine.handle_listen(service, port.local_addr()?, now);
         self.add_port(id, port)?;
-        self.ports.served.insert(service, id);
-        Ok(())
+        Ok(id)
     }
 
     pub(crate) fn unserve_port(&mut self, id: PortId) {
@@ -77,9 +79,11 @@ impl Shard {
     }
 
     pub(crate) fn bind_port(&mut self, id: PortId, ask: Ask) {
-        let bound = Port::bind(ask, &mut self.gate).and_then(|port| {
-            let local = port.local_addr()?;
-            self.add_port(id, port)?;
+        let bound = driver::bind(ask, &mut self.gate).and_then(|(bound, local)| {
+            match bound {
+                Bound::Datagrams(port) => self.add_port(id, port)?,
+                Bound::Connections(listener) => self.open_door(Door::Port(id), listener)?,
+            }
             Ok(local)
         });
         let now = self.now();
@@ -88,6 +92,7 @@ impl Shard {
     }
 
     pub(crate) fn close_port(&mut self, id: PortId) {
+        self.close_door(Door::Port(id));
         if let Some(socket) = self.ports.sockets.remove(id) {
             // Closing is not enough while others have the same socket.
             let fd = socket.port.as_fd().as_raw_fd();
@@ -96,12 +101,11 @@ impl Shard {
     }
 
     fn add_port(&mut self, id: PortId, port: Port) -> io::Result<()> {
-        let token = Token((id.data().as_ffi() | MARK) as usize);
         let interest = Interest::READABLE | Interest::WRITABLE;
         let fd = port.as_fd().as_raw_fd();
         self.poll
             .registry()
-            .register(&mut SourceFd(&fd), token, interest)?;
+            .register(&mut SourceFd(&fd), token(id), interest)?;
         let socket = Socket {
             port,
             readable: true,

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use ginnel_core::buffer::Receive;
 use ginnel_core::driver::{
-    self, Acceptor, Answer, Command, Control, Gate, Input, Listener, Listening, Resolver, Serve,
-    Stream,
+    self, ACCEPT_PAUSE, Acceptor, Answer, Command, Control, GOODBYE, Gate, Input, Listener,
+    Listening, READS, Resolver, Serve, Served, Serving, Stream,
 };
-use ginnel_core::engine::{Action, Engine, SocketId};
+use ginnel_core::engine::{Action, Door, Engine, SocketId};
 use ginnel_core::error::{Eof, Fail};
 use ginnel_core::event::Event;
 use ginnel_core::plan::Plan;
@@ -22,7 +22,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use slotmap::{Key, KeyData, SecondaryMap};
 
 use crate::Sink;
-use crate::port::Ports;
+use crate::port::{self, Ports};
 use crate::socket::Socket;
 
 /// Sockets' tokens are their ids, of which none is this small.
@@ -30,23 +30,17 @@ const CONTROL: Token = Token(0);
 const NAMES: Token = Token(1);
 const LISTENERS: usize = 2;
 
-/// Reads of one socket before the others have their turn.
-const READS: usize = 4;
 /// Accepts before the sockets have their turn.
 const ACCEPTS: usize = 64;
-/// How long an accept that lacks descriptors waits.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long last bytes may take when the process is to end.
-const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Shard {
     pub(crate) poll: Poll,
     pub(crate) engine: Engine,
     pub(crate) ports: Ports,
-    /// By service; their tokens are that plus [`LISTENERS`].
-    listeners: BTreeMap<usize, Acceptor>,
-    /// Services with connections to accept.
-    accepting: Vec<usize>,
+    serving: Served,
+    listeners: BTreeMap<Door, Acceptor>,
+    /// Listeners with connections to accept.
+    accepting: Vec<Door>,
     accept_again: Option<Instant>,
     pub(crate) gate: Gate,
     sockets: SecondaryMap<SocketId, Socket>,
@@ -84,6 +78,7 @@ impl Shard {
             ports: Ports::default(),
             poll,
             engine: Engine::new(plan, seed),
+            serving: Served::new(),
             listeners: BTreeMap::new(),
             accepting: Vec::new(),
             accept_again: None,
@@ -150,8 +145,8 @@ impl Shard {
         match token {
             CONTROL => self.obey(),
             NAMES => {}
-            Token(index) if self.listeners.contains_key(&(index - LISTENERS)) => {
-                self.accepting.push(index - LISTENERS);
+            token if self.listeners.contains_key(&door(token)) => {
+                self.accepting.push(door(token));
             }
             token if self.ports.note(token, event) => {}
             Token(id) => {
@@ -323,24 +318,24 @@ impl Shard {
             return;
         }
         self.accept_again = None;
-        for service in std::mem::take(&mut self.accepting) {
+        for door in std::mem::take(&mut self.accepting) {
             for round in 0.. {
-                let Some(listener) = self.listeners.get(&service) else {
+                let Some(listener) = self.listeners.get(&door) else {
                     break;
                 };
                 if round == ACCEPTS || !self.engine.accepting() {
-                    self.accepting.push(service);
+                    self.accepting.push(door);
                     break;
                 }
                 if !self.gate.may_accept() {
-                    self.pause_accept(service);
+                    self.pause_accept(door);
                     break;
                 }
                 match listener.accept() {
-                    Ok(stream) => self.accepted(service, stream),
+                    Ok(stream) => self.accepted(door, stream),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) if driver::is_exhausted(&error) => {
-                        self.pause_accept(service);
+                        self.pause_accept(door);
                         break;
                     }
                     // The connection was gone before it was accepted.
@@ -350,12 +345,12 @@ impl Shard {
         }
     }
 
-    fn accepted(&mut self, service: usize, stream: Stream) {
+    fn accepted(&mut self, door: Door, stream: Stream) {
         let Ok(meta) = stream.meta() else {
             return;
         };
         let now = self.now();
-        let id = self.engine.handle_accept(service, meta, now);
+        let id = self.engine.handle_door(door, meta, now);
         if self.register(id, stream, false).is_err() {
             self.engine.handle_eof(id, Eof::Reset, now);
         }
@@ -364,8 +359,8 @@ impl Shard {
     }
 
     #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
-    fn pause_accept(&mut self, service: usize) {
-        self.accepting.push(service);
+    fn pause_accept(&mut self, door: Door) {
+        self.accepting.push(door);
         self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
         (self.sink)(Event::Exhausted);
     }
@@ -404,59 +399,74 @@ impl Shard {
 
     /// What is not in the list any more is closed first: a listener may be that of another service now.
     fn serve_others(&mut self, serve: Vec<Serve>) -> Vec<io::Error> {
-        let mut before = std::mem::take(&mut self.listeners);
-        let mut ports = std::mem::take(&mut self.ports.served);
-        let mut failed = Vec::new();
-        let mut new = Vec::new();
-        for (service, listener) in serve {
-            match listener {
-                None => {
-                    self.listeners.extend(before.remove_entry(&service));
-                    self.ports.served.extend(ports.remove_entry(&service));
-                }
-                Some(listener) => new.push((service, listener)),
+        let (leaving, new) = driver::changes(&mut self.serving, serve);
+        for (service, serving) in leaving {
+            self.unserve(service, serving);
+        }
+        let new = new.into_iter();
+        new.filter_map(|(service, listener)| self.listen(service, listener).err())
+            .collect()
+    }
+
+    fn listen(&mut self, service: usize, listener: Listener) -> io::Result<()> {
+        let serving = match listener {
+            Listener::Stream(listener) => {
+                listener.set_nonblocking()?;
+                self.open_door(Door::Service(service), listener)?;
+                Serving::Tcp
+            }
+            Listener::Udp(socket) => Serving::Udp(self.serve_port(service, socket)?),
+            Listener::Reverse => {
+                let now = self.now();
+                self.engine.handle_serve(service, now);
+                self.act();
+                Serving::Reverse
+            }
+        };
+        self.serving.insert(service, serving);
+        Ok(())
+    }
+
+    fn unserve(&mut self, service: usize, serving: Serving) {
+        match serving {
+            Serving::Tcp => self.close_door(Door::Service(service)),
+            Serving::Udp(id) => self.unserve_port(id),
+            Serving::Reverse => {
+                let now = self.now();
+                self.engine.handle_unserve(service, now);
+                self.act();
             }
         }
-        self.close_listeners_of(before);
-        for id in ports.into_values() {
-            self.unserve_port(id);
-        }
-        for (service, listener) in new {
-            failed.extend(self.listen(service, listener).err());
-        }
-        failed
     }
 
-    /// The udp ones stay: by them the clients that are known are answered, and the engine knows no more.
-    fn close_listeners(&mut self) {
-        self.accepting.clear();
-        let all = std::mem::take(&mut self.listeners);
-        self.close_listeners_of(all);
+    pub(crate) fn open_door(&mut self, door: Door, listener: Acceptor) -> io::Result<()> {
+        let token = match door {
+            Door::Service(service) => Token(LISTENERS + service),
+            Door::Port(id) => port::token(id),
+        };
+        self.poll.registry().register(
+            &mut SourceFd(&listener.as_fd().as_raw_fd()),
+            token,
+            Interest::READABLE,
+        )?;
+        self.listeners.insert(door, listener);
+        self.accepting.push(door);
+        Ok(())
     }
 
-    fn close_listeners_of(&self, listeners: BTreeMap<usize, Acceptor>) {
-        for listener in listeners.into_values() {
+    pub(crate) fn close_door(&mut self, door: Door) {
+        if let Some(listener) = self.listeners.remove(&door) {
             // Closing is not enough while others have the same socket.
             let fd = listener.as_fd().as_raw_fd();
             let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
         }
     }
 
-    fn listen(&mut self, service: usize, listener: Listener) -> io::Result<()> {
-        let listener = match listener {
-            Listener::Stream(listener) => listener,
-            Listener::Udp(socket) => return self.serve_port(service, socket),
-        };
-        listener.set_nonblocking()?;
-        let token = Token(LISTENERS + service);
-        self.poll.registry().register(
-            &mut SourceFd(&listener.as_fd().as_raw_fd()),
-            token,
-            Interest::READABLE,
-        )?;
-        self.listeners.insert(service, listener);
-        self.accepting.push(service);
-        Ok(())
+    /// The ports of the engine stay, and udp listeners: by these, clients that are known are answered.
+    fn close_listeners(&mut self) {
+        for service in std::mem::take(&mut self.serving).into_keys() {
+            self.close_door(Door::Service(service));
+        }
     }
 
     #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
@@ -510,5 +520,13 @@ impl Shard {
 
     pub(crate) fn now(&self) -> Time {
         Time(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+/// The listener that a token would be of.
+fn door(token: Token) -> Door {
+    match port::id(token) {
+        Some(id) => Door::Port(id),
+        None => Door::Service(token.0.wrapping_sub(LISTENERS)),
     }
 }

@@ -8,14 +8,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use async_io::Async;
-use ginnel_core::driver::{Port, SPACE};
-use ginnel_core::engine::{Ask, PortId};
+use ginnel_core::driver::{self, Bound, Port, RECEIVES, SPACE};
+use ginnel_core::engine::{Ask, Door, PortId};
 use ginnel_core::error::Fail;
 
 use crate::shard::Shard;
-
-/// Datagrams of one socket before the others have their turn.
-const RECEIVES: usize = 32;
 
 pub(crate) struct Socket {
     io: Async<Port>,
@@ -47,9 +44,12 @@ impl Shard {
     }
 
     pub(crate) fn bind_port(self: &Rc<Self>, id: PortId, ask: Ask) {
-        let bound = Port::bind(ask, &mut self.gate.borrow_mut()).and_then(|port| {
-            let local = port.local_addr()?;
-            self.add_port(id, Async::new(port)?);
+        let bound = driver::bind(ask, &mut self.gate.borrow_mut());
+        let bound = bound.and_then(|(bound, local)| {
+            match bound {
+                Bound::Datagrams(port) => self.add_port(id, Async::new(port)?),
+                Bound::Connections(listener) => self.open_door(Door::Port(id), listener)?,
+            }
             Ok(local)
         });
         let now = self.now();
@@ -58,6 +58,7 @@ impl Shard {
     }
 
     pub(crate) fn close_port(&self, id: PortId) {
+        self.close_door(Door::Port(id));
         if let Some(socket) = self.ports.borrow_mut().remove(id) {
             socket.closed.set(true);
             socket.wake();

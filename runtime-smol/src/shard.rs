@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use async_io::{Async, Timer};
 use ginnel_core::buffer::Receive;
 use ginnel_core::driver::{
-    self, Acceptor, Answer, Command, Control, Gate, Input, Listener, Listening, Resolver, Serve,
-    Stream,
+    self, ACCEPT_PAUSE, Acceptor, Answer, Command, Control, GOODBYE, Gate, Input, Listener,
+    Listening, READS, Resolver, Serve, Served, Serving, Stream,
 };
-use ginnel_core::engine::{Action, ConnMeta, Engine, PortId, SocketId};
+use ginnel_core::engine::{Action, ConnMeta, Door, Engine, PortId, SocketId};
 use ginnel_core::error::{Eof, Fail};
 use ginnel_core::event::Event;
 use ginnel_core::plan::Plan;
@@ -28,21 +28,7 @@ use smol::{LocalExecutor, Task};
 use crate::socket::Socket;
 use crate::{Sink, port};
 
-/// Reads of one socket before the others have their turn.
-const READS: usize = 4;
-/// How long an accept that lacks descriptors waits.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long last bytes may take when the process is to end.
-const GOODBYE: Duration = Duration::from_secs(1);
-
-/// What serves, by service.
-type Accepting = BTreeMap<usize, Serving>;
-
-enum Serving {
-    /// A task that accepts.
-    Tcp(Task<()>),
-    Udp(PortId),
-}
+type Accepting = (Async<Acceptor>, Task<()>);
 
 pub(crate) struct Shard {
     pub(crate) executor: LocalExecutor<'static>,
@@ -52,6 +38,8 @@ pub(crate) struct Shard {
     /// For one datagram.
     pub(crate) space: RefCell<Vec<u8>>,
     sockets: RefCell<SecondaryMap<SocketId, Rc<Socket>>>,
+    /// Listeners, and the tasks that accept.
+    doors: RefCell<BTreeMap<Door, Accepting>>,
     receive: RefCell<Receive>,
     /// The socket whose task runs now: it need not be woken.
     running: Cell<Option<SocketId>>,
@@ -88,6 +76,7 @@ pub(crate) fn run(
         })),
         space: RefCell::default(),
         sockets: RefCell::default(),
+        doors: RefCell::default(),
         receive: RefCell::default(),
         running: Cell::new(None),
         armed: Cell::new(None),
@@ -99,9 +88,9 @@ pub(crate) fn run(
         start: Instant::now(),
         sink,
     });
-    let mut accepting = Accepting::new();
+    let mut served = Served::new();
     for (service, listener) in listeners {
-        accepting.insert(service, shard.listen(service, listener)?);
+        served.insert(service, shard.listen(service, listener)?);
     }
     shard.executor.spawn(time(shard.clone())).detach();
     let task = names(shard.clone(), answers);
@@ -120,11 +109,10 @@ pub(crate) fn run(
                     Command::Stop => break 'serving,
                     Command::Drain { timeout, left } => {
                         draining = true;
-                        for serving in std::mem::take(&mut accepting).into_values() {
-                            // By udp listeners the clients that are known are answered; the engine takes no others.
-                            if let Serving::Tcp(task) = serving {
-                                task.cancel().await;
-                            }
+                        // The ports of the engine stay, and udp listeners: by these, clients that are known
+                        // are answered.
+                        for service in std::mem::take(&mut served).into_keys() {
+                            shard.close_door(Door::Service(service));
                         }
                         let now = shard.now();
                         let count = shard.engine.borrow_mut().handle_drain(now + timeout, now);
@@ -136,15 +124,15 @@ pub(crate) fn run(
                         let now = shard.now();
                         shard.engine.borrow_mut().handle_reload(plan, now);
                         shard.act();
-                        for error in shard.serve_others(&mut accepting, serve).await {
+                        for error in shard.serve_others(&mut served, serve) {
                             let _ = done.send(error);
                         }
                     }
                 }
             }
         }
-        for serving in accepting.into_values() {
-            shard.unserve(serving).await;
+        for (service, serving) in served {
+            shard.unserve(service, serving);
         }
         let now = shard.now();
         let at_once = draining && !shard.drained.get();
@@ -165,15 +153,15 @@ pub(crate) fn run(
     }))
 }
 
-async fn accept(shard: Rc<Shard>, service: usize, listener: Async<Acceptor>) {
+async fn accept(shard: Rc<Shard>, door: Door) {
     loop {
         shard.room().await;
         if !shard.gate.borrow_mut().may_accept() {
             shard.pause_accept().await;
             continue;
         }
-        match listener.read_with(Acceptor::accept).await {
-            Ok(stream) => shard.accepted(service, stream),
+        match poll_fn(|cx| shard.poll_accept(cx, door)).await {
+            Ok(stream) => shard.accepted(door, stream),
             Err(error) if driver::is_exhausted(&error) => {
                 shard.pause_accept().await;
             }
@@ -276,49 +264,79 @@ async fn serve(shard: Rc<Shard>, id: SocketId, socket: Rc<Socket>) {
 
 impl Shard {
     fn listen(self: &Rc<Self>, service: usize, listener: Listener) -> io::Result<Serving> {
-        let listener = match listener {
-            Listener::Stream(listener) => Async::new(listener)?,
-            Listener::Udp(socket) => return self.serve_port(service, socket).map(Serving::Udp),
-        };
-        let task = accept(self.clone(), service, listener);
-        Ok(Serving::Tcp(self.executor.spawn(task)))
+        Ok(match listener {
+            Listener::Stream(listener) => {
+                self.open_door(Door::Service(service), listener)?;
+                Serving::Tcp
+            }
+            Listener::Udp(socket) => Serving::Udp(self.serve_port(service, socket)?),
+            Listener::Reverse => {
+                let now = self.now();
+                self.engine.borrow_mut().handle_serve(service, now);
+                self.act();
+                Serving::Reverse
+            }
+        })
     }
 
-    async fn unserve(self: &Rc<Self>, serving: Serving) {
+    fn unserve(self: &Rc<Self>, service: usize, serving: Serving) {
         match serving {
-            Serving::Tcp(task) => drop(task.cancel().await),
+            Serving::Tcp => self.close_door(Door::Service(service)),
             Serving::Udp(id) => self.unserve_port(id),
+            Serving::Reverse => {
+                let now = self.now();
+                self.engine.borrow_mut().handle_unserve(service, now);
+                self.act();
+            }
+        }
+    }
+
+    pub(crate) fn open_door(self: &Rc<Self>, door: Door, listener: Acceptor) -> io::Result<()> {
+        let listener = Async::new(listener)?;
+        let task = self.executor.spawn(accept(self.clone(), door));
+        self.doors.borrow_mut().insert(door, (listener, task));
+        Ok(())
+    }
+
+    /// Its port is free when this returns: the task that accepts borrows the listener only while it runs.
+    pub(crate) fn close_door(&self, door: Door) {
+        let closed = self.doors.borrow_mut().remove(&door);
+        drop(closed);
+    }
+
+    fn poll_accept(&self, cx: &mut Context, door: Door) -> Poll<io::Result<Stream>> {
+        let doors = self.doors.borrow();
+        let Some((listener, _)) = doors.get(&door) else {
+            return Poll::Pending;
+        };
+        loop {
+            match listener.get_ref().accept() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+            if listener.poll_readable(cx)?.is_pending() {
+                return Poll::Pending;
+            }
         }
     }
 
     /// What is not in the list any more is closed first: a listener may be that of another service now.
-    async fn serve_others(
-        self: &Rc<Self>,
-        accepting: &mut Accepting,
-        serve: Vec<Serve>,
-    ) -> Vec<io::Error> {
-        let mut before = std::mem::take(accepting);
+    fn serve_others(self: &Rc<Self>, served: &mut Served, serve: Vec<Serve>) -> Vec<io::Error> {
         let mut failed = Vec::new();
-        let mut new = Vec::new();
-        for (service, listener) in serve {
-            match listener {
-                None => accepting.extend(before.remove_entry(&service)),
-                Some(listener) => new.push((service, listener)),
-            }
-        }
-        for serving in before.into_values() {
-            self.unserve(serving).await;
+        let (leaving, new) = driver::changes(served, serve);
+        for (service, serving) in leaving {
+            self.unserve(service, serving);
         }
         for (service, listener) in new {
             match self.listen(service, listener) {
-                Ok(serving) => drop(accepting.insert(service, serving)),
+                Ok(serving) => drop(served.insert(service, serving)),
                 Err(error) => failed.push(error),
             }
         }
         failed
     }
 
-    fn accepted(self: &Rc<Self>, service: usize, stream: Stream) {
+    fn accepted(self: &Rc<Self>, door: Door, stream: Stream) {
         let Ok(meta) = stream.meta() else {
             return;
         };
@@ -326,7 +344,7 @@ impl Shard {
             return;
         };
         let now = self.now();
-        let id = self.engine.borrow_mut().handle_accept(service, meta, now);
+        let id = self.engine.borrow_mut().handle_door(door, meta, now);
         self.adopt(id, Socket::new(io));
         self.act();
     }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::PATIENCE;
 use crate::client::{Dest, Proxy, Refused};
@@ -108,6 +108,25 @@ pub fn each<C>(cases: impl IntoIterator<Item = C>, check: impl Fn(C)) {
 fn seed() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0x5eed);
     NEXT.fetch_add(2, Ordering::Relaxed)
+}
+
+/// Waits for a port that somebody else opens, which a gost does not tell.
+#[allow(clippy::disallowed_methods)] // A test waits in real time.
+pub fn until_open(port: SocketAddr) {
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        if let Ok(stream) = TcpStream::connect(port) {
+            // One that is accepted and leads nowhere is closed at once.
+            let _ = stream.set_read_timeout(Some(Duration::from_millis(200)));
+            let mut byte = [0];
+            let read = (&stream).read(&mut byte);
+            if read.is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+                return;
+            }
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{port}: it does not open");
 }
 
 /// `up` and `down` bytes at the same time, compared by hash on both ends.

@@ -3,6 +3,8 @@
 
 #[path = "gost/proxy_header.rs"]
 mod proxy_header;
+#[path = "gost/reverse.rs"]
+mod reverse;
 
 use ginnel_tests::check::{self, KIB, MIB, Targets};
 use ginnel_tests::client::{Dest, Proxy, Refused, Speak};
@@ -12,6 +14,7 @@ use ginnel_tests::gost::{self, NEWEST, STABLE};
 use ginnel_tests::pair::{Inside, Link, Pair, every_heartbeat, every_nodelay, every_option};
 use ginnel_tests::{Program, Runtime};
 use proxy_header::proxy_header;
+use reverse::reverse;
 use serde_json::json;
 
 const CHANNELS: [&str; 4] = ["ws", "wss", "mws", "mwss"];
@@ -358,7 +361,7 @@ macro_rules! cases {
     ($($module:ident: $version:ident $gost:ident $runtime:ident;)*) => {
         $(cases!(@module $module $version $gost $runtime
             every_protocol credentials no_target options other_path heartbeat liveness nodelay mixed_chain
-            proxy_header datagrams);)*
+            proxy_header datagrams reverse);)*
     };
     (@module $module:ident $version:ident $gost:ident $runtime:ident $($check:ident)*) => {
         mod $module {

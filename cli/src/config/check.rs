@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::lower_group::members;
+use super::lower_reverse::is_reverse;
 use super::model::{Config, Forwarder, Hop, Map, Node, Service};
 use super::options::{self, Effect, Place};
 use crate::report::{Findings, nearest};
@@ -178,9 +179,13 @@ impl Pass<'_> {
             let listener = one.listener.as_ref();
             listener.is_some_and(|listener| listener.r#type == "udp")
         };
+        // Where the far end of a chain listens, nothing does here.
+        let elsewhere = |one: &Service| one.listener.as_ref().is_some_and(is_reverse);
         let mut by_port: HashMap<(bool, u16), Vec<usize>> = HashMap::new();
         for (index, one) in bound.iter().enumerate() {
-            let Some(one) = one else { continue };
+            let Some(one) = one.as_ref().filter(|_| !elsewhere(&services[index])) else {
+                continue;
+            };
             let earlier = by_port
                 .entry((datagrams(&services[index]), one.port))
                 .or_default();
@@ -338,7 +343,14 @@ impl Pass<'_> {
                     "they are for dialers",
                 );
             }
-            if !listener.chain.is_empty() {
+            if !listener.chain.is_empty() && word == "rtcp" {
+                self.reference(
+                    &place,
+                    "chain",
+                    &listener.chain,
+                    names(&self.config.chains, |one| &one.name),
+                );
+            } else if !listener.chain.is_empty() {
                 self.findings.warn(
                     &place,
                     "chain has no effect on this listener: it belongs to the handler",

@@ -17,6 +17,7 @@ use super::lower_group::passes_on;
 use super::lower_node as node;
 use super::lower_policy::{Policies, overrides, policies};
 use super::lower_resolver::resolvers;
+use super::lower_reverse as reverse;
 use super::lower_site as site;
 use super::lower_socket as socket;
 use super::lower_udp as udp;
@@ -183,9 +184,11 @@ impl Lowering<'_> {
                 ),
             );
         }
+        let reversed = service.listener.as_ref().is_some_and(reverse::is_reverse);
         let network = match &options {
             Some(options) if options.word == "udp" => Network::Udp,
             Some(_) if file => Network::File,
+            Some(_) if reversed => Network::Reverse,
             Some(options) => Network::Tcp(socket::listening(options)),
             None => Network::TCP,
         };
@@ -234,6 +237,7 @@ impl Lowering<'_> {
             map: &listener_model.metadata,
         };
         edge::apply(self, &mut listener, &options, &listener_options, at);
+        reverse::apply(self, &mut listener, &listener_model, &service.addr, at);
         if listener.channel == Channel::Udp {
             if handler.kind != HandlerKind::Forward {
                 let text = format_args!(
@@ -448,7 +452,7 @@ fn handler_kind(word: &str) -> Option<HandlerKind> {
         "socks4" | "socks4a" => HandlerKind::Socks4,
         "socks5" | "socks" => HandlerKind::Socks5,
         "relay" => HandlerKind::Relay,
-        "forward" | "tcp" | "udp" | "unix" => HandlerKind::Forward,
+        "forward" | "tcp" | "udp" | "unix" | "rtcp" => HandlerKind::Forward,
         _ => return None,
     })
 }

@@ -89,6 +89,7 @@ pub(super) fn listener(
             None => None,
         },
         edge: Edge::default(),
+        reverse: None,
     })
 }
 
@@ -104,7 +105,7 @@ pub(super) fn dialer(
         "direct" | "virtual" => "tcp",
         word => word,
     };
-    let Some(channel) = Channel::parse(word).filter(|channel| *channel != Channel::Udp) else {
+    let Some(channel) = Channel::parse(word).filter(|channel| channel.dials()) else {
         to.findings.error(at, url::unsupported("dialer", word));
         return None;
     };

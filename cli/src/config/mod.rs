@@ -11,6 +11,7 @@ pub(crate) mod lower_group;
 mod lower_node;
 pub(crate) mod lower_policy;
 mod lower_resolver;
+mod lower_reverse;
 mod lower_site;
 mod lower_socket;
 mod lower_target;

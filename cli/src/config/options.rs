@@ -85,7 +85,7 @@ const SOCKS5: &[&str] = &["socks5", "socks"];
 const SOCKS5_SERVER: &[&str] = &["socks5", "socks", "auto"];
 const SOCKS4: &[&str] = &["socks4", "socks4a"];
 const RELAY: &[&str] = &["relay"];
-const FORWARD: &[&str] = &["forward", "tcp", "udp"];
+const FORWARD: &[&str] = &["forward", "tcp", "udp", "rtcp"];
 const NO_FORWARD: &[&str] = &[
     "http", "auto", "socks4", "socks4a", "socks5", "socks", "relay",
 ];
@@ -175,8 +175,8 @@ pub static OPTIONS: &[Opt] = &[
     opt(&["probeResist", "probe_resist"], Text, "", Used, &[(Handler, HTTP)], "what clients without a user see: code:404, web:URL, host:HOST:PORT or file:PATH"),
     opt(&["knock"], Texts, "", Used, &[(Handler, HTTP)], "with probeResist: hosts for which a client is asked to authenticate"),
     opt(&["notls"], Bool, "false", Used, &[(Handler, SOCKS5_SERVER), (Connector, SOCKS5)], "no TLS inside SOCKS5"),
-    opt(&["bind"], Bool, "false", NotYet, &[(Handler, SOCKS5)], "reverse connections"),
-    opt(&["bind"], Bool, "false", Used, &[(Handler, RELAY)], "UDP associations of nodes before this one; reverse connections are not supported yet"),
+    opt(&["bind"], Bool, "false", Used, &[(Handler, SOCKS5_SERVER)], "clients may open ports here, for reverse tunnels (rtcp)"),
+    opt(&["bind"], Bool, "false", Used, &[(Handler, RELAY)], "clients may open ports here, for reverse tunnels (rtcp), and associate UDP"),
     opt(&["udp"], Bool, "false", Used, &[(Handler, &["http", "socks5", "socks", "auto"])], "UDP ASSOCIATE, UDP-TUN, UDP over HTTP"),
     opt(&["udp.bufferSize", "udpBufferSize", "bufferSize", "readBufferSize"], Int, "65507", Quiet, &[(Handler, &["http", "socks5", "socks", "auto", "relay", "forward", "tcp", "udp"]), (Connector, SOCKS5)], "no datagram is cut"),
     opt(&["udp.resolveDomain"], Bool, "false", Quiet, &[(Handler, SOCKS5)], "answers come from addresses in any case"),

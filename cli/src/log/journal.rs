@@ -144,6 +144,22 @@ impl Journal {
                 remote,
                 fail,
             } => self.failed(*no, *service, *remote, None, fail),
+            Event::PortOpened {
+                service,
+                addr,
+                place,
+            } => {
+                let mut fields = self.fields("service", *service);
+                fields.push(("node", place.as_str().into()));
+                let text = format!("listening on {addr}/tcp");
+                self.logger.log(Level::Info, &text, &fields);
+            }
+            Event::PortLost { service, fail } => {
+                let mut fields = self.fields("service", *service);
+                fields.push(("error", fail.text.as_str().into()));
+                let text = format!("not listening: {fail}; trying again");
+                self.logger.log(Level::Warn, &text, &fields);
+            }
             Event::SessionUp {
                 place,
                 remote,

@@ -181,6 +181,9 @@ impl Running {
                 Some(slot) => slot,
                 None => {
                     planned.chain = planned.chain.map(|chain| chains.place(chain));
+                    if let Some(reverse) = &mut planned.listener.reverse {
+                        reverse.chain = chains.place(reverse.chain);
+                    }
                     if let Some(group) = &mut planned.policy.group {
                         for member in &mut Arc::make_mut(group).members {
                             member.chain = chains.place(member.chain);
@@ -320,9 +323,10 @@ impl Change {
         let serve: Vec<_> = serve.collect();
         let mut listening = Vec::new();
         for served in &self.served {
-            if let Some(listener) = listeners.get(&served.slot) {
-                let port = listener.local_addr()?.port();
-                let port = served.listen.random.then_some(port);
+            if let Some(listener) = listeners.get(&served.slot)
+                && let Some(addr) = listener.local_addr()?
+            {
+                let port = served.listen.random.then_some(addr.port());
                 listening.push((served.slot, listener.place()?, port));
             }
         }

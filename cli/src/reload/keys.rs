@@ -20,6 +20,9 @@ pub fn service(config: &Config, service: &model::Service, planned: &plan::Servic
     if planned.chain.is_some() {
         key.push_str(&chain(config, &handler.chain));
     }
+    if let (Some(_), Some(listener)) = (&planned.listener.reverse, &service.listener) {
+        key.push_str(&chain(config, &listener.chain));
+    }
     for member in members(&handler) {
         key.push_str(&chain(config, member));
     }

@@ -33,6 +33,8 @@ pub enum Step {
     Done,
     /// Datagrams go this way. What is left in `rx` belongs to it.
     Datagrams(Way),
+    /// The node listens at this address. What is left in `rx` belongs to its mux session.
+    Bound(Target),
     /// The tunnel may be used, but its first bytes from the node are still a response: feed them to
     /// `response` until it says `Done`.
     Lazy,

@@ -42,6 +42,12 @@ impl Negotiate for Relay {
             let empties = bound.is_some_and(|bound| bound.port == 0);
             return Ok(Step::Datagrams(Way::Framed(Framing::Tunnel { empties })));
         }
+        if cx.carries == Carries::Clients {
+            return Ok(match bound(rx)? {
+                Some(bound) => Step::Bound(bound.unwrap_or_else(|| cx.target.clone())),
+                None => Step::More,
+            });
+        }
         if !cx.plan.nodelay {
             return Ok(Step::Lazy);
         }
@@ -92,6 +98,10 @@ fn request<'a>(cx: &Cx<'a>) -> Request<'a> {
         Carries::Anywhere => {
             let any = Host::from(std::net::Ipv6Addr::UNSPECIFIED);
             (Command::Bind, Network::Udp, Target::new(any, 0))
+        }
+        Carries::Clients => {
+            let any = std::net::Ipv6Addr::UNSPECIFIED.into();
+            (Command::Bind, Network::Tcp, cx.target.or_all(any))
         }
     };
     Request {

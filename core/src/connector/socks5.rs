@@ -135,6 +135,11 @@ fn request(cx: &Cx) -> Request {
             Some(addr) => (Command::Connect, Target::from(addr)),
             None => (Command::Connect, cx.target.clone()),
         },
+        (Carries::Clients, _) => {
+            // A gost takes an IPv6 address for one of IPv6 alone.
+            let any = std::net::Ipv4Addr::UNSPECIFIED.into();
+            (Command::MuxBind, cx.target.or_all(any))
+        }
         (_, true) => {
             let any = Host::from(std::net::Ipv4Addr::UNSPECIFIED);
             (Command::UdpAssociate, Target::new(any, 0))
@@ -189,6 +194,7 @@ fn reply(cx: &Cx, rx: &mut BytesMut) -> Result<Step, Fail> {
     rx.advance(used);
     Ok(match (cx.carries, cx.plan.associate) {
         (Carries::Bytes, _) => Step::Done,
+        (Carries::Clients, _) => Step::Bound(reply.bound),
         (_, true) => Step::Datagrams(Way::Socket(reply.bound)),
         (_, false) => {
             // gost tells its port: where there is none, a peer of our kind is at the other end.

@@ -1,15 +1,18 @@
-//! The system calls on a socket for datagrams, and what they mean to the engine.
+//! Sockets that are bound, the system calls on those for datagrams, and what they mean to the engine.
 
 use std::io;
 use std::net::{SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
-use super::Gate;
+use super::{Acceptor, Gate};
 use crate::engine::{Ask, Engine, PortId};
 use crate::error::Fail;
 use crate::time::Time;
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
 
 /// The system's own buffers are for a few large datagrams only. It may grant less.
 const BUFFER: usize = 1024 * 1024;
@@ -24,24 +27,42 @@ pub struct Port {
     v6: bool,
 }
 
-impl Port {
-    /// What [`Action::Bind`](crate::engine::Action) asks for, with the reserve of descriptors if it must be.
-    pub fn bind(ask: Ask, gate: &mut Gate) -> io::Result<Self> {
-        match Self::open(ask) {
-            Err(error) if gate.lend(&error) => Self::open(ask),
-            result => result,
+/// What was bound.
+#[derive(Debug)]
+pub enum Bound {
+    Connections(Acceptor),
+    Datagrams(Port),
+}
+
+/// Does what [`Action::Bind`](crate::engine::Action) asks for, with the reserve of descriptors if it must be.
+pub fn bind(ask: Ask, gate: &mut Gate) -> io::Result<(Bound, SocketAddr)> {
+    match open_port(ask) {
+        Err(error) if gate.lend(&error) => open_port(ask),
+        result => result,
+    }
+}
+
+fn open_port(ask: Ask) -> io::Result<(Bound, SocketAddr)> {
+    match ask {
+        Ask::Connections { local } => {
+            let socket = open(local, Type::STREAM, true)?;
+            socket.listen(BACKLOG)?;
+            let listener = Acceptor::new(socket);
+            listener.set_nonblocking()?;
+            let local = listener.local_addr()?;
+            Ok((Bound::Connections(listener), local))
+        }
+        Ask::Datagrams { local, peer } => {
+            let port = Port::open(local, peer)?;
+            let local = port.local_addr()?;
+            Ok((Bound::Datagrams(port), local))
         }
     }
+}
 
-    fn open(ask: Ask) -> io::Result<Self> {
-        let Ask::Datagrams { local, peer } = ask;
-        let socket = match open(local) {
-            // Without IPv6 in the kernel, IPv4 alone.
-            Err(_) if local.is_ipv6() && local.ip().is_unspecified() && peer.is_none() => {
-                open(([0, 0, 0, 0], local.port()).into())?
-            }
-            socket => socket?,
-        };
+impl Port {
+    fn open(local: SocketAddr, peer: Option<SocketAddr>) -> io::Result<Self> {
+        let socket = open(local, Type::DGRAM, peer.is_none())?;
         if let Some(peer) = peer {
             socket.connect(&peer.into())?;
         }
@@ -118,10 +139,24 @@ impl AsFd for Port {
     }
 }
 
-fn open(local: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
+/// Without IPv6 in the kernel, all addresses are those of IPv4.
+fn open(local: SocketAddr, kind: Type, falls_back: bool) -> io::Result<Socket> {
+    match open_one(local, kind) {
+        Err(_) if falls_back && local.is_ipv6() && local.ip().is_unspecified() => {
+            open_one(([0, 0, 0, 0], local.port()).into(), kind)
+        }
+        socket => socket,
+    }
+}
+
+fn open_one(local: SocketAddr, kind: Type) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(local), kind, None)?;
     if local.is_ipv6() {
         socket.set_only_v6(!local.ip().is_unspecified())?;
+    }
+    if kind == Type::STREAM {
+        // What is left of earlier connections does not matter.
+        socket.set_reuse_address(true)?;
     }
     socket.bind(&local.into())?;
     Ok(socket)

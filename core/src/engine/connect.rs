@@ -190,6 +190,11 @@ impl Engine {
 
     /// Whether that is where the client came in: a circle would last until all descriptors are used up.
     fn is_own(&self, id: DialId, addr: SocketAddr) -> bool {
+        // A port at the far end of a chain is not one of this machine.
+        let listener = &self.plan.services[self.dials[id].service].listener;
+        if listener.reverse.is_some() {
+            return false;
+        }
         let session = self.dial_session(id);
         let session = session.and_then(|id| self.sessions.get(id));
         // A port of TCP and one of UDP have nothing to do with each other.
@@ -215,7 +220,7 @@ impl Engine {
         let dial = &mut self.dials[id];
         dial.link = Some(link);
         dial.stage = "binding";
-        self.bind(link, local, peer);
+        self.bind_datagrams(link, local, peer);
         self.dial_timer(id);
     }
 

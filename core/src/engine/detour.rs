@@ -74,7 +74,7 @@ impl Engine {
         let dial = &self.dials[id];
         let wish = Wish {
             service: dial.service,
-            chain: dial.exchange.as_ref().and_then(|one| one.chain()),
+            chain: self.own_chain(id),
             source: "",
             target: &dial.target,
             failed: &dial.failed,

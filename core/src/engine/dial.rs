@@ -23,7 +23,7 @@ use super::lookup::{Asked, Exchange};
 use super::pick::{Pick, Route, Wish};
 use super::session::rope;
 use super::sniff::Watch;
-use super::udp::carries_datagrams;
+use super::udp::can_carry;
 use super::{DialId, Engine, Key, LinkId, LookupId, MuxId, SessionId};
 use crate::addr::{Carries, Host, Target};
 use crate::buffer::{stash, unpin};
@@ -103,6 +103,8 @@ pub(super) enum Purpose {
     NameServer(LookupId),
     /// For another dial, up to this place of the route.
     Race(DialId, usize),
+    /// A port for this service at the end of a chain.
+    Port(usize),
     /// Only the address of the target's name, for datagrams of this session.
     Lookup(SessionId),
 }
@@ -110,7 +112,13 @@ pub(super) enum Purpose {
 impl Dial {
     /// Needs a socket and no connection.
     pub(super) fn is_direct_for_datagrams(&self) -> bool {
-        self.carries != Carries::Bytes && self.route.nodes.is_empty()
+        let datagrams = matches!(self.carries, Carries::Datagrams | Carries::Anywhere);
+        datagrams && self.route.nodes.is_empty()
+    }
+
+    /// The response may come with the first data.
+    fn is_lazy(&self) -> bool {
+        matches!(self.carries, Carries::Bytes | Carries::Datagrams)
     }
 
     /// Only an address is wanted.
@@ -208,11 +216,11 @@ impl Engine {
     pub(super) fn attempt(&mut self, id: DialId) {
         let service = self.dials[id].service;
         self.dials[id].route = Route::default();
-        if let Purpose::NameServer(_) = self.dials[id].purpose {
-            return self.take_way(id);
-        }
-        let Purpose::Session(session) = self.dials[id].purpose else {
-            return;
+        let session = match self.dials[id].purpose {
+            Purpose::NameServer(_) => return self.take_way(id),
+            Purpose::Session(session) => session,
+            Purpose::Port(_) => return self.attempt_port(id),
+            _ => return,
         };
         if self.dials[id].lost == 0 {
             self.dials[id].until = self.now + self.dial_limit(service);
@@ -258,7 +266,7 @@ impl Engine {
         };
         let wish = Wish {
             service: dial.service,
-            chain: dial.exchange.as_ref().and_then(|one| one.chain()),
+            chain: self.own_chain(id),
             source: &source,
             target: &target,
             failed: &failed,
@@ -352,8 +360,7 @@ impl Engine {
             return self.mux_dialed(id, link, info);
         }
         if dial.at + 1 == dial.route.nodes.len()
-            && dial.carries != Carries::Bytes
-            && let Err(fail) = carries_datagrams(node.connector.kind)
+            && let Err(fail) = can_carry(dial.carries, node.connector.kind)
         {
             return self.link_failed(link, fail);
         }
@@ -364,7 +371,7 @@ impl Engine {
                 dial.stage = ANSWER;
                 dial.stage_until = Some(self.now + node.connector.timeout);
                 let last = dial.at + 1 == dial.route.nodes.len();
-                let lazy = last && dial.carries != Carries::Anywhere;
+                let lazy = last && dial.is_lazy();
                 if node.connector.kind == ConnectorKind::Relay && node.connector.nodelay && lazy {
                     dial.stage_until = Some(self.now + node.connector.timeout.min(RESPONSE_GRACE));
                 }
@@ -439,6 +446,10 @@ impl Engine {
             Ok(Step::Done) => {
                 self.send(link, &mut rope(out));
                 self.connected_through(id, false);
+            }
+            Ok(Step::Bound(addr)) => {
+                self.send(link, &mut rope(out));
+                self.port_opened(id, addr);
             }
             Ok(Step::Datagrams(way)) => {
                 self.send(link, &mut rope(out));
@@ -558,7 +569,9 @@ impl Engine {
         match self.dials.get(id)?.purpose {
             Purpose::Session(session) => Some(session),
             Purpose::Race(waits, _) => self.dial_session(waits),
-            Purpose::Mux(_) | Purpose::Lookup(_) | Purpose::NameServer(_) => None,
+            Purpose::Mux(_) | Purpose::Lookup(_) | Purpose::NameServer(_) | Purpose::Port(_) => {
+                None
+            }
         }
     }
 
@@ -648,7 +661,7 @@ impl Engine {
         if let (Some(Connector::Relay(_)), true) = (&dial.connector, dial.until > self.now) {
             let node = &dial.route.nodes[dial.at];
             let last = dial.at + 1 == dial.route.nodes.len();
-            if node.connector.nodelay && last && dial.carries != Carries::Anywhere {
+            if node.connector.nodelay && last && dial.is_lazy() {
                 // The response is read when it comes, in front of the first data.
                 return self.connected_through(id, true);
             }

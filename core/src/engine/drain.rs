@@ -45,6 +45,7 @@ impl Engine {
                 _ => {}
             }
         }
+        self.leave_reverses();
         for mux in self.muxes.keys().collect::<Vec<_>>() {
             self.leave_mux(mux);
         }
@@ -97,6 +98,7 @@ impl Engine {
     }
 
     fn end_all(&mut self) {
+        self.leave_reverses();
         for id in self.links.keys().collect::<Vec<LinkId>>() {
             let link = self.links.get(id);
             if link.is_some_and(|link| link.closing.is_none()) {
@@ -110,6 +112,7 @@ impl Engine {
 
     /// No new streams on this session; it ends with its last one.
     pub(super) fn leave_mux(&mut self, id: MuxId) {
+        self.close_bound_port(id);
         if self.serves_mux(id)
             && let Some(session) = self.muxes.get_mut(id)
             && !session.smux.is_empty()
@@ -124,6 +127,7 @@ impl Engine {
         if self.serves_mux(id) {
             return;
         }
+        self.close_bound_port(id);
         let waiting = self.take_waiting(id);
         self.retire(id);
         for dial in waiting {
@@ -133,6 +137,7 @@ impl Engine {
 
     fn serves_mux(&self, id: MuxId) -> bool {
         let session = self.muxes.get(id);
-        session.is_some_and(|session| matches!(session.side, Side::Server(_)))
+        session
+            .is_some_and(|session| matches!(session.side, Side::Server(_) | Side::Reverse { .. }))
     }
 }

@@ -31,18 +31,20 @@ impl Engine {
             return level;
         };
         match found {
-            Found::Proxied(header) => {
-                if let Header::Proxied {
-                    source,
-                    destination,
-                } = header
+            Found::Proxied(_) | Found::Peer(_) => {
+                let client = match found {
+                    Found::Proxied(Header::Proxied {
+                        source,
+                        destination,
+                    }) => Some(ConnMeta::new(source, destination)),
+                    Found::Peer(Some(peer)) => Some(ConnMeta::new(peer, link.client.local)),
+                    _ => None,
+                };
+                if let Some(client) = client
+                    && let Top::Incoming(service) = link.top
+                    && !self.client_is(id, service, client)
                 {
-                    let client = ConnMeta::new(source, destination);
-                    if let Top::Incoming(service) = link.top
-                        && !self.client_is(id, service, client)
-                    {
-                        return level;
-                    }
+                    return level;
                 }
                 let Some(link) = self.links.get_mut(id) else {
                     return level;
@@ -158,11 +160,14 @@ impl Engine {
 
     /// The PROXY header that the node expects in front of everything else.
     pub(super) fn send_proxy_header(&mut self, dial: DialId, link: LinkId, dialer: &Dialer) {
-        if let Some(version) = dialer.proxy_protocol
-            && let Some(meta) = self.dial_client(dial)
-        {
-            self.send_header(link, version, meta);
-        }
+        let Some(version) = dialer.proxy_protocol else {
+            return;
+        };
+        // A port is asked for by nobody but us.
+        let own = self.links[link].meta;
+        let own = ConnMeta::new(own.local, own.remote);
+        let client = self.dial_client(dial).unwrap_or(own);
+        self.send_header(link, version, client);
     }
 
     pub(super) fn send_header(
@@ -187,7 +192,7 @@ impl Engine {
             }
             Purpose::Race(waits, _) => self.dial_client(*waits),
             Purpose::Mux(key) => self.dial_client(self.hub.first_waiting(key)?),
-            Purpose::Lookup(_) => None,
+            Purpose::Lookup(_) | Purpose::Port(_) => None,
             Purpose::NameServer(id) => self.dial_client(*self.lookups.get(*id)?.waiting.first()?),
         }
     }

@@ -115,17 +115,31 @@ impl Engine {
             self.turn_away(id, service, Refusal { fail, first: true }, false);
             return false;
         }
-        if let Some(caps) = &planned.listener.caps {
-            match caps.enter(client) {
-                Ok(counted) => self.links[id].counted = Some(counted),
-                // It may be one of very many: nothing is to be left of it.
-                Err(refusal) => {
-                    self.turn_away(id, service, refusal, true);
-                    return false;
-                }
-            }
+        if !self.enter_caps(id, service, client) {
+            return false;
         }
         self.let_in(id, service, client);
+        true
+    }
+
+    /// Counts a socket under the service's caps. False: it was one too many.
+    pub(super) fn enter_caps(
+        &mut self,
+        id: LinkId,
+        service: usize,
+        client: Option<IpAddr>,
+    ) -> bool {
+        let Some(caps) = self.plan.services[service].listener.caps.clone() else {
+            return true;
+        };
+        match caps.enter(client) {
+            Ok(counted) => self.links[id].counted = Some(counted),
+            // It may be one of very many: nothing is to be left of it.
+            Err(refusal) => {
+                self.turn_away(id, service, refusal, true);
+                return false;
+            }
+        }
         true
     }
 

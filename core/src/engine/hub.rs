@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
+use super::bind::Binding;
 use super::link::{Base, Top};
 use super::pick::Route;
 use super::trust::Trust;
@@ -14,6 +15,7 @@ use crate::buffer::Rope;
 use crate::error::{Cause, Fail};
 use crate::event::{Event, Traced};
 use crate::layer::Info;
+use crate::layer::proxied::Form;
 use crate::mux::{self, Smux};
 use crate::plan::Mux;
 use crate::route::Pool;
@@ -65,6 +67,13 @@ pub(super) enum Side {
         key: HubKey,
         place: String,
     },
+    /// A node opens a stream for each client of this service.
+    Reverse {
+        service: usize,
+        form: Form,
+    },
+    /// The streams are those who came to a port that the peer has bound here.
+    Binder(Box<Binding>),
 }
 
 impl Entry {
@@ -209,11 +218,11 @@ impl Engine {
         self.new_mux(link, plan, Side::Server(service), info);
     }
 
-    fn new_mux(&mut self, link: LinkId, plan: &Mux, side: Side, info: Info) -> MuxId {
-        let client = matches!(side, Side::Client { .. });
+    pub(super) fn new_mux(&mut self, link: LinkId, plan: &Mux, side: Side, info: Info) -> MuxId {
+        let client = matches!(side, Side::Client { .. } | Side::Binder(_));
         let again = match &side {
             Side::Client { key, .. } => self.hub.entry(key).is_some_and(Entry::found_again),
-            Side::Server(_) => false,
+            _ => false,
         };
         self.events.push_back(Event::SessionUp {
             place: self.mux_place(&side),
@@ -251,7 +260,10 @@ impl Engine {
 
     pub(super) fn mux_place(&self, side: &Side) -> String {
         match side {
-            Side::Server(service) => self.plan.services[*service].name.clone(),
+            Side::Server(service) | Side::Reverse { service, .. } => {
+                self.plan.services[*service].name.clone()
+            }
+            Side::Binder(binding) => self.plan.services[binding.service].name.clone(),
             Side::Client { place, .. } => place.clone(),
         }
     }
@@ -284,12 +296,20 @@ impl Engine {
         };
         match event {
             mux::Event::Open(stream) => {
-                let Side::Server(service) = session.side else {
-                    return;
-                };
                 let below = session.link;
+                let (service, form) = match session.side {
+                    Side::Server(service) => (service, None),
+                    Side::Reverse { service, form } => (service, Some(form)),
+                    Side::Client { .. } => return,
+                    // We are asked for nothing.
+                    Side::Binder(_) => return session.smux.reset(stream),
+                };
                 if !self.accepts_streams() {
                     return self.muxes[id].smux.reset(stream);
+                }
+                if let Some(form) = form {
+                    self.reverse_stream(id, stream, service, form);
+                    return;
                 }
                 let meta = self.links[below].client;
                 let link = self.new_link(

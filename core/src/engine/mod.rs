@@ -6,6 +6,7 @@
 
 mod alive;
 mod away;
+mod bind;
 mod check;
 mod closing;
 mod connect;
@@ -25,6 +26,7 @@ mod pick;
 mod race;
 mod relay;
 mod retry;
+mod reverse;
 mod session;
 mod session_timer;
 mod sniff;
@@ -53,6 +55,7 @@ use crate::time::Time;
 use crate::wire::deflate;
 
 pub use alive::Reach;
+pub use bind::Door;
 pub use check::Census;
 pub use udp_port::Datagram;
 
@@ -64,6 +67,7 @@ use hub::{Hub, MuxSession};
 use link::{Base, Link, Top};
 use lookup::{Lookup, Names};
 use memory::Memory;
+use reverse::Reverses;
 use session::Session;
 use timers::{Key, Timers};
 use udp_port::Port;
@@ -139,6 +143,8 @@ pub enum Action {
 /// What is to be bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
+    /// A listener: `handle_door` with its id tells who comes. At `[::]`, it is for IPv4 as well.
+    Connections { local: SocketAddr },
     /// A UDP socket. At `[::]`, it is for IPv4 as well. With a `peer` it is connected.
     Datagrams {
         local: SocketAddr,
@@ -177,6 +183,7 @@ pub struct Engine {
     names: Names,
     hub: Hub,
     gates: Gates,
+    reverses: Reverses,
     timers: Timers,
     memory: Memory,
     work: VecDeque<Work>,
@@ -196,6 +203,7 @@ impl Engine {
             hub: Hub::default(),
             memory: Memory::new(plan.limits.memory),
             gates: Gates::default(),
+            reverses: Reverses::default(),
             plan,
             entropy: Entropy::new(seed),
             deflate: deflate::Pool::default(),
@@ -318,6 +326,7 @@ impl Engine {
                 Key::Dial(id) => self.dial_timeout(id),
                 Key::Mux(id) => self.mux_timeout(id),
                 Key::Drain => self.drain_timeout(),
+                Key::Reverse(service) => self.reverse_timeout(service),
                 Key::Gate(service) => self.gate_timeout(service),
             }
         }

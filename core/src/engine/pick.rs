@@ -161,10 +161,10 @@ impl Engine {
         {
             return true;
         }
-        if wish.chain.is_some() {
-            return false;
-        }
-        let chains = self.plan.services[wish.service].chains();
+        let chains = match wish.chain {
+            Some(chain) => vec![chain],
+            None => self.plan.services[wish.service].chains(),
+        };
         let tried = |chain: &usize| wish.failed.iter().any(|(failed, ..)| failed == chain);
         !chains.iter().all(tried)
     }

@@ -43,7 +43,10 @@ impl Engine {
         let detour = self.note_failure(id, &fail);
         let no = self.dial_no(id);
         let dial = &mut self.dials[id];
-        let chooses = matches!(dial.purpose, Purpose::Session(_) | Purpose::NameServer(_));
+        let chooses = matches!(
+            dial.purpose,
+            Purpose::Session(_) | Purpose::NameServer(_) | Purpose::Port(_)
+        );
         let recovers = dial.lost > 0 && !answered && is_passing(fail.cause) && !expired;
         if chooses && detour && dial.detours > 0 {
             dial.detours -= 1;
@@ -74,6 +77,7 @@ impl Engine {
             Purpose::Mux(key) => self.mux_dial_failed(&key, fail),
             Purpose::NameServer(lookup) => self.lookup_failed(lookup, fail),
             Purpose::Race(waits, _) => self.race_lost(id, waits, dial, fail),
+            Purpose::Port(service) => self.port_lost(service, fail),
             Purpose::Lookup(session) => {
                 let host = dial.target.host.to_string();
                 self.name_resolved(session, &host, Err(fail));
@@ -108,12 +112,17 @@ impl Engine {
         if times < 2 {
             return self.enter(id);
         }
-        let pause = PAUSE.saturating_mul(1 << (times - 2).min(10));
-        let pause = self.entropy.shortened(pause.min(LONGEST_PAUSE));
+        let pause = self.retry_pause(times - 1);
         let dial = &mut self.dials[id];
         dial.stage = "waiting to try again";
         dial.retry_at = Some(self.now + pause);
         self.dial_timer(id);
+    }
+
+    /// Before an attempt that follows `times` others: growing, and shortened by chance.
+    pub(super) fn retry_pause(&mut self, times: u32) -> Duration {
+        let pause = PAUSE.saturating_mul(1 << times.saturating_sub(1).min(10));
+        self.entropy.shortened(pause.min(LONGEST_PAUSE))
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) enum Key {
     Drain,
     /// Empty buckets of a service.
     Gate(usize),
+    /// The next attempt to open a service's port.
+    Reverse(usize),
 }
 
 #[derive(Debug, Default)]

@@ -216,6 +216,11 @@ impl Engine {
             entry.lost = entry.lost || fail.cause != Cause::Local;
             entry.up = entry.up.filter(|up| *up != id);
         }
+        match &session.side {
+            Side::Reverse { service, .. } => self.port_lost(*service, fail.clone()),
+            Side::Binder(binding) => self.binding_ended(binding, fail.clone()),
+            Side::Server(_) | Side::Client { .. } => {}
+        }
         let owners: Vec<LinkId> = session.smux.owners().collect();
         self.events.push_back(Event::SessionDown {
             place,

@@ -163,7 +163,7 @@ impl Engine {
         }
         let inside = association.ends[0].framing == Framing::Packet;
         if let Some(addr) = outside {
-            self.bind(link, unspecified(addr), Some(addr));
+            self.bind_datagrams(link, unspecified(addr), Some(addr));
         }
         if inside {
             self.bind_for_client(id, client, local);
@@ -182,7 +182,7 @@ impl Engine {
                 ports.start() + self.entropy.below(count) as u16
             }
         };
-        self.bind(client, SocketAddr::new(local.ip(), port), None);
+        self.bind_datagrams(client, SocketAddr::new(local.ip(), port), None);
     }
 
     /// A socket that an association waits for is bound.
@@ -198,7 +198,7 @@ impl Engine {
         let (client, local) = (session.client, session.local);
         let ports = &self.plan.services[session.service].handler.udp.ports;
         let Some(association) = &mut session.udp else {
-            return;
+            return self.client_bound(id, result);
         };
         match result {
             Ok(_) => self.datagrams_ready(id),
@@ -639,12 +639,18 @@ impl Engine {
 /// Ports of UDP ASSOCIATE to try besides the first.
 const PORTS: u16 = 63;
 
-/// Whether the last node of a way can carry datagrams. Error: `Unsupported`.
-pub(super) fn carries_datagrams(kind: ConnectorKind) -> Result<(), Fail> {
-    if kind != ConnectorKind::Forward {
-        return Ok(());
-    }
-    let text = "connector forward carries no datagrams: use relay, socks5 or http";
+/// Whether the last node of a way can do what is wanted of it. Error: `Unsupported`.
+pub(super) fn can_carry(carries: Carries, kind: ConnectorKind) -> Result<(), Fail> {
+    use ConnectorKind::{Forward, Relay, Socks5};
+    let text = match (carries, kind) {
+        (Carries::Datagrams | Carries::Anywhere, Forward) => {
+            "connector forward carries no datagrams: use relay, socks5 or http"
+        }
+        (Carries::Clients, kind) if !matches!(kind, Relay | Socks5) => {
+            "this connector opens no port at its node: use relay or socks5"
+        }
+        _ => return Ok(()),
+    };
     Err(Fail::new(Cause::Unsupported, text))
 }
 

@@ -173,8 +173,19 @@ impl Engine {
         self.settle();
     }
 
-    /// Has a socket bound for this link. `peer`: nobody else is sent to or heard of.
-    pub(super) fn bind(&mut self, link: LinkId, local: SocketAddr, peer: Option<SocketAddr>) {
+    /// A socket for datagrams. `peer`: nobody else is sent to or heard of.
+    pub(super) fn bind_datagrams(
+        &mut self,
+        link: LinkId,
+        local: SocketAddr,
+        peer: Option<SocketAddr>,
+    ) {
+        self.bind(link, Ask::Datagrams { local, peer });
+    }
+
+    /// Has a socket bound for this link.
+    pub(super) fn bind(&mut self, link: LinkId, ask: Ask) {
+        let (Ask::Datagrams { local, .. } | Ask::Connections { local }) = ask;
         let id = self.ports.insert(Port {
             owner: Owner::Link(link),
             local,
@@ -182,7 +193,6 @@ impl Engine {
             ready: VecDeque::new(),
         });
         self.links[link].port = Some(id);
-        let ask = Ask::Datagrams { local, peer };
         self.actions.push_back(Action::Bind { id, ask });
     }
 

@@ -160,6 +160,7 @@ impl Choice {
                 edge: Edge::default(),
                 handshake_timeout: Limits::default().handshake,
                 caps: None,
+                reverse: None,
             },
             handler: Arc::new(Handler {
                 users: self.users.then_some(Users(users)),

@@ -411,8 +411,11 @@ impl World {
 
     /// A socket whose peers send back what they get.
     fn bind(&mut self, id: PortId, ask: Ask) {
-        let Ask::Datagrams { local, peer } = ask;
+        let (Ask::Datagrams { local, .. } | Ask::Connections { local }) = ask;
         self.engine.handle_bound(id, Ok(local), self.now);
+        let Ask::Datagrams { peer, .. } = ask else {
+            return;
+        };
         let peer = peer.unwrap_or(SocketAddr::from(([10, 0, 0, 9], 53)));
         self.engine.handle_datagram(id, peer, b"early", self.now);
         self.send_datagrams(id);

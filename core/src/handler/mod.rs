@@ -25,7 +25,7 @@ pub struct Cx<'a> {
     pub now: Time,
     /// The service has targets of its own (`forward` and relay's forward mode).
     pub forwards: bool,
-    /// Where the client's datagrams are awaited (SOCKS5 UDP ASSOCIATE).
+    /// Where the client's datagrams are awaited (SOCKS5 UDP ASSOCIATE), or connections for it.
     pub bound: Option<SocketAddr>,
 }
 
@@ -46,6 +46,8 @@ pub enum Goal {
     Target(Target),
     /// One of the service's own targets.
     Forward,
+    /// A port of this machine, whose connections go to the client.
+    Bind(Target),
     /// Datagrams, with the client's framing.
     Datagrams(Framing, Receiver),
 }

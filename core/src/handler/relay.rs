@@ -25,6 +25,7 @@ pub struct Relay {
     asked: bool,
     /// The response has an address.
     associates: bool,
+    binds: bool,
 }
 
 impl Relay {
@@ -48,6 +49,7 @@ impl Negotiate for Relay {
         rx.advance(used);
         self.asked = true;
         self.associates = matches!(goal, Goal::Datagrams(_, Receiver::Each));
+        self.binds = matches!(goal, Goal::Bind(_));
         Ok(Step::Dial(goal))
     }
 
@@ -62,7 +64,13 @@ impl Negotiate for Relay {
                 let _ = Response { status, target }.write(out);
                 return;
             }
+            Ok(()) if self.binds => {
+                let (status, target) = (Status::Ok, cx.bound.map(Target::from));
+                let _ = Response { status, target }.write(out);
+                return;
+            }
             Ok(()) => Status::Ok,
+            Err(_) if self.binds => Status::ServiceUnavailable,
             Err(Cause::Denied) => Status::Forbidden,
             Err(Cause::TimedOut) => Status::Timeout,
             Err(_) if cx.forwards => Status::HostUnreachable,
@@ -94,6 +102,9 @@ fn goal(cx: &Cx, request: Request) -> Result<Goal, (Status, Fail)> {
                 }
             };
         }
+        if request.command == Command::Bind && request.network == Network::Tcp {
+            return bind(cx, request.target);
+        }
         check(request.command)?;
     }
     match request.network {
@@ -121,6 +132,34 @@ fn goal(cx: &Cx, request: Request) -> Result<Goal, (Status, Fail)> {
         }
         Ok(target) => Ok(Goal::Target(target)),
         Err(fail) => Err((Status::BadRequest, fail)),
+    }
+}
+
+fn bind(cx: &Cx, addr: Option<Target>) -> Result<Goal, (Status, Fail)> {
+    if !cx.plan.udp.bind {
+        let text = "relay BIND (a reverse tunnel) needs bind=true";
+        return Err((Status::Forbidden, Fail::new(Cause::Denied, text)));
+    }
+    match addr {
+        Some(addr) => Ok(Goal::Bind(listen_at(addr))),
+        None => {
+            let fail = Fail::protocol("expected an address to bind in the relay request, got none");
+            Err((Status::BadRequest, fail))
+        }
+    }
+}
+
+/// gost 3.3 writes `:2222` as the name `0.0.0.0::2222`, with port 0.
+fn listen_at(addr: Target) -> Target {
+    let Host::Name(name) = &addr.host else {
+        return addr;
+    };
+    match name.rsplit_once("::") {
+        Some((host, port)) if addr.port == 0 => match port.parse() {
+            Ok(port) => Target::new(Host::parse(host), port),
+            Err(_) => addr,
+        },
+        _ => addr,
     }
 }
 

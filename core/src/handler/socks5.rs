@@ -114,6 +114,16 @@ impl Socks5 {
             self.state = State::Asked;
             return Ok(Some(Step::Dial(Goal::Datagrams(framing, Receiver::Each))));
         }
+        if request.command == Command::MuxBind {
+            if !cx.plan.udp.bind {
+                write_bare_reply(Rep::NotAllowed, out);
+                let text = "MBIND (a reverse tunnel) needs bind=true";
+                return Err(Fail::new(Cause::Denied, text));
+            }
+            rx.advance(used);
+            self.state = State::Asked;
+            return Ok(Some(Step::Dial(Goal::Bind(request.target))));
+        }
         if request.command != Command::Connect {
             write_bare_reply(Rep::CommandNotSupported, out);
             return Err(Fail::new(

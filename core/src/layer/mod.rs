@@ -66,6 +66,8 @@ pub struct Info {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     Proxied(proxy_protocol::Header),
+    /// The node that listens for us told who came, unless it does not know.
+    Peer(Option<SocketAddr>),
     /// The right upgrade.
     Upgrade,
     /// Anything else.

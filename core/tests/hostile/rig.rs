@@ -198,6 +198,7 @@ fn service(channel: Channel, kind: HandlerKind) -> Service {
         listener: Listener {
             channel,
             caps: None,
+            reverse: None,
             edge: Default::default(),
             handshake_timeout: Duration::from_secs(10),
             tls: None,

@@ -38,6 +38,7 @@ fn service(targets: &[&str], policy: ServicePolicy) -> Plan {
             edge: Edge::default(),
             handshake_timeout: Limits::default().handshake,
             caps: None,
+            reverse: None,
         },
         handler: Arc::new(Handler::new(HandlerKind::Forward)),
         chain: None,
@@ -108,6 +109,16 @@ impl Rig {
         self.now = at;
         self.engine.handle_timeout(at);
         passed
+    }
+
+    /// Time goes by, and no deadline is missed.
+    fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(at) = self.engine.poll_timeout().filter(|at| *at <= until) {
+            self.now = at;
+            self.engine.handle_timeout(at);
+        }
+        self.now = until;
     }
 
     fn resolved(&mut self, addrs: &[&str]) {

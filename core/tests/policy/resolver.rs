@@ -116,10 +116,10 @@ fn an_answer_is_used_for_as_long_as_it_is_good() {
         |action| matches!(action, Action::Connect { to, .. } if to.to_string() == "10.0.0.9:80"),
     );
     assert_eq!(connects.count(), 2, "{actions:?}");
-    rig.now = rig.now + Duration::from_secs(59);
+    rig.pass(Duration::from_secs(59));
     rig.accept();
     connects_to(&mut rig, "10.0.0.9:80");
-    rig.now = rig.now + Duration::from_secs(1);
+    rig.pass(Duration::from_secs(1));
     rig.accept();
     asked(&mut rig, "10.0.0.53:53");
 }
@@ -229,7 +229,7 @@ fn what_is_stale_serves_while_it_is_asked_for_anew() {
     let (id, message) = asked(&mut rig, "10.0.0.53:53");
     answer(&mut rig, id, &message, 0, &[(A, &[10, 0, 0, 9])]);
     connects_to(&mut rig, "10.0.0.9:80");
-    rig.now = rig.now + Duration::from_secs(11);
+    rig.pass(Duration::from_secs(11));
     rig.accept();
     let actions = rig.actions();
     let connects: Vec<_> = actions

@@ -201,11 +201,11 @@ fn socks5_refuses_what_it_does_not_serve() {
         ),
         (format!("04 01 {any}"), None, Cause::Protocol),
     ];
-    // Not before udp=true.
-    for command in ["03", "f3"] {
+    // Not before udp=true, or bind=true.
+    for command in ["03", "f3", "f2"] {
         cases.push((format!("05 {command} {any}"), Some("02"), Cause::Denied));
     }
-    for command in ["02", "f0", "f1", "f2", "09"] {
+    for command in ["02", "f0", "f1", "09"] {
         cases.push((
             format!("05 {command} {any}"),
             Some("07"),
@@ -275,7 +275,7 @@ fn relay_refuses_what_it_does_not_serve() {
         (
             "01 02 00 0c 04 00 02 00 00 02 00 04 03 00 08 ae",
             "01 03 00 00",
-            Cause::Unsupported,
+            Cause::Denied,
         ),
         // Not before bind=true.
         (

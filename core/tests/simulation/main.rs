@@ -8,6 +8,7 @@ mod net;
 mod plans;
 mod program;
 mod random;
+mod reverse;
 mod storms;
 mod weather;
 mod world;

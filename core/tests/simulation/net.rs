@@ -74,10 +74,16 @@ impl Net {
 
 impl World {
     pub fn bind(&mut self, e: usize, id: PortId, ask: Ask) {
-        let Ask::Datagrams { local, peer } = ask;
+        let (Ask::Datagrams { local, .. } | Ask::Connections { local }) = ask;
         let ip = match local.ip() {
             ip if ip.is_unspecified() => IpAddr::from([10, 0, 0, 1 + e as u8]),
             ip => ip,
+        };
+        let peer = match ask {
+            Ask::Datagrams { peer, .. } => peer,
+            Ask::Connections { .. } => {
+                return self.bind_listener(e, id, SocketAddr::new(ip, local.port()));
+            }
         };
         self.net.next_port += 1;
         let addr = SocketAddr::new(ip, 20_000 + self.net.next_port);

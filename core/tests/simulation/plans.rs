@@ -9,7 +9,7 @@ use ginnel_core::limits::Limits;
 use ginnel_core::plan::{
     Chain, Channel, Connector, ConnectorKind, Content, Dialer, Edge, Forward, ForwardNode, Handler,
     HandlerKind, Hop, HopPolicy, Listener as ListenerPlan, Mux, Node, NodePolicy, Overrides, Ping,
-    Plan, Selector, Service, ServicePolicy, Site, TlsClient, WsClient, WsServer,
+    Plan, Reverse, Selector, Service, ServicePolicy, Site, TlsClient, WsClient, WsServer,
 };
 use ginnel_core::wire::proxy_protocol::Version;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -108,6 +108,24 @@ impl Setting {
         setting
     }
 
+    /// A port that the last hop opens.
+    pub fn reverse(random: &mut Random) -> Self {
+        let channels = [Channel::Tcp, Channel::Ws, Channel::Mws];
+        let count = 1 + random.below(2);
+        let mut hops: Vec<_> = (0..count).map(|_| hop(random, &channels)).collect();
+        let (_, connector, handler) = &mut hops[count - 1];
+        (*connector, *handler) = [
+            (ConnectorKind::Relay, HandlerKind::Relay),
+            (ConnectorKind::Socks5, HandlerKind::Socks5),
+            (ConnectorKind::Socks5, HandlerKind::Auto),
+        ][random.below(3)];
+        let mut setting = Self::with(random, hops);
+        setting.entry = HandlerKind::Forward;
+        setting.listens = Channel::Rtcp;
+        setting.speaker = random.chance(2).then(|| random.below(50_000));
+        setting
+    }
+
     pub fn muxed(random: &mut Random) -> Self {
         let hops = vec![hop(random, &[Channel::Mws])];
         Self::with(random, hops)
@@ -162,7 +180,8 @@ impl Setting {
             name: "chain-0".to_owned(),
             hops: self.hops.iter().enumerate().map(hop).collect(),
         };
-        let has_chain = !chain.hops.is_empty();
+        // A reverse service connects to its target itself.
+        let has_chain = !chain.hops.is_empty() && self.listens != Channel::Rtcp;
         let client = Plan {
             services: vec![self.service(self.entry, self.listens, has_chain.then_some(0), false)],
             chains: vec![chain],
@@ -301,6 +320,10 @@ impl Setting {
                 },
                 handshake_timeout: Duration::from_secs(10),
                 caps: None,
+                reverse: (channel == Channel::Rtcp).then(|| Reverse {
+                    chain: 0,
+                    addr: Target::parse(":2222").unwrap(),
+                }),
             },
             handler: Arc::new(handler),
             chain,

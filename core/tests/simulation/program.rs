@@ -133,6 +133,10 @@ impl Program {
         after.is_some_and(|after| self.received + self.sent >= after)
     }
 
+    pub fn expected(&self) -> usize {
+        self.expect
+    }
+
     pub fn done(&self) -> bool {
         self.end == Some(Eof::Fin) && self.received == self.expect && self.script.is_empty()
     }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ginnel_core::bytes::BytesMut;
-use ginnel_core::engine::{Action, ConnMeta, Engine, SocketId};
-use ginnel_core::error::Eof;
+use ginnel_core::engine::{Action, ConnMeta, Door, Engine, PortId, SocketId};
+use ginnel_core::error::{Cause, Eof, Fail};
 use ginnel_core::plan::{Endpoint, Plan};
 use ginnel_core::time::Time;
 
@@ -48,8 +48,8 @@ impl Pipe {
 pub enum Owner {
     Engine(usize, SocketId),
     Program(usize),
-    /// Not yet accepted by that engine, for that service.
-    Backlog(usize, usize),
+    /// Not yet accepted by that engine, at that door.
+    Backlog(usize, Door),
     /// Closed.
     Nobody,
 }
@@ -86,6 +86,8 @@ impl Connection {
 
 pub enum Listener {
     Engine(usize, usize),
+    /// A port that the engine has bound.
+    Port(usize, PortId),
     Program(Box<dyn Fn(&mut Random) -> Program>),
 }
 
@@ -492,6 +494,23 @@ impl World {
         self.programs.iter().filter(echo).count()
     }
 
+    /// Whether somebody listens there.
+    pub fn is_bound(&self, addr: SocketAddr) -> bool {
+        self.listeners.contains_key(&addr)
+    }
+
+    /// A port for connections: it must be free.
+    pub fn bind_listener(&mut self, e: usize, id: PortId, addr: SocketAddr) {
+        let result = match self.listeners.contains_key(&addr) {
+            true => Err(Fail::new(Cause::Local, "address in use")),
+            false => {
+                self.listeners.insert(addr, Listener::Port(e, id));
+                Ok(addr)
+            }
+        };
+        self.engines[e].handle_bound(id, result, self.now);
+    }
+
     pub fn clients_done(&self) -> usize {
         let done = |program: &&Program| program.client && program.done();
         self.programs.iter().filter(done).count()
@@ -530,7 +549,8 @@ impl World {
         let listener = self.listeners.get(&addr)?;
         let c = self.connections.len();
         let to = match listener {
-            Listener::Engine(e, service) => Owner::Backlog(*e, *service),
+            Listener::Engine(e, service) => Owner::Backlog(*e, Door::Service(*service)),
+            Listener::Port(e, port) => Owner::Backlog(*e, Door::Port(*port)),
             Listener::Program(make) => {
                 let program = make(&mut self.random);
                 self.programs.push(program);
@@ -561,7 +581,7 @@ impl World {
 
     /// Takes a connection out of the backlog, if its engine has room.
     fn accept(&mut self, c: usize) -> bool {
-        let Owner::Backlog(e, service) = self.connections[c].owners[1] else {
+        let Owner::Backlog(e, door) = self.connections[c].owners[1] else {
             return false;
         };
         if self.sleeps(e) {
@@ -571,8 +591,11 @@ impl World {
             self.waited += 1;
             return false;
         }
-        let meta = meta(self.connections[c].from, c);
-        let id = self.engines[e].handle_accept(service, meta, self.now);
+        let mut meta = meta(self.connections[c].from, c);
+        if let Owner::Engine(from, _) = self.connections[c].owners[0] {
+            meta.remote.set_ip([10, 0, 0, 1 + from as u8].into());
+        }
+        let id = self.engines[e].handle_door(door, meta, self.now);
         self.sockets.insert((e, id), (c, 1));
         self.connections[c].owners[1] = Owner::Engine(e, id);
         self.act(e);
@@ -600,7 +623,11 @@ impl World {
                 }
                 Action::WakePort(_) => {}
                 Action::Bind { id, ask } => self.bind(e, id, ask),
-                Action::Unbind(id) => self.net.unbind(e, id),
+                Action::Unbind(id) => {
+                    self.net.unbind(e, id);
+                    let port = |listener: &mut Listener| matches!(listener, Listener::Port(of, port) if (*of, *port) == (e, id));
+                    self.listeners.retain(|_, listener| !port(listener));
+                }
                 Action::Close { id, reset } => self.close(e, id, reset),
                 Action::Drained => self.drained += 1,
             }

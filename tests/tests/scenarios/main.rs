@@ -18,6 +18,7 @@ mod options;
 mod policy;
 mod process;
 mod reload;
+mod reverse;
 mod site;
 mod sniffing;
 mod sockets;
