@@ -157,6 +157,25 @@ const COMMANDS: &[(&str, Check)] = &[
             Speak::Http,
         ),
     ),
+    (
+        r#"ginnel -L "socks5://:1080?admission=~192.168.0.0/16,127.0.0.1&bypass=10.0.0.0/8,*.example.com,.ads.example:443""#,
+        Alone(Speak::Socks5),
+    ),
+    (
+        r#"ginnel -L "http://:8080?hosts=intra.example:10.0.0.5&limiter.in=10MB&limiter.conn.out=1MB&climiter=500&rlimiter=20""#,
+        Alone(Speak::Http),
+    ),
+    (
+        r#"ginnel -L :8080 -F "relay+wss://example.com:8443,example.com:8444?strategy=fifo&bypass=.lan&secure=true""#,
+        Servers(
+            &["relay+wss://:8443?certFile=cert.pem&keyFile=key.pem"],
+            Speak::Http,
+        ),
+    ),
+    (
+        r#"ginnel -L "socks5://:1080?resolver=tls://1.1.1.1,8.8.8.8&prefer=ipv6""#,
+        Alone(Speak::Socks5),
+    ),
     (WITH_FILE, Elsewhere),
     (
         "ginnel --runtime mio --threads 1 -L :8080",
@@ -356,6 +375,8 @@ impl<'a> Machine<'a> {
             out.push(':');
             match digits {
                 "" | "0" => out += digits,
+                // An address, not a port.
+                _ if rest.starts_with('.') => out += digits,
                 _ => {
                     let mut ports = self.ports.borrow_mut();
                     let free = || free_addr().port();

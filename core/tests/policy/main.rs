@@ -111,7 +111,7 @@ impl Rig {
         passed
     }
 
-    /// Time goes by, and no deadline is missed.
+    /// Time goes by, and no deadline is missed. What is asked for meanwhile is not answered.
     fn pass(&mut self, time: Duration) {
         let until = self.now + time;
         while let Some(at) = self.engine.poll_timeout().filter(|at| *at <= until) {
@@ -119,6 +119,7 @@ impl Rig {
             self.engine.handle_timeout(at);
         }
         self.now = until;
+        self.actions();
     }
 
     fn resolved(&mut self, addrs: &[&str]) {

@@ -43,6 +43,17 @@ on_both_runtimes! {
         }
     }
 
+    fn a_port_without_a_host_is_open_on_all_addresses(ginnel: &Program) {
+        let targets = Targets::new();
+        let server = far(ginnel, "relay+ws");
+        let port = free_addr().port();
+        let listen = format!("rtcp://:{port}/:{}", targets.work.addr.port());
+        let node = format!("relay+ws://{}", server.addr());
+        let _client = ginnel.serve(&["-L", &listen, "-F", &node]);
+        let way = way("no host", SocketAddr::from(([127, 0, 0, 1], port)), &targets);
+        check::both_ways(&way, &targets.work, KIB, KIB);
+    }
+
     fn the_port_comes_back_and_is_not_left_behind(ginnel: &Program) {
         let targets = Targets::new();
         let listen = format!("relay+ws://{}?bind=true", free_addr());
