@@ -140,6 +140,7 @@
 //!                     self.engine.handle_connected(id, Ok(meta), self.now);
 //!                     self.flush(id);
 //!                 }
+//!                 Action::Connect { to, .. } => unreachable!("no socket files here, got {to}"),
 //!                 Action::Resolve { query, .. } => {
 //!                     let addrs = vec!["10.0.0.9".parse().unwrap()];
 //!                     self.engine.handle_resolved(query, Ok(addrs), self.now);
