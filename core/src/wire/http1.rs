@@ -28,16 +28,19 @@ impl HeadSearch {
         let from = self.searched.saturating_sub(3);
         let end = memchr::memmem::find(&buf[from..], b"\r\n\r\n").map(|at| from + at + 4);
         self.searched = buf.len();
-        if end.unwrap_or(buf.len()) > limits.bytes {
+        let len = end.unwrap_or(buf.len());
+        // The first fault is told, however the head was cut: one within the limit before the limit.
+        let within = buf.get(from..len.min(limits.bytes)).unwrap_or_default();
+        if memchr::memmem::find(within, b"\n\n").is_some() {
+            // Its sender takes that for the end, and waits for an answer.
+            let text = "HTTP head with bare line feeds, expected CR LF at the ends of lines";
+            return Err(Fail::protocol(text));
+        }
+        if len > limits.bytes {
             return Err(Fail::new(
                 Cause::Limit,
                 format!("HTTP head over {} bytes", limits.bytes),
             ));
-        }
-        if memchr::memmem::find(&buf[from..end.unwrap_or(buf.len())], b"\n\n").is_some() {
-            // Its sender takes that for the end, and waits for an answer.
-            let text = "HTTP head with bare line feeds, expected CR LF at the ends of lines";
-            return Err(Fail::protocol(text));
         }
         if end.is_some() {
             self.searched = 0;
