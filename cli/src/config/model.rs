@@ -77,6 +77,20 @@ pub struct Config {
     pub memory: Option<Value>,
 }
 
+impl Config {
+    /// The lists of rules, which may come from files.
+    pub fn lists(&self) -> [&Vec<Map>; 6] {
+        [
+            &self.admissions,
+            &self.bypasses,
+            &self.hosts,
+            &self.limiters,
+            &self.climiters,
+            &self.rlimiters,
+        ]
+    }
+}
+
 /// Sections without a typed form and header fields hold secrets, too.
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

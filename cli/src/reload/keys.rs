@@ -124,14 +124,7 @@ pub fn contents(config: &Config) -> String {
     add(&mut key, &config.authers, Certificate::Watched);
     add(&mut key, &config.chains, Certificate::Read);
     add(&mut key, &config.hops, Certificate::Read);
-    for list in [
-        &config.admissions,
-        &config.bypasses,
-        &config.hosts,
-        &config.limiters,
-        &config.climiters,
-        &config.rlimiters,
-    ] {
+    for list in config.lists() {
         add(&mut key, list, Certificate::Read);
     }
     key

@@ -86,17 +86,9 @@ impl Keeper {
     /// Between looks at files: no longer than the `reload` of what they are for.
     fn period(&self) -> Duration {
         let config = &self.config;
-        let lists = [
-            &config.admissions,
-            &config.bypasses,
-            &config.hosts,
-            &config.limiters,
-            &config.climiters,
-            &config.rlimiters,
-        ];
         let authers = config.authers.iter().map(|auther| &auther.rest);
         let reloads = authers
-            .chain(lists.into_iter().flatten())
+            .chain(config.lists().into_iter().flatten())
             .filter_map(|map| {
                 let text = map.get("reload")?.as_str()?;
                 Span::parse(text)?.positive()
