@@ -129,6 +129,18 @@ impl Target {
         self.accepted.load(Ordering::SeqCst)
     }
 
+    /// Connections accepted, with every one that was made before this call, and one of its own behind
+    /// them: the kernel hands them out in order.
+    pub fn accepted_by_now(&self) -> usize {
+        let mut own = TcpStream::connect(self.addr).expect("a target that listens");
+        patient(&own);
+        own.write_all(&order(order::ECHO, 0, 0, 0))
+            .expect("an order");
+        own.shutdown(Shutdown::Write).expect("an end");
+        io::copy(&mut own, &mut io::sink()).expect("the end of an echo");
+        self.accepted()
+    }
+
     /// Waits until the kernel's queue is empty of those that a tunnel has connected.
     #[allow(clippy::disallowed_methods)] // A test waits in real time.
     pub fn wait_for_accepted(&self, count: usize) {
