@@ -1,5 +1,6 @@
 //! Findings about what the user wrote: collected, not thrown, so that all of them are shown at once.
 
+use std::borrow::Cow;
 use std::fmt;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,7 +150,7 @@ impl Findings {
         let finding = Finding {
             severity,
             place: place.to_string(),
-            text: without_numbers(&text.to_string()),
+            text: without_numbers(&text.to_string()).into_owned(),
             topic,
         };
         // A port range makes several services of one text; it is reported once.
@@ -161,18 +162,22 @@ impl Findings {
 
 /// An operating system's error without its number, which is for programmers.
 pub fn plain(error: &std::io::Error) -> String {
-    without_numbers(&error.to_string())
+    without_numbers(&error.to_string()).into_owned()
 }
 
 /// `text` without any `(os error 2)`: whatever is said to users passes here.
-pub fn without_numbers(text: &str) -> String {
+pub fn without_numbers(text: &str) -> Cow<'_, str> {
     let mut pieces = text.split(" (os error ");
-    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    let first = pieces.next().unwrap_or_default();
+    if first.len() == text.len() {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = first.to_owned();
     for piece in pieces {
         let number = piece.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-');
         plain.push_str(number.strip_prefix(')').unwrap_or(piece));
     }
-    plain
+    Cow::Owned(plain)
 }
 
 /// The word of `known` that `word` was probably meant to be.

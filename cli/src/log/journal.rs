@@ -3,25 +3,26 @@
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use super::limit::{Limiter, Source};
+use super::line::{Field, Named};
+use super::{Level, Logger};
 use ginnel_core::error::{Cause, Fail, NO_DESCRIPTOR};
 use ginnel_core::event::{Event, Traced};
 use ginnel_core::plan::Plan;
-use serde_json::Value;
-
-use super::limit::{Limiter, Source};
-use super::{Level, Logger};
 
 /// For this long the same trouble is not said again.
 const SAID_ONCE: Duration = Duration::from_secs(60);
 
+/// Of a service: its own, its listener's, its handler's.
+type Names = [String; 3];
+
 /// Writes events; knows the names behind the service numbers.
 pub struct Journal {
     logger: Logger,
-    /// Service, listener, handler.
-    services: RwLock<Vec<[String; 3]>>,
+    services: RwLock<Vec<Arc<Names>>>,
     /// When it was last said that there are no descriptors.
     exhausted: Mutex<Option<Instant>>,
     /// Connections that the end of the program cut.
@@ -54,8 +55,9 @@ impl Journal {
 
     /// `port`: one that was chosen at random.
     pub fn listening(&self, service: usize, place: &str, port: Option<u16>) {
-        let mut fields = self.fields("service", service);
-        fields.extend(port.map(|port| ("port", port.into())));
+        let names = self.names(service);
+        let mut fields = fields("service", &names);
+        fields.extend(port.map(|port| ("port", Field::Number(port.into()))));
         let level = match port {
             Some(_) => Level::Warn,
             None => Level::Info,
@@ -71,10 +73,11 @@ impl Journal {
                 service,
                 remote,
                 local,
-            } => {
-                let fields = self.connection(*no, *service, *remote, Some(*local));
-                self.logger
-                    .log(Level::Info, &format!("{remote} <> {local}"), &fields);
+            } if self.logger.wants(Level::Info) => {
+                let told = self.connection(*no, *service, *remote);
+                let fields = told.fields(Some(*local));
+                let text = format!("{remote} <> {local}");
+                self.logger.log(Level::Info, &text, &fields);
             }
             Event::Connected {
                 no,
@@ -82,43 +85,28 @@ impl Journal {
                 remote,
                 target,
                 route,
-            } => {
-                let mut fields = self.connection(*no, *service, *remote, None);
-                fields.push(("dst", target.as_str().into()));
+            } if self.logger.wants(Level::Info) => {
+                let told = self.connection(*no, *service, *remote);
+                let mut fields = told.fields(None);
+                fields.push(("dst", Field::Text(target)));
                 if !route.is_empty() {
-                    fields.push(("route", route.as_str().into()));
+                    fields.push(("route", Field::Text(route)));
                 }
-                self.logger
-                    .log(Level::Info, &format!("{remote} <-> {target}"), &fields);
+                let text = format!("{remote} <-> {target}");
+                self.logger.log(Level::Info, &text, &fields);
             }
+            Event::Opened { .. } | Event::Connected { .. } => {}
             Event::Closed {
                 no,
                 service,
                 remote,
-                local,
                 target,
-                connected,
-                duration,
-                input,
-                output,
-                dropped,
                 fail,
+                ..
             } => {
-                let mut fields = self.connection(*no, *service, *remote, Some(*local));
-                fields.extend(target.iter().map(|target| ("dst", target.as_str().into())));
-                fields.push(("duration", nanos(*duration)));
-                fields.push(("inputBytes", (*input).into()));
-                fields.push(("outputBytes", (*output).into()));
-                if *dropped > 0 {
-                    fields.push(("droppedDatagrams", (*dropped).into()));
+                if self.logger.wants(Level::Info) {
+                    self.closed(event);
                 }
-                if let Some(target) = target.as_ref().filter(|_| *connected) {
-                    self.logger
-                        .log(Level::Info, &format!("{remote} >-< {target}"), &fields);
-                }
-                fields.extend(fail.iter().map(|fail| ("error", fail.text.as_str().into())));
-                self.logger
-                    .log(Level::Info, &format!("{remote} >< {local}"), &fields);
                 if let Some(fail) = fail {
                     self.failed(*no, *service, *remote, target.as_deref(), fail);
                 }
@@ -128,9 +116,10 @@ impl Journal {
                 remote,
                 fail,
             } => {
-                let mut fields = self.fields("listener", *service);
-                fields.push(("remote", remote.to_string().into()));
-                fields.push(("client", remote.ip().to_string().into()));
+                let names = self.names(*service);
+                let mut fields = fields("listener", &names);
+                fields.push(("remote", Field::Addr(*remote)));
+                fields.push(("client", Field::Ip(remote.ip())));
                 let msg = format!("{remote}: {fail}");
                 match fail.cause {
                     // Who is not admitted may come again and again.
@@ -149,14 +138,16 @@ impl Journal {
                 addr,
                 place,
             } => {
-                let mut fields = self.fields("service", *service);
-                fields.push(("node", place.as_str().into()));
+                let names = self.names(*service);
+                let mut fields = fields("service", &names);
+                fields.push(("node", Field::Text(place)));
                 let text = format!("listening on {addr}/tcp");
                 self.logger.log(Level::Info, &text, &fields);
             }
             Event::PortLost { service, fail } => {
-                let mut fields = self.fields("service", *service);
-                fields.push(("error", fail.text.as_str().into()));
+                let names = self.names(*service);
+                let mut fields = fields("service", &names);
+                fields.push(("error", Field::Text(&fail.text)));
                 let text = format!("not listening: {fail}; trying again");
                 self.logger.log(Level::Warn, &text, &fields);
             }
@@ -165,12 +156,8 @@ impl Journal {
                 remote,
                 again,
             } => {
-                let mut fields = vec![("kind", Value::from("session"))];
-                fields.extend(
-                    remote
-                        .iter()
-                        .map(|remote| ("remote", remote.to_string().into())),
-                );
+                let mut fields = vec![("kind", Field::Text("session"))];
+                fields.extend(remote.map(|remote| ("remote", Field::Addr(remote))));
                 let (level, text) = match again {
                     true => (Level::Info, format!("session to {place} is up again")),
                     false => (Level::Debug, format!("{place}: session up")),
@@ -184,8 +171,8 @@ impl Journal {
                 fail,
             } => {
                 let fields = [
-                    ("kind", Value::from("session")),
-                    ("streams", (*streams).into()),
+                    ("kind", Field::Text("session")),
+                    ("streams", Field::Number(*streams as u64)),
                 ];
                 // To a node, or with a client of a service.
                 let way = if *dialed { "to" } else { "of" };
@@ -214,8 +201,9 @@ impl Journal {
                 self.logger.log(level, &text, &fields);
             }
             Event::Trace { no, remote, step } => {
-                let mut fields = vec![("kind", Value::from("step"))];
-                fields.extend(no.iter().map(|no| ("sid", self.logger.sid(*no).into())));
+                let sid = no.map(|no| self.logger.sid(no));
+                let mut fields = vec![("kind", Field::Text("step"))];
+                fields.extend(sid.iter().map(|sid| ("sid", Field::Text(sid))));
                 let text = match remote {
                     Some(remote) => format!("{remote}: {}", step_text(step)),
                     None => step_text(step),
@@ -225,8 +213,9 @@ impl Journal {
             Event::Exhausted => self.exhausted(),
             Event::Drained { cut } => drop(self.cut.fetch_add(*cut, Ordering::SeqCst)),
             Event::DialFailed { no, place, fail } => {
-                let mut fields = vec![("kind", Value::from("node"))];
-                fields.extend(no.iter().map(|no| ("sid", self.logger.sid(*no).into())));
+                let sid = no.map(|no| self.logger.sid(no));
+                let mut fields = vec![("kind", Field::Text("node"))];
+                fields.extend(sid.iter().map(|sid| ("sid", Field::Text(sid))));
                 let source = Source {
                     place: place.clone(),
                     peer: None,
@@ -234,6 +223,47 @@ impl Journal {
                 };
                 self.warn(source, fail, &dial_text(place, fail), &fields);
             }
+        }
+    }
+
+    /// The two lines of gost, of which the first has no error.
+    fn closed(&self, event: &Event) {
+        let Event::Closed {
+            no,
+            service,
+            remote,
+            local,
+            target,
+            connected,
+            duration,
+            input,
+            output,
+            dropped,
+            fail,
+        } = event
+        else {
+            return;
+        };
+        let told = self.connection(*no, *service, *remote);
+        let mut fields = told.fields(Some(*local));
+        fields.extend(target.iter().map(|target| ("dst", Field::Text(target))));
+        fields.push(("duration", nanos(*duration)));
+        fields.push(("inputBytes", Field::Number(*input)));
+        fields.push(("outputBytes", Field::Number(*output)));
+        if *dropped > 0 {
+            fields.push(("droppedDatagrams", Field::Number(*dropped)));
+        }
+        let common = fields.len();
+        fields.extend(fail.iter().map(|fail| ("error", Field::Text(&fail.text))));
+        let last = format!("{remote} >< {local}");
+        let last: (&str, &[Named<'_>]) = (&last, &fields);
+        match target.as_ref().filter(|_| *connected) {
+            Some(target) => {
+                let first = format!("{remote} >-< {target}");
+                self.logger
+                    .write(Level::Info, &[(&first, &fields[..common]), last]);
+            }
+            None => self.logger.write(Level::Info, &[last]),
         }
     }
 
@@ -265,13 +295,14 @@ impl Journal {
         if matches!(fail.cause, Cause::Closed | Cause::Reset | Cause::Local) {
             return;
         }
-        let mut fields = self.connection(no, service, remote, None);
-        fields.extend(target.map(|target| ("dst", target.into())));
+        let told = self.connection(no, service, remote);
+        let mut fields = told.fields(None);
+        fields.extend(target.map(|target| ("dst", Field::Text(target))));
         // Only a client that shows wrong credentials is one for fail2ban: one that shows none is told to, as
         // browsers expect, and with an upstream it is ours that are wrong.
         if let Some(user) = &fail.user {
-            fields.push(("user", (&**user).into()));
-            fields.push(("error", fail.text.as_str().into()));
+            fields.push(("user", Field::Text(user)));
+            fields.push(("error", Field::Text(&fail.text)));
             let user = if user.is_empty() { "-" } else { user };
             let service = self.name(service);
             let client = remote.ip();
@@ -297,7 +328,7 @@ impl Journal {
 
     /// A warning, unless the same was said of this source a moment ago.
     #[allow(clippy::disallowed_methods)] // Lines have times.
-    fn warn(&self, source: Source, fail: &Fail, msg: &str, fields: &[(&'static str, Value)]) {
+    fn warn(&self, source: Source, fail: &Fail, msg: &str, fields: &[Named<'_>]) {
         let (written, told) = self.limiter.admit(source, &fail.text, Instant::now());
         for summary in told {
             let Source { place, peer, cause } = summary.source;
@@ -306,55 +337,72 @@ impl Journal {
                 "{place}: {} more of {peer} left out ({cause:?})",
                 summary.more
             );
-            self.logger
-                .log(Level::Warn, &text, &[("count", summary.more.into())]);
+            self.logger.log(
+                Level::Warn,
+                &text,
+                &[("count", Field::Number(summary.more))],
+            );
         }
         if written {
             self.logger.log(Level::Warn, msg, fields);
         }
     }
 
-    fn connection(
-        &self,
-        no: u64,
-        service: usize,
-        remote: SocketAddr,
-        local: Option<SocketAddr>,
-    ) -> Vec<(&'static str, Value)> {
-        let mut fields = self.fields("handler", service);
-        fields.push(("remote", remote.to_string().into()));
-        fields.extend(local.map(|local| ("local", local.to_string().into())));
-        fields.push(("client", remote.ip().to_string().into()));
-        fields.push(("sid", self.logger.sid(no).into()));
-        fields
+    fn connection(&self, no: u64, service: usize, remote: SocketAddr) -> Told {
+        Told {
+            names: self.names(service),
+            remote,
+            sid: self.logger.sid(no),
+        }
     }
 
     fn name(&self, service: usize) -> String {
-        let services = self.services.read().unwrap_or_else(PoisonError::into_inner);
-        services
-            .get(service)
+        self.names(service)
             .map_or("-".to_owned(), |names| names[0].clone())
     }
 
-    fn fields(&self, kind: &str, service: usize) -> Vec<(&'static str, Value)> {
-        let mut fields = vec![("kind", Value::from(kind))];
+    fn names(&self, service: usize) -> Option<Arc<Names>> {
         let services = self.services.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some([name, listener, handler]) = services.get(service) {
-            fields.push(("service", name.as_str().into()));
-            fields.push(("listener", listener.as_str().into()));
-            fields.push(("handler", handler.as_str().into()));
-        }
+        services.get(service).cloned()
+    }
+}
+
+/// What lines about a connection say in common.
+struct Told {
+    names: Option<Arc<Names>>,
+    remote: SocketAddr,
+    sid: String,
+}
+
+impl Told {
+    fn fields(&self, local: Option<SocketAddr>) -> Vec<Named<'_>> {
+        let mut fields = fields("handler", &self.names);
+        fields.push(("remote", Field::Addr(self.remote)));
+        fields.extend(local.map(|local| ("local", Field::Addr(local))));
+        fields.push(("client", Field::Ip(self.remote.ip())));
+        fields.push(("sid", Field::Text(&self.sid)));
         fields
     }
 }
 
-fn names(plan: &Plan) -> Vec<[String; 3]> {
+fn fields<'a>(kind: &'static str, names: &'a Option<Arc<Names>>) -> Vec<Named<'a>> {
+    let mut fields = Vec::with_capacity(16);
+    fields.push(("kind", Field::Text(kind)));
+    if let Some([name, listener, handler]) = names.as_deref() {
+        fields.push(("service", Field::Text(name)));
+        fields.push(("listener", Field::Text(listener)));
+        fields.push(("handler", Field::Text(handler)));
+    }
+    fields
+}
+
+fn names(plan: &Plan) -> Vec<Arc<Names>> {
     let services = plan.services.iter().map(|service| {
-        [
+        Arc::new([
             service.name.clone(),
             service.listener.channel.to_string(),
             service.handler.kind.name().to_owned(),
-        ]
+        ])
     });
     services.collect()
 }
@@ -384,151 +432,9 @@ fn dial_text(place: &str, fail: &impl Display) -> String {
     }
 }
 
-fn nanos(duration: Duration) -> Value {
-    u64::try_from(duration.as_nanos())
-        .unwrap_or(u64::MAX)
-        .into()
+fn nanos(duration: Duration) -> Field<'static> {
+    Field::Number(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::model;
-
-    fn closed() -> Event {
-        ended(
-            Some("example.com:443"),
-            Fail::new(Cause::Reset, "the target reset the connection"),
-        )
-    }
-
-    fn ended(target: Option<&str>, fail: Fail) -> Event {
-        Event::Closed {
-            no: 7,
-            service: 0,
-            remote: "10.0.0.1:5000".parse().unwrap(),
-            local: "10.0.0.2:80".parse().unwrap(),
-            target: target.map(str::to_owned),
-            connected: target.is_some(),
-            duration: Duration::from_millis(1500),
-            input: 10,
-            output: 20,
-            dropped: 0,
-            fail: Some(fail),
-        }
-    }
-
-    fn lines(format: &str, level: &str, events: &[Event]) -> Vec<String> {
-        let config = model::Log {
-            format: format.to_owned(),
-            level: level.to_owned(),
-            ..model::Log::default()
-        };
-        let (logger, buffer) = Logger::memory(&config);
-        let journal = Journal::new(logger, &Plan::default());
-        events.iter().for_each(|event| journal.record(event));
-        let bytes = buffer.lock().unwrap().clone();
-        String::from_utf8(bytes)
-            .unwrap()
-            .lines()
-            .map(str::to_owned)
-            .collect()
-    }
-
-    #[test]
-    fn json_lines_carry_the_fields_of_gost() {
-        let lines = lines("json", "info", &[closed()]);
-        let line: Value = serde_json::from_str(&lines[1]).unwrap();
-        let keys: Vec<_> = line.as_object().unwrap().keys().take(3).cloned().collect();
-        assert_eq!(keys, ["time", "level", "msg"]);
-        assert_eq!(line["msg"], "10.0.0.1:5000 >< 10.0.0.2:80");
-        assert_eq!(line["duration"], 1_500_000_000);
-        assert_eq!(line["inputBytes"], 10);
-        assert_eq!(line["sid"].as_str().unwrap().len(), 20);
-        let time = line["time"].as_str().unwrap();
-        assert!(time.len() >= 24 && time.as_bytes()[19] == b'.', "{time}");
-    }
-
-    #[test]
-    fn text_lines_are_quoted_where_needed() {
-        let lines = lines("text", "", &[closed()]);
-        assert!(
-            lines[1].contains(" msg=\"10.0.0.1:5000 >< 10.0.0.2:80\" "),
-            "{}",
-            lines[1]
-        );
-        assert!(lines[1].contains(" duration=1.5s "), "{}", lines[1]);
-    }
-
-    #[test]
-    fn levels_below_the_wanted_one_are_not_written() {
-        assert!(lines("json", "warn", &[closed()]).is_empty());
-        let failed = Event::DialFailed {
-            no: None,
-            place: "node-0".to_owned(),
-            fail: Fail::new(Cause::Refused, "refused"),
-        };
-        assert_eq!(lines("json", "warn", &[failed]).len(), 1);
-    }
-
-    #[test]
-    fn failures_are_warnings_of_one_line() {
-        let warned = |target, cause, text: &str| {
-            let lines = lines("json", "warn", &[ended(target, Fail::new(cause, text))]);
-            assert_eq!(lines.len(), 1, "{lines:?}");
-            serde_json::from_str::<Value>(&lines[0]).unwrap()
-        };
-        let login = ended(None, Fail::login("wrong socks5 user or password", b"b b\n"));
-        let line: Value = serde_json::from_str(&lines("json", "warn", &[login])[0]).unwrap();
-        assert_eq!(line["level"], "warn");
-        assert_eq!(
-            line["msg"],
-            "auth_failed client=10.0.0.1 user=b%20b%0A service=-"
-        );
-        assert_eq!(line["client"], "10.0.0.1");
-        assert_eq!(line["error"], "wrong socks5 user or password");
-        // No credentials yet, and ours with an upstream: nobody is to be banned.
-        let line = warned(None, Cause::Auth, "this proxy requires a user");
-        assert_eq!(line["msg"], "10.0.0.1:5000: this proxy requires a user");
-        let line = warned(Some("a:1"), Cause::Auth, "wrong user or password");
-        assert_eq!(line["msg"], "10.0.0.1:5000: wrong user or password");
-        let line = warned(Some("a:1"), Cause::Refused, "connection refused");
-        assert_eq!(line["msg"], "10.0.0.1:5000: connection refused");
-        assert_eq!(line["dst"], "a:1");
-        for cause in [Cause::Closed, Cause::Reset, Cause::Local] {
-            let event = ended(Some("a:1"), Fail::new(cause, "gone"));
-            assert!(lines("json", "warn", &[event]).is_empty());
-        }
-    }
-
-    #[test]
-    fn a_session_that_we_end_is_no_warning() {
-        let down = |cause| Event::SessionDown {
-            place: "node-0".to_owned(),
-            streams: 0,
-            dialed: true,
-            fail: Some(Fail::new(cause, "over")),
-        };
-        let dead = lines("json", "warn", &[down(Cause::TimedOut)]);
-        assert!(dead[0].contains("session to node-0 dead: over"), "{dead:?}");
-        assert!(lines("json", "warn", &[down(Cause::Local)]).is_empty());
-        assert_eq!(lines("json", "warn", &[down(Cause::Protocol)]).len(), 1);
-    }
-
-    #[test]
-    fn connections_of_other_threads_have_other_ids() {
-        let (logger, _) = Logger::memory(&model::Log::default());
-        let here = logger.sid(1);
-        let there = std::thread::scope(|scope| scope.spawn(|| logger.sid(1)).join().unwrap());
-        assert_ne!(here, there);
-        assert_eq!(here, logger.sid(1));
-        assert_eq!(here.len(), 20);
-    }
-
-    #[test]
-    fn a_connection_keeps_its_id_and_others_have_another() {
-        let (logger, _) = Logger::memory(&model::Log::default());
-        assert_eq!(logger.sid(1), logger.sid(1));
-        assert_ne!(logger.sid(1), logger.sid(2));
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 mod journal;
 mod limit;
+mod line;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,11 +10,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::{Map, Value};
 use time::{OffsetDateTime, UtcOffset};
 
+use self::line::{Field, Form, Named};
 use crate::config::model;
-use crate::duration::Span;
 use crate::report::{plain, without_numbers};
 
 pub use journal::Journal;
@@ -75,7 +75,7 @@ pub struct Logger(Arc<Inner>);
 struct Inner {
     /// A [`Level`].
     level: AtomicU8,
-    text: bool,
+    form: Form,
     /// Known only while the process has one thread, so asked for once.
     offset: UtcOffset,
     out: Mutex<Out>,
@@ -123,11 +123,19 @@ impl Logger {
         seed[4..].copy_from_slice(&pid.to_be_bytes());
         Self(Arc::new(Inner {
             level: AtomicU8::new(Level::parse(&config.level) as u8),
-            text: config.format == "text",
+            form: match config.format.as_str() {
+                "text" => Form::Text,
+                _ => Form::Json,
+            },
             offset: UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC),
             out: Mutex::new(out),
             seed,
         }))
+    }
+
+    /// Whether lines of this level are written: otherwise they need not be made.
+    fn wants(&self, level: Level) -> bool {
+        level >= self.level()
     }
 
     fn level(&self) -> Level {
@@ -144,61 +152,74 @@ impl Logger {
         let before = self.level();
         self.0.level.store(level as u8, Ordering::Relaxed);
         if let Some(msg) = msg.filter(|_| before.min(level) <= Level::Info) {
-            self.write(Level::Info, msg, &[]);
+            self.write(Level::Info, &[(msg, &[])]);
         }
     }
 
     pub fn info(&self, msg: &str) {
-        self.log(Level::Info, msg, &[]);
+        self.say(Level::Info, msg);
     }
 
     pub fn warn(&self, msg: &str) {
-        self.log(Level::Warn, msg, &[]);
+        self.say(Level::Warn, msg);
+    }
+
+    pub fn error(&self, msg: &str) {
+        self.say(Level::Error, msg);
     }
 
     pub fn fatal(&self, msg: &str) {
-        self.log(Level::Fatal, msg, &[]);
+        self.say(Level::Fatal, msg);
+    }
+
+    fn say(&self, level: Level, msg: &str) {
+        self.log(level, msg, &[]);
     }
 
     /// One line, if the level is wanted. Fields follow time, level and message.
-    pub fn log(&self, level: Level, msg: &str, fields: &[(&str, Value)]) {
-        if level >= self.level() {
-            self.write(level, msg, fields);
+    fn log(&self, level: Level, msg: &str, fields: &[Named<'_>]) {
+        if self.wants(level) {
+            self.write(level, &[(msg, fields)]);
         }
     }
 
-    fn write(&self, level: Level, msg: &str, fields: &[(&str, Value)]) {
-        let msg = &without_numbers(msg);
-        let time = stamp(OffsetDateTime::now_utc().to_offset(self.0.offset));
-        let head = [
-            ("time", time.into()),
-            ("level", level.name().into()),
-            ("msg", msg.as_str().into()),
-        ];
-        let fields = head.iter().chain(fields);
-        let line = if self.0.text {
-            as_text(fields)
-        } else {
-            as_json(fields)
-        };
-        let mut out = self.0.out.lock().unwrap_or_else(PoisonError::into_inner);
-        // A log that cannot be written is no reason to stop working.
-        let _ = out.write(line.as_bytes());
+    /// Lines of one moment, in one write.
+    fn write(&self, level: Level, lines: &[(&str, &[Named<'_>])]) {
+        let time = line::stamp(OffsetDateTime::now_utc(), self.0.offset);
+        line::with_buffer(|buffer| {
+            for (msg, fields) in lines {
+                let msg = without_numbers(msg);
+                let head = [
+                    ("time", Field::Text(&time)),
+                    ("level", Field::Text(level.name())),
+                    ("msg", Field::Text(&msg)),
+                ];
+                let fields = head.iter().chain(*fields);
+                line::append(buffer, self.0.form, fields);
+            }
+            let mut out = self.0.out.lock().unwrap_or_else(PoisonError::into_inner);
+            // A log that cannot be written is no reason to stop working.
+            let _ = out.write(buffer);
+        });
     }
 
     /// 20 characters that name a connection, from its number. Every thread has an engine of its own,
     /// and each counts from 1: its events are written by its thread, which tells them apart.
     fn sid(&self, no: u64) -> String {
-        let mut bytes = [0; 13];
+        let mut bytes = [0; 16];
         bytes[..6].copy_from_slice(&self.0.seed);
         bytes[6..8].copy_from_slice(&THREAD.with(|thread| *thread).to_be_bytes());
-        // Of the last byte, only the upper half is shown.
-        bytes[8..].copy_from_slice(&(no << 4).to_be_bytes()[3..]);
-        let bit = |at: usize| bytes[at / 8] >> (7 - at % 8) & 1;
-        (0..20)
-            .map(|group| (0..5).fold(0, |value, at| value << 1 | bit(group * 5 + at)))
-            .map(|value| char::from(b"0123456789abcdefghijklmnopqrstuv"[usize::from(value)]))
-            .collect()
+        // 100 bits of them are shown, 5 with each character.
+        bytes[8..13].copy_from_slice(&(no << 4).to_be_bytes()[3..]);
+        let mut bits = u128::from_be_bytes(bytes);
+        let mut sid = String::with_capacity(20);
+        for _ in 0..20 {
+            bits = bits.rotate_left(5);
+            sid.push(char::from(
+                b"0123456789abcdefghijklmnopqrstuv"[(bits % 32) as usize],
+            ));
+        }
+        sid
     }
 }
 
@@ -237,59 +258,4 @@ fn open_file(path: &Path) -> io::Result<File> {
         fs::create_dir_all(folder)?;
     }
     OpenOptions::new().create(true).append(true).open(path)
-}
-
-/// RFC 3339 with milliseconds.
-fn stamp(now: OffsetDateTime) -> String {
-    let (hours, minutes, _) = now.offset().as_hms();
-    let zone = match (hours, minutes) {
-        (0, 0) => "Z".to_owned(),
-        _ => {
-            let sign = if hours < 0 || minutes < 0 { '-' } else { '+' };
-            format!("{sign}{:02}:{:02}", hours.abs(), minutes.abs())
-        }
-    };
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}{zone}",
-        now.year(),
-        u8::from(now.month()),
-        now.day(),
-        now.hour(),
-        now.minute(),
-        now.second(),
-        now.millisecond()
-    )
-}
-
-fn as_json<'a>(fields: impl Iterator<Item = &'a (&'a str, Value)>) -> String {
-    let map: Map<_, _> = fields
-        .map(|(key, value)| ((*key).to_owned(), value.clone()))
-        .collect();
-    Value::Object(map).to_string() + "\n"
-}
-
-fn as_text<'a>(fields: impl Iterator<Item = &'a (&'a str, Value)>) -> String {
-    let mut line = String::new();
-    for (key, value) in fields {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(key);
-        line.push('=');
-        match value {
-            Value::String(text) if needs_quotes(text) => line.push_str(&value.to_string()),
-            Value::String(text) => line.push_str(text),
-            Value::Number(number) if *key == "duration" => {
-                line.push_str(&Span(number.as_i64().unwrap_or_default()).to_string());
-            }
-            other => line.push_str(&other.to_string()),
-        }
-    }
-    line.push('\n');
-    line
-}
-
-fn needs_quotes(text: &str) -> bool {
-    text.is_empty()
-        || text.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '='))
 }

@@ -115,7 +115,7 @@ impl Keeper {
             Err(error) => {
                 let error = format!("reload: kept the old configuration: {error}");
                 if asked || self.failed.as_ref() != Some(&error) {
-                    self.logger.log(Level::Error, &error, &[]);
+                    self.logger.error(&error);
                 }
                 self.failed = Some(error);
             }
@@ -163,7 +163,7 @@ impl Keeper {
         }
         for error in applied.failed {
             let text = format!("reload: a thread cannot listen: {error}");
-            self.logger.log(Level::Error, &text, &[]);
+            self.logger.error(&text);
         }
         self.config = prepared.config;
         self.contents = contents;
@@ -199,7 +199,7 @@ impl Keeper {
                 let text = format!(
                     "files of users, rules, CAs or sites changed: kept what was read before: {error}"
                 );
-                self.logger.log(Level::Error, &text, &[]);
+                self.logger.error(&text);
             }
         }
     }
@@ -210,7 +210,7 @@ impl Keeper {
             match certificate.look() {
                 None => {}
                 Some(Ok(text)) => self.logger.info(&text),
-                Some(Err(text)) => self.logger.log(Level::Error, &text, &[]),
+                Some(Err(text)) => self.logger.error(&text),
             }
         }
     }
