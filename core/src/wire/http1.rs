@@ -105,10 +105,12 @@ pub struct Response {
 impl Request {
     /// `head` ends with the empty line, as [`HeadSearch::find`] delimits it.
     pub fn parse(head: &[u8], limits: HeadLimits) -> Result<Self, Fail> {
-        check_lines(head)?;
-        let mut slots = vec![httparse::EMPTY_HEADER; limits.fields];
-        let mut request = httparse::Request::new(&mut slots);
-        whole(request.parse(head), head.len(), "request", limits)?;
+        let room = room(check_lines(head)?, limits);
+        let mut slots = Vec::with_capacity(room);
+        let slots = &mut slots.spare_capacity_mut()[..room];
+        let mut request = httparse::Request::new(&mut []);
+        let parsed = request.parse_with_uninit_headers(head, slots);
+        whole(parsed, head.len(), "request", limits)?;
         Ok(Self {
             method: request.method.unwrap_or_default().to_owned(),
             target: request.path.unwrap_or_default().to_owned(),
@@ -127,10 +129,16 @@ impl Request {
 
 impl Response {
     pub fn parse(head: &[u8], limits: HeadLimits) -> Result<Self, Fail> {
-        check_lines(head)?;
-        let mut slots = vec![httparse::EMPTY_HEADER; limits.fields];
-        let mut response = httparse::Response::new(&mut slots);
-        whole(response.parse(head), head.len(), "response", limits)?;
+        let room = room(check_lines(head)?, limits);
+        let mut slots = Vec::with_capacity(room);
+        let slots = &mut slots.spare_capacity_mut()[..room];
+        let mut response = httparse::Response::new(&mut []);
+        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+            &mut response,
+            head,
+            slots,
+        );
+        whole(parsed, head.len(), "response", limits)?;
         Ok(Self {
             status: response.code.unwrap_or_default(),
             reason: response.reason.unwrap_or_default().to_owned(),
@@ -194,8 +202,15 @@ fn fields(parsed: &[httparse::Header]) -> Fields {
     )
 }
 
-/// Every line ends with CR LF and none begins with a blank: httparse alone is more lenient.
-fn check_lines(head: &[u8]) -> Result<(), Fail> {
+/// For the fields of a head with so many lines, of which the first and the last are none.
+fn room(lines: usize, limits: HeadLimits) -> usize {
+    lines.saturating_sub(2).min(limits.fields)
+}
+
+/// Every line ends with CR LF and none begins with a blank: httparse alone is more lenient. Returns how many there
+/// are.
+fn check_lines(head: &[u8]) -> Result<usize, Fail> {
+    let mut lines = 0;
     for at in memchr::memchr2_iter(b'\r', b'\n', head) {
         let paired = match head[at] {
             b'\r' => head.get(at + 1) == Some(&b'\n'),
@@ -204,11 +219,14 @@ fn check_lines(head: &[u8]) -> Result<(), Fail> {
         if !paired {
             return Err(Fail::protocol("HTTP head with a bare CR or LF"));
         }
-        if head[at] == b'\n' && matches!(head.get(at + 1), Some(b' ' | b'\t')) {
-            return Err(Fail::protocol("HTTP head with a folded line"));
+        if head[at] == b'\n' {
+            lines += 1;
+            if matches!(head.get(at + 1), Some(b' ' | b'\t')) {
+                return Err(Fail::protocol("HTTP head with a folded line"));
+            }
         }
     }
-    Ok(())
+    Ok(lines)
 }
 
 fn whole(
