@@ -115,7 +115,13 @@ fn what_cannot_be_understood_or_served_is_refused() {
         ("CONNECT [h]:443 HTTP/1.1\r\n\r\n", 400),
         ("CONNECT u@h:443 HTTP/1.1\r\n\r\n", 400),
         ("CONNECT http://h:443/ HTTP/1.1\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        ("GET / HTTP/1.0\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: \r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: bad!\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: u@h\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: h:0\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: h\r\nHost: i\r\n\r\n", 400),
+        ("GET /#x HTTP/1.1\r\nHost: h\r\n\r\n", 400),
         ("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", 400),
         ("GET h:80 HTTP/1.1\r\nHost: h\r\n\r\n", 400),
         ("GET https://h/ HTTP/1.1\r\nHost: h\r\n\r\n", 400),
@@ -187,7 +193,7 @@ fn what_cannot_be_understood_or_served_is_refused() {
 #[test]
 fn a_browser_that_takes_us_for_a_web_server_is_told() {
     let mut rig = Rig::new();
-    rig.client("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    rig.client("GET / HTTP/1.0\r\n\r\n");
     assert!(rig.down().contains("this is a proxy"));
 }
 

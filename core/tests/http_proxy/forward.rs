@@ -52,6 +52,51 @@ fn request_targets_become_origin_form() {
     }
 }
 
+/// A web server that passes its requests on takes us for another one.
+#[test]
+fn a_request_for_an_origin_goes_to_its_host() {
+    for (host, dialed) in [("h", "h:80"), ("h:81", "h:81"), ("[::1]:81", "[::1]:81")] {
+        let mut rig = Rig::new();
+        rig.client(format!(
+            "GET /a?b HTTP/1.1\r\nHost: {host}\r\nVia: 1.0 nginx\r\n\r\n"
+        ));
+        assert_eq!(rig.news(), format!("dial {dialed}"));
+        let head = format!(
+            "GET /a?b HTTP/1.1\r\nHost: {host}\r\nVia: 1.0 nginx\r\nVia: 1.1 ginnel\r\n\r\n"
+        );
+        assert_eq!(rig.up(), head);
+    }
+}
+
+#[test]
+fn a_host_that_leads_back_to_us_ends_the_circle() {
+    let mut request = "GET / HTTP/1.1\r\nHost: proxy\r\n\r\n".to_owned();
+    for _ in 0..4 {
+        request = seen(&request);
+        assert!(
+            request.starts_with("GET / HTTP/1.1\r\nHost: proxy\r\n"),
+            "{request}"
+        );
+    }
+    let mut rig = Rig::new();
+    rig.client(&request);
+    let answer = rig.down();
+    assert!(
+        answer.starts_with("HTTP/1.1 400 ") && answer.contains("in a circle"),
+        "{answer}"
+    );
+    assert_eq!(rig.up(), "");
+}
+
+/// Strangers see no difference: who has no user is told so before anything is looked at.
+#[test]
+fn a_request_for_an_origin_needs_a_user_where_others_do() {
+    let mut rig = Rig::with_user("u", "p");
+    rig.client("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(rig.down().starts_with("HTTP/1.1 407 "));
+    assert_eq!(rig.up(), "");
+}
+
 #[test]
 fn framing_and_host_survive_a_connection_field_that_names_them() {
     assert_eq!(

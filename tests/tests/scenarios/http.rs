@@ -144,6 +144,21 @@ on_both_runtimes! {
         }
     }
 
+    /// As a web server passes it on (nginx: `proxy_pass`).
+    fn a_request_for_an_origin_goes_to_its_host(ginnel: &Program) {
+        let mut browser = Browser::new(ginnel);
+        let host = browser.origin.addr;
+        let request = format!("GET /seen HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let head = ask_on(&mut browser.stream, &request);
+        let seen = read_body(&mut browser.stream, &head).expect("a body");
+        let seen = String::from_utf8(seen).expect("text");
+        assert!(seen.starts_with("GET /seen HTTP/1.1\r\n"), "{seen}");
+        assert_eq!(field(&seen, "Via"), Some("1.1 ginnel"), "{seen}");
+        let request = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", browser.proxy);
+        let (head, _) = ask(browser.proxy, &request);
+        assert_eq!(status(&head), 403, "it leads back: {head}");
+    }
+
     fn an_upgrade_becomes_a_tunnel(ginnel: &Program) {
         let mut browser = Browser::new(ginnel);
         let request = browser.head("GET", "/upgrade", "Connection: Upgrade\r\nUpgrade: echo\r\n");
@@ -201,7 +216,7 @@ on_both_runtimes! {
     fn requests_that_are_not_for_a_proxy_get_400(ginnel: &Program) {
         let browser = Browser::new(ginnel);
         for request in [
-            "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: bad!\r\n\r\n",
             "GET https://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n",
             "CONNECT example.com HTTP/1.1\r\nHost: example.com\r\n\r\n",
         ] {

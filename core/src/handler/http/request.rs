@@ -17,6 +17,13 @@ use crate::plan::{Probe, Site};
 use crate::wire::http1::{Fields, HeadLimits, HeadSearch, Request};
 use crate::wire::http1_body::{Framing, is_token};
 
+/// What `Via` says of us in a request whose target is that of its `Host` (RFC 9110, 7.6.3).
+const VIA: &[u8] = b"1.1 ginnel";
+
+/// A `Host` may lead back to us, and the request that comes back looks like the first. So many times it may pass: Ginnels
+/// in a row are no circle.
+const PASSES: usize = 4;
+
 /// What a request asks of the proxy.
 #[derive(Debug)]
 pub(super) enum Order {
@@ -166,8 +173,13 @@ fn connect(request: &Request, framing: Framing) -> Result<Target, Fail> {
 }
 
 fn forward(request: &Request, framing: Framing) -> Result<Forward, Fail> {
-    let uri = Uri::read(&request.target)?;
     let fields = &request.fields;
+    let by_host = request.target.starts_with('/');
+    let uri = if by_host {
+        by_host_of(request)?
+    } else {
+        Uri::read(&request.target)?
+    };
     let hop = Hop::new(fields);
     let modern = request.minor > 0;
     let keep = modern && !hop.has("close") && !fields.has_token("proxy-connection", "close");
@@ -206,6 +218,9 @@ fn forward(request: &Request, framing: Framing) -> Result<Forward, Fail> {
             _ => write_field(&mut head, name, value),
         }
     }
+    if by_host {
+        write_field(&mut head, "Via", VIA);
+    }
     let mut options = Vec::new();
     if trailers {
         write_field(&mut head, "TE", b"trailers");
@@ -222,6 +237,32 @@ fn forward(request: &Request, framing: Framing) -> Result<Forward, Fail> {
         upgrade,
         repeatable: idempotent.contains(&request.method.as_str())
             && matches!(framing, Framing::None | Framing::Length(0)),
+    })
+}
+
+/// The form for an origin server: somebody who takes us for one, such as a web server that passes its requests on. The
+/// target is then that of `Host` (RFC 9112, 3.3).
+fn by_host_of(request: &Request) -> Result<Uri<'_>, Fail> {
+    let passed = |value: &[u8]| {
+        value
+            .split(|b| *b == b',')
+            .filter(|one| one.trim_ascii() == VIA)
+            .count()
+    };
+    if request.fields.all("via").map(passed).sum::<usize>() >= PASSES {
+        return Err(Fail::protocol(
+            "this request goes in a circle: its Host leads back to this proxy",
+        ));
+    }
+    let host = request
+        .fields
+        .get("host")
+        .and_then(|host| std::str::from_utf8(host).ok());
+    let uri = host.and_then(|host| Uri::at(host, &request.target));
+    uri.filter(|_| !request.target.contains('#')).ok_or_else(|| {
+        Fail::protocol(
+            "this is a proxy: expected an absolute http:// URI, CONNECT, or a Host that says where to",
+        )
     })
 }
 
@@ -260,9 +301,9 @@ struct Uri<'a> {
 
 impl<'a> Uri<'a> {
     fn read(text: &'a str) -> Result<Self, Fail> {
-        if text.starts_with('/') || text == "*" {
+        if text == "*" {
             return Err(Fail::protocol(
-                "this is a proxy: expected an absolute http:// URI or CONNECT, got the form for an origin server",
+                "this is a proxy: expected an absolute http:// URI or CONNECT, got a request to a server itself",
             ));
         }
         let Some((scheme, rest)) = text.split_once("://") else {
@@ -284,17 +325,19 @@ impl<'a> Uri<'a> {
             Some(_) => return Err(bad()),
             None => authority,
         };
-        let (host, port) = split_authority(place).ok_or_else(bad)?;
+        Self::at(place, path).ok_or_else(bad)
+    }
+
+    /// `place` is a host with or without a port.
+    fn at(place: &str, path: &'a str) -> Option<Self> {
+        let (host, port) = split_authority(place)?;
         let port = port.filter(|port| !port.is_empty());
-        let target = Target::new(
-            read_host(host).ok_or_else(bad)?,
-            port.map_or(Some(80), read_port).ok_or_else(bad)?,
-        );
+        let target = Target::new(read_host(host)?, port.map_or(Some(80), read_port)?);
         let host = match port {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         };
-        Ok(Self { target, host, path })
+        Some(Self { target, host, path })
     }
 }
 
