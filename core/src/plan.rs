@@ -75,7 +75,7 @@ impl Plan {
             .reverse
             .as_ref()
             .map(|reverse| reverse.chain);
-        let chain = service.chains().into_iter().chain(reverse).find(is_muxed);
+        let chain = service.chains().chain(reverse).find(is_muxed);
         Some(chain.or(alone.then_some(index))? % threads.max(1))
     }
 }
@@ -99,11 +99,11 @@ pub struct Service {
 
 impl Service {
     /// Those that its connections may go through, by index.
-    pub fn chains(&self) -> Vec<usize> {
-        match &self.policy.group {
-            Some(group) => group.members.iter().map(|member| member.chain).collect(),
-            None => self.chain.into_iter().collect(),
-        }
+    pub fn chains(&self) -> impl Iterator<Item = usize> + '_ {
+        let group = self.policy.group.as_ref();
+        let members = group.into_iter().flat_map(|group| &group.members);
+        let single = self.chain.filter(|_| group.is_none());
+        members.map(|member| member.chain).chain(single)
     }
 }
 

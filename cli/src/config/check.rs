@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::lower_group::members;
 use super::lower_reverse::is_reverse;
-use super::model::{Config, Forwarder, Hop, Map, Node, Service};
+use super::model::{Config, Forwarder, Hop, Map, Node, Service, Tls};
 use super::options::{self, Effect, Place};
 use crate::report::{Findings, nearest};
 
@@ -48,12 +48,37 @@ const SERVICE_RULES: &[&str] = &[
     "limiter",
     "climiter",
     "rlimiter",
+    "interface",
+    "sockopts",
 ];
 const HANDLER_RULES: &[&str] = &["chainGroup"];
-const HOP_RULES: &[&str] = &["bypass", "bypasses", "hosts", "resolver"];
+const HOP_RULES: &[&str] = &[
+    "bypass",
+    "bypasses",
+    "hosts",
+    "resolver",
+    "interface",
+    "sockopts",
+    "file",
+    "redis",
+    "http",
+    "plugin",
+];
+/// Of a hop, refused each.
+const NODE_SOURCES: [&str; 4] = ["file", "redis", "http", "plugin"];
 /// Of a forwarder.
-const TARGET_RULES: &[&str] = &["filter", "protocol", "host", "path", "http"];
-const NODE_RULES: &[&str] = &["bypass", "bypasses", "hosts", "resolver", "filter"];
+const TARGET_RULES: &[&str] = &[
+    "bypass", "bypasses", "filter", "protocol", "host", "path", "http",
+];
+const NODE_RULES: &[&str] = &[
+    "bypass",
+    "bypasses",
+    "hosts",
+    "resolver",
+    "interface",
+    "sockopts",
+    "filter",
+];
 
 /// Finds what is wrong between the parts; what is wrong within one is found while lowering it.
 pub fn check(config: &Config, findings: &mut Findings) {
@@ -254,6 +279,11 @@ impl Pass<'_> {
                 self.findings.warn(key, "not supported yet, has no effect");
             }
         }
+        if let Some(tls) = &config.tls
+            && (tls.secure || !tls.server_name.is_empty())
+        {
+            self.no_effect("tls", "secure and serverName", "they are for dialers");
+        }
         let Some(log) = &config.log else { return };
         let levels = ["", "trace", "debug", "info", "warn", "error", "fatal"];
         if !levels.contains(&log.level.as_str()) {
@@ -382,6 +412,13 @@ impl Pass<'_> {
 
     fn hop(&mut self, hop: &Hop) {
         self.rest(&hop.origin, &hop.rest, HOP_RULES);
+        for key in NODE_SOURCES
+            .iter()
+            .filter(|key| hop.rest.contains_key(**key))
+        {
+            let text = format_args!("{key}: nodes are not read from elsewhere: list them in nodes");
+            self.findings.error(&hop.origin, text);
+        }
         self.options(
             Place::Hop,
             "",
@@ -419,6 +456,11 @@ impl Pass<'_> {
                 self.no_effect(place, "dialer.auth", "it belongs to the connector");
             }
             let socks5 = matches!(part.r#type.as_str(), "socks" | "socks5");
+            if at == Place::Dialer
+                && let Some(keys) = part.tls.as_ref().and_then(server_keys)
+            {
+                self.no_effect(place, &keys, "it is for listeners");
+            }
             if at == Place::Connector && part.tls.is_some() && !socks5 {
                 self.no_effect(place, "connector.tls", "it belongs to the dialer");
             }
@@ -561,6 +603,21 @@ impl Bound {
     fn is_local(&self) -> bool {
         self.ip.is_none_or(|ip| ip.is_loopback())
     }
+}
+
+/// What a dialer's section says that only a listener could do.
+fn server_keys(tls: &Tls) -> Option<String> {
+    let keys = [
+        ("rejectUnknownSNI", tls.reject_unknown_sni),
+        ("serverNames", !tls.server_names.is_empty()),
+        ("certificates", !tls.certificates.is_empty()),
+    ];
+    let set: Vec<_> = keys
+        .iter()
+        .filter(|(_, set)| *set)
+        .map(|(key, _)| format!("dialer.tls.{key}"))
+        .collect();
+    (!set.is_empty()).then(|| set.join(" and "))
 }
 
 pub(crate) fn word(word: &str, place: Place) -> &str {

@@ -116,7 +116,7 @@ pub static KEYS: &[Key] = &[
     key(&["log.rotation"], Any, "", NotYet, FILE, &["the top level"], "of a log file"),
     key(&["tls"], Any, "", Used, FILE, &["services[].listener", "services[].handler", "chains[].hops[].nodes[].dialer", "the top level"], "certificates; at the top level the default one"),
     // What gost filters with.
-    key(&["bypass"], Text, "", Used, BOTH, EVERYTHING, "targets that are refused (service), reached without the hop, or not through the node; on the command line patterns with commas, ~ in front for all others"),
+    key(&["bypass"], Text, "", Used, BOTH, EVERYTHING, "targets that are refused (service), reached without the hop, or not through the node; with sniffing, whom a forwarder's target is not for; on the command line patterns with commas, ~ in front for all others"),
     key(&["admission"], Text, "", Used, L, &["services[]"], "clients that are refused; on the command line addresses with commas, ~ in front for all others"),
     key(&["resolver"], Text, "", Used, BOTH, EVERYTHING, "name servers for targets (service) or node addresses, in place of the system's; on the command line addresses with commas"),
     key(&["prefer"], Text, "ipv4", Used, L, &["services[]", "resolvers[].nameservers[]"], "ipv4 or ipv6: which addresses are asked for first"),

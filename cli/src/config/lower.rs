@@ -77,6 +77,13 @@ pub fn lower_again(
     };
     lowering.policies.resolvers = resolvers(&mut lowering);
     let plan = lowering.plan();
+    // What no service uses is read all the same: who writes it expects it to be right.
+    if config.tls.is_some()
+        && !lowering.findings.has_errors()
+        && let Err(error) = lowering.tls.server(None)
+    {
+        lowering.findings.error("tls", error);
+    }
     let listens: Vec<_> = config
         .services
         .iter()
@@ -221,7 +228,7 @@ impl Lowering<'_> {
             word: "",
             map: &service.metadata,
         };
-        let mut policy = self.service_policy(&service.rest, &options);
+        let mut policy = self.service_policy(&service.rest, &options, at);
         let mut chain = None;
         if !options.flag("ignoreChain") {
             // That it exists was checked.
@@ -255,7 +262,12 @@ impl Lowering<'_> {
             chain,
             forward,
             retries: u32::try_from(handler_model.retries.max(0)).unwrap_or(u32::MAX),
-            socket: Arc::new(socket::outgoing(self, &[&options], None, at)),
+            socket: Arc::new(socket::outgoing(
+                self,
+                &[(&options, &service.rest)],
+                None,
+                at,
+            )),
             policy,
         };
         match (service.handler.kind, forwards) {

@@ -98,7 +98,7 @@ pub(super) fn dialer(
     to: &mut Lowering<'_>,
     model: &model::Part,
     node: &model::Node,
-    places: &[&Options<'_>],
+    places: &[socket::Part<'_>],
     at: &str,
 ) -> Option<Dialer> {
     let word = match word(&model.r#type, Place::Dialer) {

@@ -74,9 +74,11 @@ impl Lowering<'_> {
 
 /// Whether the far end of each chain chooses the target.
 pub(super) fn passes_on(service: &Service, chains: &[Chain]) -> bool {
-    let used = service.chains();
-    let mut ends = used.iter().map(|index| chains.get(*index)?.hops.last());
-    !used.is_empty()
+    let mut ends = service
+        .chains()
+        .map(|index| chains.get(index)?.hops.last())
+        .peekable();
+    ends.peek().is_some()
         && ends.all(|hop| {
             let mut kinds = hop
                 .into_iter()

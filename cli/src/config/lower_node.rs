@@ -70,7 +70,13 @@ fn node(
         word: "",
         map: &model.metadata,
     };
-    let mut dialer = channel::dialer(to, &part_of_dialer, model, &[&options, hop], at)?;
+    let mut dialer = channel::dialer(
+        to,
+        &part_of_dialer,
+        model,
+        &[(&options, &model.rest), (hop, hop_rest)],
+        at,
+    )?;
     let connector = connector(to, kind, &part, word, model, &dialer, at);
     dialer.proxy_protocol = edge::version(to, &[&options, hop], at);
     Some(Node {

@@ -281,14 +281,20 @@ fn single<T>(all: &HashMap<String, Arc<T>>, rest: &Map, key: &str) -> Option<Arc
 }
 
 impl Lowering<'_> {
-    pub(super) fn service_policy(&self, rest: &Map, options: &Options<'_>) -> ServicePolicy {
+    pub(super) fn service_policy(
+        &mut self,
+        rest: &Map,
+        options: &Options<'_>,
+        at: &str,
+    ) -> ServicePolicy {
+        let traffic = self.traffic(rest, options, at);
         let all = &self.policies;
         ServicePolicy {
             admissions: found(&all.admissions, names(rest, "admission", "admissions")),
             bypasses: found(&all.bypasses, names(rest, "bypass", "bypasses")),
             hosts: single(&all.hosts, rest, "hosts"),
             resolver: single(&all.resolvers, rest, "resolver"),
-            traffic: single(&all.limiters, rest, "limiter"),
+            traffic,
             counts: single(&all.climiters, rest, "climiter"),
             rates: single(&all.rlimiters, rest, "rlimiter"),
             dial_timeout: options.time("dialTimeout"),
@@ -296,11 +302,30 @@ impl Lowering<'_> {
         }
     }
 
+    /// `limiter.scope`: which lines of the limiter count.
+    fn traffic(&mut self, rest: &Map, options: &Options<'_>, at: &str) -> Option<Arc<Traffic>> {
+        let all = single(&self.policies.limiters, rest, "limiter")?;
+        Some(match options.text("limiter.scope").as_deref() {
+            None => all,
+            Some("service") => Arc::new(all.of_service()),
+            Some("conn") => Arc::new(all.of_connections()),
+            Some(other) => {
+                let text = format_args!("limiter.scope: expected service or conn, got {other:?}");
+                self.findings.error(at, text);
+                all
+            }
+        })
+    }
+
     pub(super) fn hop_policy(&self, rest: &Map) -> HopPolicy {
-        let bypasses = names(rest, "bypass", "bypasses");
         HopPolicy {
-            bypasses: found(&self.policies.bypasses, bypasses),
+            bypasses: self.bypasses(rest),
         }
+    }
+
+    /// Of a hop, a node or a target.
+    pub(super) fn bypasses(&self, rest: &Map) -> Vec<Arc<Rules>> {
+        found(&self.policies.bypasses, names(rest, "bypass", "bypasses"))
     }
 
     /// A host table and a resolver of the hop are for those nodes that have none.
@@ -315,9 +340,8 @@ impl Lowering<'_> {
             .get("filter")
             .and_then(|filter| self.filter(filter, at));
         let all = &self.policies;
-        let bypasses = names(rest, "bypass", "bypasses");
         NodePolicy {
-            bypasses: found(&all.bypasses, bypasses),
+            bypasses: self.bypasses(rest),
             filter,
             hosts: single(&all.hosts, rest, "hosts").or(single(&all.hosts, hop, "hosts")),
             resolver: single(&all.resolvers, rest, "resolver")

@@ -1,27 +1,43 @@
 //! Options that the system keeps for a socket.
 
 use ginnel_core::plan::{Interface, Keepalive, SocketOptions};
+use serde_json::Value;
 
 use super::lower::Lowering;
+use super::model::Map;
 use super::options::Options;
 use super::value;
 use crate::listen::Tcp;
 
-/// Of the sockets that go to a node (its own metadata, then its hop's), or to the targets of a service.
+/// Metadata, and the keys beside it, where gost 3.0 had `interface` and `sockopts.mark`.
+pub(super) type Part<'a> = (&'a Options<'a>, &'a Map);
+
+/// Of the sockets that go to a node (its own part, then its hop's), or to the targets of a service.
 /// `channel` has those of the dialer.
 pub(super) fn outgoing(
     to: &mut Lowering<'_>,
-    places: &[&Options<'_>],
+    places: &[Part<'_>],
     channel: Option<&Options<'_>>,
     at: &str,
 ) -> SocketOptions {
     let interface = places
         .iter()
-        .find_map(|options| options.get("interface"))
+        .find_map(|(options, beside)| options.get("interface").or_else(|| beside.get("interface")))
         .map(value::to_texts);
     let texts = interface.unwrap_or_default();
     let texts = texts.iter().flat_map(|text| text.split(',')).map(str::trim);
-    let mark = places.iter().find_map(|options| options.int("so_mark"));
+    for (_, beside) in places {
+        let sockopts = beside.get("sockopts").and_then(Value::as_object);
+        let mut keys = sockopts.into_iter().flat_map(Map::keys);
+        if let Some(key) = keys.find(|key| *key != "mark") {
+            let text = format_args!("sockopts.{key}: unknown, expected mark");
+            to.findings.error(at, text);
+        }
+    }
+    let mark = places.iter().find_map(|(options, beside)| {
+        let old = || value::to_int(beside.get("sockopts")?.get("mark")?);
+        options.int("so_mark").or_else(old)
+    });
     let mark = mark.and_then(|mark| match u32::try_from(mark) {
         Ok(mark) => Some(mark).filter(|mark| *mark > 0),
         Err(_) => {

@@ -38,6 +38,7 @@ impl Lowering<'_> {
             protocol,
             host,
             path: text("path").to_owned(),
+            bypasses: self.bypasses(rest),
             fail_codes: self.fail_codes(rest.get("http"), at),
         }
     }

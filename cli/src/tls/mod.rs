@@ -124,8 +124,11 @@ impl Maker {
         let mut config = builder.with_cert_resolver(Arc::new(choice::Choice {
             key,
             others,
-            reject: tls.reject_unknown_sni,
-            names: tls.server_names.clone(),
+            reject: tls.reject_unknown_sni || self.default.reject_unknown_sni,
+            names: match tls.server_names.as_slice() {
+                [] => self.default.server_names.clone(),
+                names => names.to_vec(),
+            },
         }));
         config.alpn_protocols = alpn(&options);
         config.enable_secret_extraction = true;

@@ -124,13 +124,8 @@ impl Engine {
             return Some((service.chain?, None));
         };
         let members = group.members.iter().enumerate();
-        let nodes: Vec<Candidate> = members
-            .map(|(index, member)| Candidate {
-                index,
-                weight: member.weight,
-                backup: member.backup,
-                overrides: member.overrides,
-            })
+        let nodes: Vec<_> = members
+            .map(|(index, member)| Candidate::member(index, member))
             .collect();
         let mut avoid = Vec::new();
         for (index, member) in group.members.iter().enumerate() {
@@ -161,12 +156,11 @@ impl Engine {
         {
             return true;
         }
-        let chains = match wish.chain {
-            Some(chain) => vec![chain],
-            None => self.plan.services[wish.service].chains(),
-        };
-        let tried = |chain: &usize| wish.failed.iter().any(|(failed, ..)| failed == chain);
-        !chains.iter().all(tried)
+        let untried = |chain: usize| wish.failed.iter().all(|(failed, ..)| *failed != chain);
+        match wish.chain {
+            Some(chain) => untried(chain),
+            None => self.plan.services[wish.service].chains().any(untried),
+        }
     }
 
     /// One of the targets of a forwarding service, with its index; `failed` were tried before.
@@ -182,9 +176,9 @@ impl Engine {
         let planned = &plan.services[service];
         let Some(forward) = &planned.forward else {
             // The far end of a `forward` or `relay` connector chooses the target.
-            return match planned.chains().is_empty() {
-                false => Ok((None, nowhere)),
-                true => Err(Fail::new(
+            return match planned.chains().next() {
+                Some(_) => Ok((None, nowhere)),
+                None => Err(Fail::new(
                     Cause::NetUnreachable,
                     "no target to forward to and no chain whose end could choose one",
                 )),
@@ -192,13 +186,8 @@ impl Engine {
         };
         let nodes = forward.nodes.iter().enumerate();
         let nodes = nodes.filter(|(_, node)| node.rules.fits(seen));
-        let nodes: Vec<Candidate> = nodes
-            .map(|(index, node)| Candidate {
-                index,
-                weight: node.weight,
-                backup: node.backup,
-                overrides: node.overrides,
-            })
+        let nodes: Vec<_> = nodes
+            .map(|(index, node)| Candidate::target(index, node))
             .collect();
         let pool: &mut Pool = self.hub.targets(service);
         let (selector, entropy) = (&forward.selector, &mut self.entropy);
@@ -252,12 +241,7 @@ fn candidates(hop: &Hop, target: &Target) -> Result<Option<Vec<Candidate>>, Fail
             unfit = true;
             continue;
         }
-        nodes.push(Candidate {
-            index,
-            weight: node.weight,
-            backup: node.backup,
-            overrides: node.policy.overrides,
-        });
+        nodes.push(Candidate::node(index, node));
     }
     if nodes.is_empty() && unfit {
         let text = format!(

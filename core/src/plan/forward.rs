@@ -1,8 +1,10 @@
 //! Targets of a forwarding service that are for some of its clients.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use crate::addr::Host;
+use crate::route::access::{Rules, bypassed};
 use crate::route::matcher::Matcher;
 use crate::route::sniff::Seen;
 
@@ -15,6 +17,8 @@ pub struct TargetRules {
     pub host: Option<Matcher>,
     /// The beginning of the path of an HTTP request.
     pub path: String,
+    /// The target is not taken for clients who ask for these.
+    pub bypasses: Vec<Arc<Rules>>,
     /// Statuses of HTTP responses that count as failures of the target.
     pub fail_codes: Vec<RangeInclusive<u16>>,
 }
@@ -27,7 +31,15 @@ impl TargetRules {
             Seen::Http { path, .. } => path,
             _ => "",
         };
-        let asked = seen.target().map(|target| target.host);
+        let target = seen.target();
+        let rules = self.bypasses.iter().map(AsRef::as_ref);
+        if target
+            .as_ref()
+            .is_some_and(|target| bypassed(rules, target))
+        {
+            return false;
+        }
+        let asked = target.map(|target| target.host);
         let is_asked = |host: &Host, matcher: &Matcher| matcher.matches(host, None);
         let fits_host = self
             .host

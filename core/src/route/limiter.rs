@@ -61,6 +61,24 @@ impl<T: Copy> Scopes<T> {
         self.client(ip).or(self.each)
     }
 
+    /// Without the lines of connections and clients.
+    pub fn of_service(&self) -> Self {
+        Self {
+            service: self.service,
+            each: None,
+            clients: Vec::new(),
+        }
+    }
+
+    /// Without the line of the service.
+    pub fn of_connections(&self) -> Self {
+        Self {
+            service: None,
+            each: self.each,
+            clients: self.clients.clone(),
+        }
+    }
+
     fn set(&mut self, key: &str, limit: T) -> Result<(), String> {
         match key {
             "$" => self.service = Some(limit),

@@ -1,7 +1,7 @@
 //! Choosing among the nodes of a hop (or the targets of a forwarder), and remembering who failed.
 
 use crate::entropy::Entropy;
-use crate::plan::{Overrides, Selector, Strategy};
+use crate::plan::{ForwardNode, GroupMember, Node, Overrides, Selector, Strategy};
 use crate::time::Time;
 
 /// What a selection has to know about a node.
@@ -13,6 +13,35 @@ pub struct Candidate {
     /// Used only when no other is left.
     pub backup: bool,
     pub overrides: Overrides,
+}
+
+impl Candidate {
+    pub fn node(index: usize, node: &Node) -> Self {
+        Self {
+            index,
+            weight: node.weight,
+            backup: node.backup,
+            overrides: node.policy.overrides,
+        }
+    }
+
+    pub fn target(index: usize, target: &ForwardNode) -> Self {
+        Self {
+            index,
+            weight: target.weight,
+            backup: target.backup,
+            overrides: target.overrides,
+        }
+    }
+
+    pub fn member(index: usize, member: &GroupMember) -> Self {
+        Self {
+            index,
+            weight: member.weight,
+            backup: member.backup,
+            overrides: member.overrides,
+        }
+    }
 }
 
 /// The memory of one hop: whose turn it is, and who failed when.
