@@ -17,8 +17,9 @@ pub struct Limits {
     /// Output waiting for one link: above `high` its source pauses, below `low` it goes on.
     pub high: usize,
     pub low: usize,
-    /// Frames of a mux session are encoded only while less than this waits below it, in bytes.
-    pub mux_ahead: usize,
+    /// What is sent over a websocket, and by a mux session, is put into frames only while less than this waits
+    /// below, in bytes: control frames go before all the rest.
+    pub ahead: usize,
     /// Input kept before the relay starts, in bytes.
     pub early: usize,
     /// One read from a socket, in bytes.
@@ -53,7 +54,7 @@ impl Limits {
         Self {
             high: 64 * 1024,
             low: 16 * 1024,
-            mux_ahead: 32 * 1024,
+            ahead: 32 * 1024,
             early: 32 * 1024,
             read: 16 * 1024,
             ws_payload: 16 * 1024,
@@ -70,7 +71,7 @@ impl Default for Limits {
             fields: 100,
             high: 256 * 1024,
             low: 64 * 1024,
-            mux_ahead: 64 * 1024,
+            ahead: 64 * 1024,
             early: 64 * 1024,
             read: 256 * 1024,
             ws_payload: 64 * 1024,

@@ -41,7 +41,7 @@ impl Engine {
             memory: self.memory(),
             bytes: links
                 .map(|link| {
-                    link.out.len() + link.inbox.iter().map(|piece| piece.len()).sum::<usize>()
+                    link.queued() + link.inbox.iter().map(|piece| piece.len()).sum::<usize>()
                 })
                 .chain(rx)
                 .sum(),
@@ -53,7 +53,13 @@ impl Engine {
         assert!(self.work.is_empty(), "work is left over");
         self.check_memory();
         for (id, link) in &self.links {
-            assert_eq!(link.out.recount(), link.out.len(), "{id:?}: bytes queued");
+            for rope in [&link.out, &link.later] {
+                assert_eq!(rope.recount(), rope.len(), "{id:?}: bytes queued");
+            }
+            assert!(
+                link.later.is_empty() || !link.out.is_empty(),
+                "{id:?}: nothing is in frames"
+            );
             let inbox: usize = link.inbox.iter().map(|piece| piece.len()).sum();
             assert_eq!(inbox, link.inbox_len, "{id:?}: bytes to be taken");
             self.check_owner(id, link.top);
@@ -72,7 +78,7 @@ impl Engine {
                     "{id:?}: stream of somebody else"
                 );
             }
-            self.check_bounds(id, link.out.len());
+            self.check_bounds(id, link.queued());
         }
         for (id, session) in &self.sessions {
             assert!(
@@ -183,7 +189,7 @@ impl Engine {
             };
             if self.links[source].paused {
                 assert!(
-                    self.links[sink].out.len() > low,
+                    self.links[sink].queued() > low,
                     "{source:?} is paused for nothing"
                 );
             }

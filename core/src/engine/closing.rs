@@ -17,6 +17,7 @@ impl Engine {
 
     /// Each layer from the top says its end; true if the transport is to say its own.
     fn finish_layers(&mut self, id: LinkId) -> bool {
+        self.frame_all(id);
         let Some(link) = self.links.get_mut(id) else {
             return false;
         };
@@ -80,6 +81,7 @@ impl Engine {
 
     /// The highest layer says why both directions end, and those below it that nothing follows.
     fn say_why(&mut self, id: LinkId, why: &Fail) {
+        self.frame_all(id);
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
@@ -250,12 +252,15 @@ impl Engine {
         if fail.cause == Cause::Reset {
             // Nobody reads what is queued.
             link.out.clear();
+            link.later.clear();
             link.ended = true;
             self.touch(id);
         }
         match fail.cause {
             // A layer that found it out has said so; what is above the layers has not.
             Cause::Protocol | Cause::Limit | Cause::Tls => {
+                // Nothing follows a goodbye.
+                self.links[id].later.clear();
                 if let Top::Mux(_) = top {
                     self.say_why(id, &fail);
                 }

@@ -15,10 +15,11 @@ const GLUED: usize = 4096;
 impl Engine {
     /// Output left: more frames, a paused source, or the end of the link.
     pub(super) fn sent(&mut self, id: LinkId) {
+        self.frame(id);
         let Some(link) = self.links.get(id) else {
             return;
         };
-        let len = link.out.len();
+        let len = link.queued();
         match link.top {
             Top::Mux(mux) if len < self.ahead() => self.want_pump(mux),
             Top::Client(session) | Top::Upstream(session) if len <= self.low() => {

@@ -62,6 +62,8 @@ pub(super) struct Link {
     pub(super) top: Top,
     /// Output of the lowest layer, for the socket or for the mux session below.
     pub(super) out: Rope,
+    /// What the top sends, as long as enough of it is in frames already (see `lane`).
+    pub(super) later: Rope,
     /// The layers said their end: nothing is sent any more.
     pub(super) said_end: bool,
     /// The transport is to say its end behind what is queued.
@@ -113,6 +115,7 @@ impl Engine {
             layers: Vec::new(),
             top,
             out: Rope::default(),
+            later: Rope::default(),
             said_end: false,
             finished: false,
             heard: false,
@@ -333,6 +336,11 @@ impl Engine {
         if link.said_end || link.closing.is_some() {
             return data.clear();
         }
+        if link.has_lane() {
+            self.links[id].later.append(data);
+            self.touch(id);
+            return self.frame(id);
+        }
         let level = link.layers.len();
         self.sink(id, level, data);
     }
@@ -473,6 +481,7 @@ impl Engine {
             Ok(layer) => layer,
             Err(fail) => return self.link_failed(id, fail),
         };
+        self.frame_all(id);
         let link = &mut self.links[id];
         let level = link.layers.len();
         link.layers.push(AnyLayer::Tls(layer));

@@ -120,9 +120,9 @@ impl Engine {
         share.map_or(low, |share| (share / 4).min(low))
     }
 
-    /// Below this, frames of a mux session are encoded.
+    /// Below this, what waits above the frames is put into frames.
     pub(super) fn ahead(&self) -> usize {
-        let ahead = self.plan.limits.mux_ahead;
+        let ahead = self.plan.limits.ahead;
         self.memory
             .share()
             .map_or(ahead, |share| share.max(2 * MIN).min(ahead))
@@ -189,7 +189,7 @@ impl Engine {
             _ => Some(session.client),
         };
         let waits = sink.and_then(|sink| self.links.get(sink));
-        link.held <= FRAME && waits.is_none_or(|sink| sink.out.is_empty())
+        link.held <= FRAME && waits.is_none_or(|sink| sink.queued() == 0)
     }
 
     /// What waits at this link may have changed: it is counted when the input is done.
@@ -272,8 +272,8 @@ impl Engine {
             Top::Dial(dial) => Some(self.dial_holds(dial)),
             _ => None,
         };
-        let pieces = link.out.pieces() + link.inbox.len();
-        link.out.len() + link.inbox_len + PIECE * pieces + layers + top.unwrap_or(0)
+        let pieces = link.out.pieces() + link.later.pieces() + link.inbox.len();
+        link.queued() + link.inbox_len + PIECE * pieces + layers + top.unwrap_or(0)
     }
 
     /// The counters are what counting everything gives, and below the budget.

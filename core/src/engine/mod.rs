@@ -19,6 +19,7 @@ mod gate;
 mod goal;
 mod http;
 mod hub;
+mod lane;
 mod link;
 mod lookup;
 mod memory;
@@ -308,6 +309,7 @@ impl Engine {
         }
         if !link.out.is_empty() {
             link.out.unpin(tight);
+            link.later.unpin(tight);
         }
         self.touch(id);
         self.count_out(id, n);

@@ -130,7 +130,7 @@ impl Engine {
         if self
             .links
             .get(to)
-            .is_some_and(|link| link.out.len() > self.high())
+            .is_some_and(|link| link.queued() > self.high())
         {
             self.pause(from, true);
         }

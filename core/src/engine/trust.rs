@@ -252,7 +252,7 @@ impl Engine {
         let Some(link) = self.links.get(id) else {
             return false;
         };
-        link.inbox_fin && link.said_end && link.out.is_empty() && link.closing.is_none()
+        link.inbox_fin && link.said_end && link.queued() == 0 && link.closing.is_none()
     }
 
     /// The session takes no more streams.

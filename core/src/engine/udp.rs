@@ -556,7 +556,7 @@ impl Engine {
             let waits = self
                 .links
                 .get(link)
-                .is_none_or(|link| link.out.len() > self.low());
+                .is_none_or(|link| link.queued() > self.low());
             if waits {
                 return;
             }

@@ -103,7 +103,7 @@ impl Choice {
             fields: 12,
             high: 4000,
             low: 1000,
-            mux_ahead: 2000,
+            ahead: 2000,
             // Not below the longest unit of a handshake: reading stops there.
             early: 5000,
             read: 1500,

@@ -3,6 +3,7 @@
 
 mod requests;
 mod rig;
+mod slow;
 
 use std::time::Duration;
 

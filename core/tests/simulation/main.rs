@@ -10,6 +10,7 @@ mod program;
 mod random;
 mod reverse;
 mod storms;
+mod uplink;
 mod weather;
 mod world;
 

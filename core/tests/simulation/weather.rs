@@ -36,6 +36,8 @@ pub enum Answer {
 pub struct Weather {
     /// Bytes are under way for this long at most, and answers of the system, each for itself.
     pub latency: Duration,
+    /// Bytes a second that pass between two engines, each way.
+    pub rate: Option<u32>,
     /// One in so many reads of a program is followed by a pause.
     pub pauses: Option<usize>,
     /// One in so many steps is followed by a jump of the clock.
@@ -148,9 +150,10 @@ impl World {
         if let (Some((_, dawn)), true) = (self.sky.dark, self.is_dark(c)) {
             at = at.max(dawn);
         }
+        let took = self.transmission(c, &cargo);
         let transit = &mut self.connections[c].pipes[to].transit;
         // Bytes do not overtake one another.
-        at = at.max(transit.back().map_or(at, |(last, _)| *last));
+        at = at.max(transit.back().map_or(at, |(last, _)| *last)) + took;
         transit.push_back((at, cargo));
         if at == self.now {
             self.arrive_at(c);
@@ -192,6 +195,16 @@ impl World {
             return latency;
         }
         latency.mul_f64(0.5 + self.random.below(1000) as f64 / 2000.0)
+    }
+
+    /// How long a slow path is busy with this.
+    fn transmission(&self, c: usize, cargo: &Cargo) -> Duration {
+        match (self.sky.weather.rate, cargo) {
+            (Some(rate), Cargo::Bytes(bytes)) if self.connections[c].tunnel => {
+                Duration::from_secs(bytes.len() as u64) / rate
+            }
+            _ => Duration::ZERO,
+        }
     }
 
     fn arrive(&mut self) {

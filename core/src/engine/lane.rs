@@ -1,0 +1,63 @@
+//! The lane of control frames. Of what waits at a websocket only [`Limits::ahead`] is in frames, and under TLS in
+//! records, whose order is fixed; the rest waits above the layers. A ping, a pong or a close frame goes before
+//! that, so that a saturated uplink does not look dead to its peer.
+//!
+//! [`Limits::ahead`]: crate::limits::Limits::ahead
+
+use super::link::{Link, Top};
+use super::{Engine, LinkId};
+use crate::buffer::Rope;
+use crate::layer::AnyLayer;
+
+impl Engine {
+    /// Puts what waits into frames, as far as there is room below. Not before half of the room is free: frames
+    /// are not to become as small as the pieces in which the transport takes them.
+    pub(super) fn frame(&mut self, id: LinkId) {
+        let ahead = self.ahead();
+        while let Some(link) = self.links.get(id)
+            && link.out.len() <= ahead / 2
+            && !link.later.is_empty()
+        {
+            self.frame_part(id, ahead - link.out.len());
+        }
+    }
+
+    /// Puts all that waits into frames: an end follows, or another layer.
+    pub(super) fn frame_all(&mut self, id: LinkId) {
+        if self
+            .links
+            .get(id)
+            .is_some_and(|link| !link.later.is_empty())
+        {
+            self.frame_part(id, usize::MAX);
+        }
+    }
+
+    fn frame_part(&mut self, id: LinkId, most: usize) {
+        let link = &mut self.links[id];
+        let level = link.layers.len();
+        let mut part = Rope::default();
+        if link.later.len() <= most {
+            std::mem::swap(&mut part, &mut link.later);
+        }
+        while part.len() < most
+            && let Some(seg) = link.later.pop(most - part.len())
+        {
+            part.push(seg);
+        }
+        self.sink(id, level, &mut part);
+    }
+}
+
+impl Link {
+    /// Whether its output is in frames of a websocket, and not put there by a mux session as it goes.
+    pub(super) fn has_lane(&self) -> bool {
+        let ws = |layer: &AnyLayer| matches!(layer, AnyLayer::Ws(_));
+        !matches!(self.top, Top::Mux(_)) && self.layers.iter().any(ws)
+    }
+
+    /// Output of the top that has not left.
+    pub(super) fn queued(&self) -> usize {
+        self.out.len() + self.later.len()
+    }
+}
