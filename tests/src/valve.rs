@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -19,6 +20,8 @@ enum State {
 struct Path {
     ends: [TcpStream; 2],
     state: Arc<Mutex<State>>,
+    /// Directions that have not ended.
+    open: Arc<AtomicUsize>,
 }
 
 /// Passes connections on to a server, until told otherwise.
@@ -72,28 +75,31 @@ impl Valve {
             }
         }
     }
-
-    /// Connections that came.
-    pub fn connections(&self) -> usize {
-        self.paths.lock().expect("paths").len()
-    }
 }
 
 fn open(client: TcpStream, server: TcpStream, paths: &Mutex<Vec<Path>>) {
     let state = Arc::new(Mutex::new(State::Pass));
+    let open = Arc::new(AtomicUsize::new(2));
     for (from, to) in [(&client, &server), (&server, &client)] {
         let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else {
             return;
         };
         let _ = to.set_nodelay(true);
         let state = state.clone();
-        thread::spawn(move || pass(from, to, &state));
+        let open = open.clone();
+        thread::spawn(move || {
+            pass(from, to, &state);
+            open.fetch_sub(1, Ordering::SeqCst);
+        });
     }
     let path = Path {
         ends: [client, server],
         state,
+        open,
     };
-    paths.lock().expect("paths").push(path);
+    let mut paths = paths.lock().expect("paths");
+    paths.retain(|path| path.open.load(Ordering::SeqCst) > 0);
+    paths.push(path);
 }
 
 fn pass(mut from: TcpStream, mut to: TcpStream, state: &Mutex<State>) {
