@@ -21,7 +21,7 @@ impl Engine {
         };
         let len = link.queued();
         match link.top {
-            Top::Mux(mux) if len < self.ahead() => self.want_pump(mux),
+            Top::Mux(mux) if len < self.ahead(link) => self.want_pump(mux),
             Top::Client(session) | Top::Upstream(session) if len <= self.low() => {
                 self.resume_source(session, id);
             }

@@ -76,6 +76,9 @@ pub(super) enum Side {
     Binder(Box<Binding>),
 }
 
+/// No frame of a slow link is smaller than this because of that, if there is more.
+const LEAST: usize = 1024;
+
 impl Entry {
     fn found_again(&mut self) -> bool {
         std::mem::take(&mut self.lost)
@@ -354,12 +357,13 @@ impl Engine {
 
     /// Encodes frames while the link has room for them: not earlier, so that turns stay fair.
     pub(super) fn pump(&mut self, id: MuxId) {
-        let (low, ahead) = (self.low(), self.ahead());
-        let Some(session) = self.muxes.get_mut(id) else {
+        let Some(below) = self.muxes.get(id).map(|session| session.link) else {
             return;
         };
+        let ahead = self.links.get(below).map_or(0, |link| self.ahead(link));
+        let low = self.low();
+        let session = &mut self.muxes[id];
         session.pumping = false;
-        let below = session.link;
         let mut touched = Vec::new();
         let mut emptied = Vec::new();
         let mut batch = Rope::default();
@@ -368,7 +372,8 @@ impl Engine {
                 .links
                 .get(below)
                 .map_or(usize::MAX, |link| link.out.len());
-            if waiting.saturating_add(batch.len()) >= ahead {
+            let room = ahead.saturating_sub(waiting.saturating_add(batch.len()));
+            if room == 0 {
                 break;
             }
             let links = &mut self.links;
@@ -376,7 +381,11 @@ impl Engine {
                 let Some(link) = links.get_mut(owner) else {
                     return (None, false);
                 };
-                let seg = if max == 0 { None } else { link.out.pop(max) };
+                let seg = if max == 0 {
+                    None
+                } else {
+                    link.out.pop(max.min(room.max(LEAST)))
+                };
                 touched.push(owner);
                 if link.out.len() <= low {
                     emptied.push(owner);

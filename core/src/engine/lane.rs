@@ -1,8 +1,9 @@
-//! The lane of control frames. Of what waits at a websocket only [`Limits::ahead`] is in frames, and under TLS in
-//! records, whose order is fixed; the rest waits above the layers. A ping, a pong or a close frame goes before
+//! The lane of control frames. Of what waits at a websocket only half a second ([`Pace`]), and at most
+//! [`Limits::ahead`], is in frames, and under TLS in records, whose order is fixed; the rest waits above the layers. A ping, a pong or a close frame goes before
 //! that, so that a saturated uplink does not look dead to its peer.
 //!
 //! [`Limits::ahead`]: crate::limits::Limits::ahead
+//! [`Pace`]: super::pace::Pace
 
 use super::link::{Link, Top};
 use super::{Engine, LinkId};
@@ -13,11 +14,13 @@ impl Engine {
     /// Puts what waits into frames, as far as there is room below. Not before half of the room is free: frames
     /// are not to become as small as the pieces in which the transport takes them.
     pub(super) fn frame(&mut self, id: LinkId) {
-        let ahead = self.ahead();
         while let Some(link) = self.links.get(id)
-            && link.out.len() <= ahead / 2
             && !link.later.is_empty()
         {
+            let ahead = self.ahead(link);
+            if link.out.len() > ahead / 2 {
+                return;
+            }
             self.frame_part(id, ahead - link.out.len());
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use super::pace::Pace;
 use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, PortId, SessionId};
 use crate::buffer::Rope;
 use crate::error::{Cause, Eof, Fail};
@@ -64,6 +65,7 @@ pub(super) struct Link {
     pub(super) out: Rope,
     /// What the top sends, as long as enough of it is in frames already (see `lane`).
     pub(super) later: Rope,
+    pub(super) pace: Pace,
     /// The layers said their end: nothing is sent any more.
     pub(super) said_end: bool,
     /// The transport is to say its end behind what is queued.
@@ -116,6 +118,7 @@ impl Engine {
             top,
             out: Rope::default(),
             later: Rope::default(),
+            pace: Pace::new(self.now),
             said_end: false,
             finished: false,
             heard: false,

@@ -120,9 +120,9 @@ impl Engine {
         share.map_or(low, |share| (share / 4).min(low))
     }
 
-    /// Below this, what waits above the frames is put into frames.
-    pub(super) fn ahead(&self) -> usize {
-        let ahead = self.plan.limits.ahead;
+    /// Below this, what waits above the frames of a link is put into frames.
+    pub(super) fn ahead(&self, link: &Link) -> usize {
+        let ahead = link.pace.ahead(self.plan.limits.ahead);
         self.memory
             .share()
             .map_or(ahead, |share| share.max(2 * MIN).min(ahead))

