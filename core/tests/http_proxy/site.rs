@@ -154,11 +154,11 @@ fn files_are_served_and_a_wrong_path_is_a_404() {
         "HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
          Content-Type: text/html\r\nContent-Length: 10\r\n\
          Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nConnection: keep-alive\r\n\
-         ETag: \"1-2\"\r\n\r\nindex.html"
+         ETag: \"1-2\"\r\nAccept-Ranges: bytes\r\n\r\nindex.html"
     );
-    assert!(get("HEAD /", "").ends_with("ETag: \"1-2\"\r\n\r\n"));
+    assert!(get("HEAD /", "").ends_with("Accept-Ranges: bytes\r\n\r\n"));
     assert!(get("GET /docs/", "").ends_with("\r\n\r\ndocs/index.html"));
-    assert!(get("GET /docs", "").contains("\r\nLocation: /docs/\r\n"));
+    assert!(get("GET /docs", "").contains("\r\nLocation: http://a/docs/\r\n"));
     assert!(get("GET /", "If-None-Match: \"1-2\"\r\n").starts_with("HTTP/1.1 304 "));
     assert!(get("GET /../x", "").starts_with("HTTP/1.1 400 "));
     assert!(get("POST /", "").starts_with("HTTP/1.1 405 Not Allowed\r\n"));
@@ -172,6 +172,42 @@ fn files_are_served_and_a_wrong_path_is_a_404() {
     assert_eq!(rig.news(), "");
     rig.client(UPGRADE);
     assert_eq!(rig.news(), "upgrade");
+}
+
+/// As nginx 1.22 answers them.
+#[test]
+fn a_part_of_a_file_is_served() {
+    let mut rig = front(files());
+    let mut get = |fields: &str| {
+        rig.client(format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"));
+        rig.down()
+    };
+    assert_eq!(
+        get("Range: bytes=2-4"),
+        "HTTP/1.1 206 Partial Content\r\nServer: nginx\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+         Content-Type: text/html\r\nContent-Length: 3\r\n\
+         Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nConnection: keep-alive\r\n\
+         ETag: \"1-2\"\r\nContent-Range: bytes 2-4/10\r\n\r\ndex"
+    );
+    let missing = get("Range: bytes=10-");
+    let head = "HTTP/1.1 416 Requested Range Not Satisfiable\r\nServer: nginx\r\n";
+    assert!(missing.starts_with(head), "{missing}");
+    assert!(
+        missing.contains("\r\nContent-Range: bytes */10\r\n"),
+        "{missing}"
+    );
+    let same = get("If-Range: \"1-2\"\r\nRange: bytes=-1");
+    assert!(
+        same.starts_with("HTTP/1.1 206 ") && same.ends_with("\r\n\r\nl"),
+        "{same}"
+    );
+    let other = get("If-Range: \"9-9\"\r\nRange: bytes=-1");
+    assert!(
+        other.starts_with("HTTP/1.1 200 ") && other.ends_with("index.html"),
+        "{other}"
+    );
+    let several = get("Range: bytes=0-1,3-4");
+    assert!(several.starts_with("HTTP/1.1 200 "), "{several}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod body;
 mod exchange;
 mod fields;
 mod front;
+mod range;
 mod reply;
 mod request;
 mod response;

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::fields::{Hop, end_head, write_field};
+use super::range::{Part, part};
 use super::request::Forward;
 use crate::buffer::Rope;
 use crate::handler::Cx;
@@ -71,7 +72,7 @@ pub(super) fn turn(site: &Site, cx: &Cx, request: &Request) -> Turn {
         Content::Page(document) => voice.document(200, document, request),
         Content::Files(files) => match files.find(path(&request.target)) {
             FoundFile::Document(document) => voice.document(200, document, request),
-            FoundFile::Folder(place) => voice.moved(&place),
+            FoundFile::Folder(place) => voice.moved(&whole(&place, cx, request)),
             FoundFile::Bad => voice.error(400),
             FoundFile::Missing => match files.0.get("404.html") {
                 Some(document) => voice.document(404, document, request),
@@ -129,24 +130,38 @@ impl Voice<'_> {
             || known.is_none()
                 && request.fields.get("if-modified-since") == Some(document.modified.as_bytes());
         let modified = Some(document.modified.as_str()).filter(|text| !text.is_empty());
-        let fields: &[_] = match document.etag.as_str() {
-            "" => &[],
-            etag => &[("ETag", etag)],
-        };
-        if fresh && status == 200 {
-            return self.answer(304, "", Bytes::new(), modified, fields);
+        let mut fields = Vec::new();
+        if !document.etag.is_empty() {
+            fields.push(("ETag", document.etag.as_str()));
         }
-        let (modified, fields) = match status {
-            200 => (modified, fields),
-            _ => (None, &[][..]),
-        };
-        self.answer(
-            status,
-            &document.kind,
-            document.body.clone(),
-            modified,
-            fields,
-        )
+        if fresh && status == 200 {
+            return self.answer(304, "", Bytes::new(), modified, &fields);
+        }
+        let kind = &document.kind;
+        let body = document.body.clone();
+        if status != 200 {
+            return self.answer(status, kind, body, None, &[]);
+        }
+        if fields.is_empty() {
+            return self.answer(200, kind, body, modified, &[]);
+        }
+        let all = body.len();
+        let asked = request.fields.get("range").filter(|_| {
+            let version = request.fields.get("if-range");
+            version.is_none_or(|version| version == etag || version == document.modified.as_bytes())
+        });
+        match asked.map_or(Part::Whole, |value| part(value, all)) {
+            Part::Whole => {
+                fields.push(("Accept-Ranges", "bytes"));
+                self.answer(200, kind, body, modified, &fields)
+            }
+            Part::Bytes(range) => {
+                let place = format!("bytes {}-{}/{all}", range.start, range.end - 1);
+                fields.push(("Content-Range", &place));
+                self.answer(206, kind, body.slice(range), modified, &fields)
+            }
+            Part::Missing => self.page(416, Some(("Content-Range", &format!("bytes */{all}")))),
+        }
     }
 
     fn answer(
@@ -193,16 +208,32 @@ impl Voice<'_> {
 /// nginx's own for the one where it differs.
 fn phrase(status: u16) -> &'static str {
     match status {
+        206 => "Partial Content",
         301 => "Moved Permanently",
         304 => "Not Modified",
         401 => "Unauthorized",
         405 => "Not Allowed",
         410 => "Gone",
         414 => "Request-URI Too Large",
+        416 => "Requested Range Not Satisfiable",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         504 => "Gateway Time-out",
         status => reason(status),
+    }
+}
+
+/// The place with the host that was asked, as nginx says it.
+fn whole(place: &str, cx: &Cx, request: &Request) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(byte);
+    let host = request.fields.get("host").unwrap_or_default();
+    let host = std::str::from_utf8(host)
+        .ok()
+        .filter(|host| host.as_bytes().iter().all(plain));
+    match (host, cx.encrypted) {
+        (None | Some(""), _) => place.to_owned(),
+        (Some(host), false) => format!("http://{host}{place}"),
+        (Some(host), true) => format!("https://{host}{place}"),
     }
 }
 
