@@ -66,6 +66,23 @@ on_both_runtimes! {
         ends(server);
     }
 
+    fn two_services_exchange_their_addresses(ginnel: &Program) {
+        let targets = Targets::new();
+        let addrs = [free_addr(), free_addr()];
+        let services = |[open, closed]: [SocketAddr; 2]| [("open", open, ""), ("closed", closed, USER)];
+        let server = start(ginnel, &services(addrs));
+        let mut echo = Echo::open(&way(addrs[0]), &targets);
+        for [open, closed] in [[addrs[1], addrs[0]], addrs] {
+            reload(&server, &services([open, closed]), "reload: 0 services added, 2 changed, 0 removed, 0 unchanged");
+            check::both_ways(&way(open), &targets.work, KIB, KIB);
+            let refused = way(closed).try_open(&targets.work).map(drop);
+            assert_eq!(refused, Err(Refused::Socks5Method(0xff)));
+            echo.again();
+        }
+        echo.finish();
+        ends(server);
+    }
+
     fn a_mux_session_survives_and_a_changed_chain_gets_its_own(ginnel: &Program) {
         let targets = Targets::new();
         let far = ginnel.serve(&["-L", "relay+mws://127.0.0.1:0"]);
