@@ -68,7 +68,7 @@ const HOP_RULES: &[&str] = &[
 const NODE_SOURCES: [&str; 4] = ["file", "redis", "http", "plugin"];
 /// Of a forwarder.
 const TARGET_RULES: &[&str] = &[
-    "bypass", "bypasses", "filter", "protocol", "host", "path", "http",
+    "bypass", "bypasses", "matcher", "filter", "protocol", "host", "path", "http",
 ];
 const NODE_RULES: &[&str] = &[
     "bypass",
@@ -77,6 +77,7 @@ const NODE_RULES: &[&str] = &[
     "resolver",
     "interface",
     "sockopts",
+    "matcher",
     "filter",
 ];
 

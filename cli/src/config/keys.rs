@@ -140,6 +140,8 @@ pub static KEYS: &[Key] = &[
     key(&["clientIP"], Text, "", Used, FILE, &["resolvers[].nameservers[]"], "address whose network is told to the name server (EDNS client subnet)"),
     key(&["hostname"], Text, "", Used, FILE, &["resolvers[].nameservers[]"], "name that is sent to, and has to be in the certificate of, a tls or https name server; without it that is not verified"),
     key(&["chainGroup"], Any, "", Used, FILE, &["services[].handler"], "chains, one of which is taken for each connection, and their selector"),
+    key(&["matcher.rule"], Text, "", Used, FILE, &[NODE, TARGET, "services[].handler.chainGroup.chains[]"], "in place of filter: Host(`*.name`) with &&, ||, ! and parentheses; for a target with sniffing also Proto, Path and PathPrefix"),
+    key(&["matcher.priority"], Int, "the rule's length", Used, FILE, &[NODE, TARGET], "of several whose rules fit, the highest is taken"),
     key(&["filter.host"], Text, "", Used, FILE, &[NODE, TARGET], "the node is taken for this host only; *.name for the name and all below it"),
     key(&["filter.protocol"], Text, "", Used, FILE, &[TARGET], "http, tls or ssh, with sniffing: the target is for these clients only"),
     key(&["filter.path"], Text, "", Used, FILE, &[TARGET], "with sniffing: the beginning of the path of HTTP requests"),

@@ -29,8 +29,9 @@ impl Lowering<'_> {
             self.findings.error(at, "chainGroup has no chains");
         }
         let entries = section.get("chains").and_then(Value::as_array);
-        let keys = entries.into_iter().flatten().filter_map(Value::as_object);
-        for key in keys.flat_map(Map::keys).filter(|key| *key != "chain") {
+        let entries = entries.into_iter().flatten().filter_map(Value::as_object);
+        let keys = entries.clone().flat_map(Map::keys);
+        for key in keys.filter(|key| !matches!(key.as_str(), "chain" | "matcher")) {
             let text = format_args!("chainGroup: {key}: not supported yet");
             self.findings.error(at, text);
         }
@@ -58,8 +59,13 @@ impl Lowering<'_> {
                 word: "",
                 map: &chains[chain].metadata,
             };
+            let entry = entries
+                .clone()
+                .find(|entry| entry.get("chain").and_then(Value::as_str) == Some(name));
+            let place = format!("{at}: chainGroup: {name}");
             found.push(GroupMember {
                 chain,
+                rule: entry.and_then(|entry| self.rule(entry, false, &place)),
                 weight: weight(&options),
                 backup: options.flag("backup"),
                 overrides: overrides(&options),

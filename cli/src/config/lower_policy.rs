@@ -339,8 +339,10 @@ impl Lowering<'_> {
         let filter = rest
             .get("filter")
             .and_then(|filter| self.filter(filter, at));
+        let rule = self.rule(rest, false, at);
         let all = &self.policies;
         NodePolicy {
+            rule,
             bypasses: self.bypasses(rest),
             filter,
             hosts: single(&all.hosts, rest, "hosts").or(single(&all.hosts, hop, "hosts")),

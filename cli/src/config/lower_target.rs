@@ -39,6 +39,7 @@ impl Lowering<'_> {
             host,
             path: text("path").to_owned(),
             bypasses: self.bypasses(rest),
+            rule: self.rule(rest, true, at),
             fail_codes: self.fail_codes(rest.get("http"), at),
         }
     }

@@ -12,6 +12,7 @@ mod lower_node;
 pub(crate) mod lower_policy;
 mod lower_resolver;
 mod lower_reverse;
+mod lower_rule;
 mod lower_site;
 mod lower_socket;
 mod lower_target;

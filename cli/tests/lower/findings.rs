@@ -67,7 +67,7 @@ fn what_would_be_unsafe_to_ignore_is_refused() {
         ),
         (
             "  forwarder: {nodes: [{name: t, addr: 'a:1', matcher: {rule: x}}]}\n",
-            "matcher: not supported yet",
+            "matcher.rule: expected ( behind x, got the end",
         ),
         ("  forwarder: {hop: h}\n", "there is no hop named \"h\""),
         ("- {name: s, addr: ':2'}\n", "already defined at t.yml:2"),

@@ -174,3 +174,44 @@ fn interface_and_mark_of_earlier_versions() {
     let text = "services:\n- {name: s, addr: ':1', sockopts: {marc: 7}}\n";
     refused(document(text), "sockopts.marc: unknown, expected mark");
 }
+
+#[test]
+fn routing_rules_are_for_nodes_targets_and_chains_of_a_group() {
+    let plan = good(document(
+        "services:\n- name: s\n  addr: ':1'\n  handler: {type: http, chainGroup: {chains: [{chain: c, matcher: {rule: 'Host(`a`)'}}, d]}}\n\
+         - name: t\n  addr: ':2'\n  handler: {type: tcp, metadata: {sniffing: true}}\n  \
+         forwarder: {nodes: [{name: n, addr: 'a:1', matcher: {rule: 'Proto(`tls`) && Host(`a`)', priority: 7}}]}\n\
+         chains:\n- name: c\n  hops:\n  - {name: h, nodes: [{name: n, addr: 'a:1', matcher: {rule: '!Host(`*.b`)'}}]}\n\
+         - name: d\n  hops:\n  - {name: i, nodes: [{name: n, addr: 'a:1'}]}\n",
+    ));
+    let target = |text: &str| Target::parse(text).unwrap();
+    let members = &plan.services[0].policy.group.as_ref().unwrap().members;
+    assert!(members[0].fits(&target("a:1")) && !members[0].fits(&target("b:1")));
+    assert!(members[1].fits(&target("b:1")));
+    let node = &plan.chains[0].hops[0].nodes[0].policy;
+    assert!(node.fits(&target("a:1")) && !node.fits(&target("x.b:1")));
+    let rules = &plan.services[1].forward.as_ref().unwrap().nodes[0].rules;
+    let name = Some("a".to_owned());
+    assert!(rules.fits(Some(&Seen::Tls { name })) && !rules.fits(None));
+    assert_eq!(rules.rule.as_ref().unwrap().priority, 7);
+    for (rule, part) in [
+        (
+            "{rule: 'Path(`/a`)'}",
+            "are known to targets of forwarders only",
+        ),
+        (
+            "{rule: 'Host(a)'}",
+            "matcher.rule: expected a value in back quotes",
+        ),
+        (
+            "{bodySize: 1}",
+            "matcher.bodySize: expected rule or priority",
+        ),
+    ] {
+        let chain = format!(
+            "chains:\n- name: c\n  hops:\n  - {{name: h, nodes: [{{name: n, addr: 'a:1', matcher: {rule}}}]}}\n"
+        );
+        let text = format!("services:\n- {{name: s, addr: ':1', handler: {{chain: c}}}}\n{chain}");
+        refused(document(&text), part);
+    }
+}

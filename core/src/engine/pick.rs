@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Engine, SessionId};
 use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};
-use crate::plan::{ConnectorKind, Hop, Node, Strategy};
+use crate::plan::{ConnectorKind, GroupMember, Hop, Node, Strategy};
 use crate::route::access::bypassed;
 use crate::route::sniff::Seen;
 use crate::route::{Candidate, Pool};
@@ -70,7 +70,7 @@ impl Engine {
             route: Route::default(),
             rivals: None,
         };
-        let Some((chain, member)) = self.pick_chain(wish) else {
+        let Some((chain, member)) = self.pick_chain(wish)? else {
             return Ok(picked);
         };
         let route = &mut picked.route;
@@ -114,17 +114,18 @@ impl Engine {
     }
 
     /// The chain and, with several, which of them.
-    fn pick_chain(&mut self, wish: &Wish<'_>) -> Option<(usize, Option<usize>)> {
+    fn pick_chain(&mut self, wish: &Wish<'_>) -> Result<Option<(usize, Option<usize>)>, Fail> {
         if let Some(chain) = wish.chain {
-            return Some((chain, None));
+            return Ok(Some((chain, None)));
         }
         let plan = self.plan.clone();
         let service = &plan.services[wish.service];
         let Some(group) = &service.policy.group else {
-            return Some((service.chain?, None));
+            return Ok(service.chain.map(|chain| (chain, None)));
         };
         let members = group.members.iter().enumerate();
         let nodes: Vec<_> = members
+            .filter(|(_, member)| member.fits(wish.target))
             .map(|(index, member)| Candidate::member(index, member))
             .collect();
         let mut avoid = Vec::new();
@@ -142,8 +143,13 @@ impl Engine {
             &avoid,
             self.now,
             entropy,
-        )?;
-        Some((group.members[index].chain, Some(index)))
+        );
+        let Some(index) = index else {
+            // As with a hop: not around the chains.
+            let text = format!("no chain of the group is for {}", wish.target);
+            return Err(Fail::new(Cause::NetUnreachable, text));
+        };
+        Ok(Some((group.members[index].chain, Some(index))))
     }
 
     /// Whether a way is left that has not been tried: around the node `pick`, which has just failed.
@@ -157,9 +163,14 @@ impl Engine {
             return true;
         }
         let untried = |chain: usize| wish.failed.iter().all(|(failed, ..)| *failed != chain);
-        match wish.chain {
-            Some(chain) => untried(chain),
-            None => self.plan.services[wish.service].chains().any(untried),
+        let service = &self.plan.services[wish.service];
+        match (wish.chain, &service.policy.group) {
+            (None, Some(group)) => {
+                let fitting = |member: &&GroupMember| member.fits(wish.target);
+                let mut members = group.members.iter().filter(fitting);
+                members.any(|member| untried(member.chain))
+            }
+            (chain, _) => chain.or(service.chain).is_some_and(untried),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::addr::Host;
 use crate::route::access::{Rules, bypassed};
 use crate::route::matcher::Matcher;
+use crate::route::rule::{Asked, Rule};
 use crate::route::sniff::Seen;
 
 /// What a client's first bytes have to say for the target to be taken, and what speaks against it.
@@ -19,6 +20,8 @@ pub struct TargetRules {
     pub path: String,
     /// The target is not taken for clients who ask for these.
     pub bypasses: Vec<Arc<Rules>>,
+    /// In place of protocol, host and path, as gost's later versions say it.
+    pub rule: Option<Rule>,
     /// Statuses of HTTP responses that count as failures of the target.
     pub fail_codes: Vec<RangeInclusive<u16>>,
 }
@@ -40,6 +43,13 @@ impl TargetRules {
             return false;
         }
         let asked = target.map(|target| target.host);
+        if let Some(rule) = &self.rule {
+            return rule.matches(Asked {
+                host: asked.as_ref(),
+                protocol: seen.protocol(),
+                path,
+            });
+        }
         let is_asked = |host: &Host, matcher: &Matcher| matcher.matches(host, None);
         let fits_host = self
             .host

@@ -10,6 +10,7 @@ use crate::route::access::Rules;
 use crate::route::hosts::Hosts;
 use crate::route::limiter::{Counts, Rates, Traffic};
 use crate::route::matcher::Matcher;
+use crate::route::rule::{Asked, Rule};
 
 /// Rules of a service.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +54,14 @@ pub struct GroupMember {
     pub weight: u32,
     pub backup: bool,
     pub overrides: Overrides,
+    /// The chain is taken for these targets only.
+    pub rule: Option<Rule>,
+}
+
+impl GroupMember {
+    pub fn fits(&self, target: &Target) -> bool {
+        fits(self.rule.as_ref(), target)
+    }
 }
 
 /// Rules of a hop.
@@ -69,6 +78,8 @@ pub struct NodePolicy {
     pub bypasses: Vec<Arc<Rules>>,
     /// The node is taken for these hosts only (`filter.host`).
     pub filter: Option<Matcher>,
+    /// The same, as gost's later versions say it; goes before `filter`.
+    pub rule: Option<Rule>,
     /// Names of node addresses.
     pub hosts: Option<Arc<Hosts>>,
     pub resolver: Option<Arc<Resolver>>,
@@ -77,11 +88,24 @@ pub struct NodePolicy {
 
 impl NodePolicy {
     pub fn fits(&self, target: &Target) -> bool {
+        if self.rule.is_some() {
+            return fits(self.rule.as_ref(), target);
+        }
         let filter = self.filter.as_ref();
         // An empty name is chosen by the far end.
         let nameless = matches!(&target.host, Host::Name(name) if name.is_empty());
         filter.is_none_or(|filter| !nameless && filter.matches(&target.host, Some(target.port)))
     }
+}
+
+/// The far end knows a target without a name: no rule can tell.
+fn fits(rule: Option<&Rule>, target: &Target) -> bool {
+    let nameless = matches!(&target.host, Host::Name(name) if name.is_empty());
+    let asked = Asked {
+        host: Some(&target.host).filter(|_| !nameless),
+        ..Asked::default()
+    };
+    rule.is_none_or(|rule| rule.matches(asked))
 }
 
 /// What a node sets for itself, in place of its selector's.

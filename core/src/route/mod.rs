@@ -8,6 +8,7 @@ pub mod hosts;
 pub mod limiter;
 pub mod matcher;
 mod net;
+pub mod rule;
 mod select;
 pub mod sniff;
 

@@ -2,6 +2,7 @@
 
 use crate::entropy::Entropy;
 use crate::plan::{ForwardNode, GroupMember, Node, Overrides, Selector, Strategy};
+use crate::route::rule::Rule;
 use crate::time::Time;
 
 /// What a selection has to know about a node.
@@ -13,6 +14,8 @@ pub struct Candidate {
     /// Used only when no other is left.
     pub backup: bool,
     pub overrides: Overrides,
+    /// Of those that work, the ones with the highest are taken.
+    pub priority: u32,
 }
 
 impl Candidate {
@@ -22,6 +25,7 @@ impl Candidate {
             weight: node.weight,
             backup: node.backup,
             overrides: node.policy.overrides,
+            priority: priority(node.policy.rule.as_ref()),
         }
     }
 
@@ -31,6 +35,7 @@ impl Candidate {
             weight: target.weight,
             backup: target.backup,
             overrides: target.overrides,
+            priority: priority(target.rules.rule.as_ref()),
         }
     }
 
@@ -40,8 +45,13 @@ impl Candidate {
             weight: member.weight,
             backup: member.backup,
             overrides: member.overrides,
+            priority: 0,
         }
     }
+}
+
+fn priority(rule: Option<&Rule>) -> u32 {
+    rule.map_or(0, |rule| rule.priority)
 }
 
 /// The memory of one hop: whose turn it is, and who failed when.
@@ -106,6 +116,8 @@ impl Pool {
         if choice.iter().any(|node| !node.backup) {
             choice.retain(|node| !node.backup);
         }
+        let highest = choice.iter().map(|node| node.priority).max();
+        choice.retain(|node| Some(node.priority) == highest);
         if choice.is_empty() {
             let first = |node: &&Candidate| self.marks[node.index].last;
             let rest = nodes.iter().filter(untried).min_by_key(first);
@@ -179,6 +191,7 @@ mod tests {
             weight: 1,
             backup: false,
             overrides: Overrides::default(),
+            priority: 0,
         };
         (0..n).map(node).collect()
     }
@@ -196,6 +209,26 @@ mod tests {
             now,
             &mut Entropy::new([1; 32]),
         )
+    }
+
+    #[test]
+    fn the_highest_priority_goes_first_while_it_works() {
+        let mut pool = Pool::default();
+        let mut list = nodes(3);
+        for (node, priority) in list.iter_mut().zip([5, 7, 7]) {
+            node.priority = priority;
+        }
+        let first = |pool: &mut Pool, now| pick(pool, &list, Strategy::Fifo, now);
+        assert_eq!(first(&mut pool, Time::ZERO), Some(1));
+        pool.failed(1, Time::ZERO);
+        assert_eq!(first(&mut pool, Time::ZERO), Some(2));
+        pool.failed(2, Time::ZERO);
+        assert_eq!(first(&mut pool, Time::ZERO), Some(0));
+        list[1].backup = true;
+        list[2].backup = true;
+        let later = Time::ZERO + Duration::from_secs(60);
+        let one = pick(&mut pool, &list, Strategy::Fifo, later);
+        assert_eq!(one, Some(0), "a backup waits, whatever its rule says");
     }
 
     #[test]

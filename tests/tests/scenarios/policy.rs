@@ -232,6 +232,32 @@ bypasses:
         assert!(client.count("connection refused") <= threads(), "a chain that is out was tried");
     }
 
+    fn a_rule_says_which_chain_and_which_node(ginnel: &Program) {
+        let targets = Targets::new();
+        let server = ginnel.serve(&["-L", "socks5+ws://127.0.0.1:0"]);
+        let node = |addr: SocketAddr, rule: &str| format!(
+            "{{name: n{}, addr: '{addr}', connector: {{type: socks5}}, dialer: {{type: ws}}, matcher: {{rule: '{rule}'}}}}", addr.port()
+        );
+        let file = format!(
+            "services:\n- {{name: s, addr: '127.0.0.1:0', handler: {{type: socks5, chainGroup: {{chains: [{{chain: a, matcher: {{rule: 'Host(`nobody`)'}}}}, {{chain: b, matcher: {{rule: '!Host(`nobody`) && !Host(`*.example`)'}}}}]}}}}}}\n\
+             chains:\n- {{name: a, hops: [{{name: h-a, nodes: [{{name: n, addr: '{dead}'}}]}}]}}\n\
+             - {{name: b, hops: [{{name: h-b, nodes: [{}, {}]}}]}}\n",
+            node(refusing(), "Host(`nobody`) && Host(`nobody`)"), node(server.addr(), "Host(`127.0.0.1`)"), dead = refusing(),
+        );
+        let client = ginnel.serve_file(&file, 1);
+        for _ in 0..4 {
+            check::both_ways(&way(client.named("s")), &targets.work, KIB, KIB);
+        }
+        // Neither around the nodes nor around the chains.
+        for (host, why) in [("localhost", "their filters name others"), ("a.example", "no chain of the group is for")] {
+            let to = Dest::Name(host.to_owned(), targets.work.addr.port());
+            let refused = Proxy::new(Speak::Socks5, client.named("s")).open(to);
+            assert!(refused.is_err(), "{host} was reached");
+            client.wait_for_line(&[why]);
+        }
+        assert_eq!(client.count("connection refused"), 0, "a node was tried that is for others");
+    }
+
     fn skipauth_asks_some_clients_for_nothing(ginnel: &Program) {
         let targets = Targets::new();
         let server = ginnel.serve(&["-L", "auto://a:b@127.0.0.1:0?skipauth=10.0.0.1,127.0.0.0/8"]);
