@@ -25,6 +25,8 @@ pub struct Seg {
     head: u8,
     /// The body shares no receive buffer.
     owned: bool,
+    /// Instead of a body: so many bytes that only the driver has.
+    outside: usize,
     pub body: BytesMut,
 }
 
@@ -49,6 +51,18 @@ impl Seg {
         Self::owned(BytesMut::from(bytes))
     }
 
+    /// So many bytes that only the driver has; of these only the length is known here.
+    pub fn outside(len: usize) -> Self {
+        Self {
+            outside: len,
+            ..Self::default()
+        }
+    }
+
+    pub fn is_outside(&self) -> bool {
+        self.outside > 0
+    }
+
     /// A few bytes without an allocation, if they fit the inline room.
     pub fn header(bytes: &[u8]) -> Self {
         let mut seg = Self::default();
@@ -62,7 +76,7 @@ impl Seg {
     }
 
     pub fn len(&self) -> usize {
-        usize::from(self.head) + self.body.len()
+        usize::from(self.head) + self.body.len() + self.outside
     }
 
     pub fn is_empty(&self) -> bool {
@@ -80,6 +94,10 @@ impl Seg {
     /// Puts a header in front. Past the inline room (deeply nested chains), head and body are joined.
     pub fn push_front(&mut self, header: &[u8]) {
         if usize::from(self.head) + header.len() > ROOM {
+            assert!(
+                !self.is_outside(),
+                "such bytes go through one layer at most"
+            );
             let mut joined = BytesMut::with_capacity(header.len() + self.len());
             joined.put_slice(header);
             joined.put_slice(self.head());
@@ -104,7 +122,10 @@ impl Seg {
     fn advance(&mut self, n: usize) {
         let from_head = n.min(usize::from(self.head));
         self.head -= from_head as u8;
-        self.body.advance(n - from_head);
+        match self.outside {
+            0 => self.body.advance(n - from_head),
+            _ => self.outside -= n - from_head,
+        }
     }
 
     /// Copies a small body, or any, out of its receive buffer.
@@ -143,6 +164,9 @@ impl Rope {
             return;
         }
         self.len += seg.len();
+        if seg.is_outside() {
+            return self.segs.push_back(seg);
+        }
         if seg.len() <= GLUE
             && let Some(last) = self.segs.back_mut()
             && last.owned
@@ -161,6 +185,9 @@ impl Rope {
     fn glue(&mut self) {
         let n = self.segs.len();
         if n < 2 || self.segs[n - 1].len() > GLUE || self.segs[n - 2].len() > GLUE {
+            return;
+        }
+        if self.segs[n - 2].is_outside() {
             return;
         }
         let [Some(second), Some(first)] = [self.segs.pop_back(), self.segs.pop_back()] else {
@@ -234,6 +261,9 @@ impl Rope {
             let taken = Seg::copy_from(&front.head()[..n]);
             front.advance(n);
             taken
+        } else if front.is_outside() {
+            front.outside -= max;
+            Seg::outside(max)
         } else {
             Seg {
                 owned: front.owned,
@@ -245,23 +275,35 @@ impl Rope {
         Some(taken)
     }
 
-    /// Fills `iov` with at most `max` bytes of what waits, from the front. Returns how many slices were set.
+    /// Fills `iov` with at most `max` bytes of what waits, from the front and up to bytes that are outside.
+    /// Returns how many slices were set.
     pub fn slices<'a>(&'a self, iov: &mut [IoSlice<'a>], max: usize) -> usize {
         let mut used = 0;
         let mut left = max;
-        for part in self.segs.iter().flat_map(Seg::parts) {
-            if part.is_empty() {
-                continue;
+        for seg in &self.segs {
+            for part in seg.parts() {
+                if part.is_empty() {
+                    continue;
+                }
+                if used == iov.len() || left == 0 {
+                    return used;
+                }
+                let part = &part[..part.len().min(left)];
+                left -= part.len();
+                iov[used] = IoSlice::new(part);
+                used += 1;
             }
-            if used == iov.len() || left == 0 {
+            if seg.is_outside() {
                 break;
             }
-            let part = &part[..part.len().min(left)];
-            left -= part.len();
-            iov[used] = IoSlice::new(part);
-            used += 1;
         }
         used
+    }
+
+    /// Bytes at the very front that only the driver has.
+    pub fn outside(&self) -> usize {
+        let front = self.segs.front().filter(|seg| seg.head == 0);
+        front.map_or(0, |seg| seg.outside)
     }
 
     /// Drops `n` bytes from the front: they are sent.
@@ -366,13 +408,45 @@ impl Receive {
 
     /// The first `n` bytes of the space, and whether the read was full: more may be there.
     pub fn take(&mut self, n: usize, max: usize) -> (BytesMut, bool) {
-        let full = n == self.size.min(max).max(1);
+        let room = self.size.min(max).max(1);
+        let full = n == room;
         let piece = self.buffer.split_to(n);
         if n == self.size {
             self.size = (self.size * 2).min(RECEIVE_MAX);
-        } else if n < self.size / 4 {
+        } else if n < room / 4 {
             self.size = (self.size / 2).max(RECEIVE_MIN);
         }
         (piece, full)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_what_is_outside_are_queued_like_bytes() {
+        let mut rope = Rope::default();
+        rope.push_slice(b"ab");
+        let mut seg = Seg::outside(100);
+        seg.push_front(b"cd");
+        rope.push(seg);
+        rope.push_slice(b"e");
+        rope.push_slice(b"f");
+        assert_eq!((rope.len(), rope.recount()), (106, 106));
+        let shown = |rope: &Rope| {
+            let mut slices = [IoSlice::new(&[]); 8];
+            let used = rope.slices(&mut slices, usize::MAX);
+            let bytes = slices[..used].iter().flat_map(|slice| slice.iter());
+            bytes.copied().collect::<Vec<u8>>()
+        };
+        assert_eq!((shown(&rope), rope.outside()), (b"abcd".to_vec(), 0));
+        rope.consume(4);
+        assert_eq!((shown(&rope), rope.outside()), (vec![], 100));
+        rope.consume(60);
+        assert_eq!((rope.outside(), rope.len()), (40, 42));
+        assert_eq!(rope.pop(30).map(|seg| seg.len()), Some(30));
+        rope.consume(10);
+        assert_eq!((shown(&rope), rope.outside()), (b"ef".to_vec(), 0));
     }
 }

@@ -16,6 +16,7 @@ use crate::plan::Plan;
 mod accept;
 mod connect;
 mod gate;
+mod pipes;
 mod reach;
 mod resolver;
 mod serve;
@@ -25,10 +26,11 @@ mod udp;
 pub use accept::Acceptor;
 pub use connect::{Stream, set_keepalive, tcp_socket};
 pub use gate::Gate;
+pub use pipes::Pipes;
 pub use reach::reach;
 pub use resolver::{Answer, Resolver};
 pub use serve::{ACCEPT_PAUSE, GOODBYE, READS, RECEIVES, Served, Serving, changes};
-pub use stream::{Input, read, reset, write};
+pub use stream::{Buffers, Input, read, reset, write};
 pub use udp::{Bound, Port, SPACE, bind};
 
 /// What a service listens with.

@@ -23,7 +23,8 @@
 //!                  until refused or empty               │   actions behind: take all     │
 //!               2. interest().fin: shut down writing    │   of them before the next      │
 //!               3. interest().read > 0: read at most    │   input                        │
-//!                  that much; handle_input, or          │                                │
+//!                  that much; handle_input (or splice,  │                                │
+//!                  handle_spliced), or                  │                                │
 //!                  handle_eof at its end  ──────────────┤                                │
 //!               again from 1, a few times               ▼                                │
 //!                                  act: while poll_action() is something                 │
@@ -54,6 +55,13 @@
 //!   driver has to remember that the socket still is readable. Pieces are [`BytesMut`](bytes::BytesMut) that
 //!   nobody else holds, for they are unmasked in place; [`buffer::Receive`] cuts them out of one buffer a
 //!   thread.
+//! - **Splicing** is for drivers whose system can move bytes between sockets without bringing them into the
+//!   process. Before a read, `splice` says whether nobody here needs to see what comes next, and which socket is to
+//!   have it: the driver takes up to `max` bytes off the socket and tells `handle_spliced` at once. They wait,
+//!   in order, in the output of that other socket: when `transmit` shows nothing of it, `outside` says how many
+//!   of them are to be written now, and `handle_sent` tells of these like of all others. What the driver still has
+//!   for a socket that is closed is lost with it. Reading instead is always right, and at the end of input
+//!   there is no difference.
 //! - **Ends.** `handle_eof` with [`Eof::Fin`](error::Eof) leaves the other direction open, with `Reset` (any error
 //!   of the socket) it does not. Once nothing is left to write and `interest().fin`, shut down writing, once.
 //!   The engine closes every socket itself, by `Close`. `Close { reset: true }` must reach the peer as a reset,

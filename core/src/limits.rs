@@ -24,8 +24,11 @@ pub struct Limits {
     pub early: usize,
     /// One read from a socket, in bytes.
     pub read: usize,
-    /// Payload of one websocket message that we send, in bytes.
+    /// Payload of one websocket message that we send, in bytes; of what is spliced, a message is what there is.
     pub ws_payload: usize,
+    /// A read of this many bytes is a large one. After two of them in a row, payload of which nobody here looks
+    /// at the rest, and that is as long, is offered to be spliced.
+    pub splice: usize,
     /// Bytes of datagrams that wait for one end of an association.
     pub datagrams: usize,
     /// Clients of one udp listener.
@@ -58,6 +61,7 @@ impl Limits {
             early: 32 * 1024,
             read: 16 * 1024,
             ws_payload: 16 * 1024,
+            splice: 16 * 1024,
             ..Self::default()
         }
     }
@@ -75,6 +79,7 @@ impl Default for Limits {
             early: 64 * 1024,
             read: 256 * 1024,
             ws_payload: 64 * 1024,
+            splice: 32 * 1024,
             datagrams: 1024 * 1024,
             associations: 16 * 1024,
             handshake: Duration::from_secs(10),

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use ginnel_core::buffer::Receive;
 use ginnel_core::driver::{
-    self, ACCEPT_PAUSE, Acceptor, Answer, Command, Control, GOODBYE, Gate, Input, Listener,
-    Listening, READS, Resolver, Serve, Served, Serving, Stream,
+    self, ACCEPT_PAUSE, Acceptor, Answer, Buffers, Command, Control, GOODBYE, Gate, Input,
+    Listener, Listening, READS, Resolver, Serve, Served, Serving, Stream,
 };
 use ginnel_core::engine::{Action, Door, Engine, SocketId};
 use ginnel_core::error::{Eof, Fail};
@@ -48,7 +47,9 @@ pub(crate) struct Shard {
     ready: VecDeque<SocketId>,
     resolver: Resolver,
     answers: Receiver<Answer>,
-    receive: Receive,
+    buffers: Buffers,
+    /// The socket whose turn it is: it looks again by itself.
+    running: Option<SocketId>,
     control: Control,
     draining: bool,
     /// The engine has nothing left to finish.
@@ -91,7 +92,8 @@ impl Shard {
                 }
             }),
             answers,
-            receive: Receive::default(),
+            buffers: Buffers::default(),
+            running: None,
             control,
             draining: false,
             drained: false,
@@ -179,29 +181,34 @@ impl Shard {
         if socket.connecting {
             return self.connected(id);
         }
-        for _ in 0..READS {
-            if !self.flush(id) {
-                return;
-            }
-            let max = self.engine.interest(id).read;
-            let Some(socket) = self.sockets.get_mut(id) else {
-                return;
-            };
-            if max == 0 || !socket.readable {
-                return;
-            }
-            let input = socket.read(&mut self.receive, max);
-            let now = self.now();
-            match input {
-                Input::Data { bytes, .. } => self.engine.handle_input(id, bytes, now),
-                Input::Blocked => return,
-                Input::Interrupted => {}
-                Input::Fin => self.engine.handle_eof(id, Eof::Fin, now),
-                Input::Failed => self.engine.handle_eof(id, Eof::Reset, now),
-            }
-            self.act();
+        self.running = Some(id);
+        let more = (0..READS).all(|_| self.step(id));
+        self.running = None;
+        if more {
+            self.list(id);
         }
-        self.list(id);
+    }
+
+    /// Writes, and reads once. Whether there may be more to read.
+    fn step(&mut self, id: SocketId) -> bool {
+        if !self.flush(id) {
+            return false;
+        }
+        let max = self.engine.interest(id).read;
+        let Some(socket) = self.sockets.get_mut(id) else {
+            return false;
+        };
+        if max == 0 || !socket.readable {
+            return false;
+        }
+        let input = socket.read(id, &self.engine, &mut self.buffers, max);
+        if let Input::Blocked = input {
+            return false;
+        }
+        let now = self.now();
+        input.tell(&mut self.engine, id, now);
+        self.act();
+        true
     }
 
     fn flush(&mut self, id: SocketId) -> bool {
@@ -212,7 +219,7 @@ impl Shard {
         if socket.connecting {
             return true;
         }
-        let result = socket.flush(id, &mut self.engine, now);
+        let result = socket.flush(id, &mut self.engine, &mut self.buffers.pipes, now);
         if result.is_err() {
             self.engine.handle_eof(id, Eof::Reset, now);
         }
@@ -238,9 +245,10 @@ impl Shard {
                     if let Some(socket) = self.sockets.get_mut(id)
                         && !socket.connecting
                     {
-                        if socket.flush(id, &mut self.engine, now).is_err() {
+                        let pipes = &mut self.buffers.pipes;
+                        if socket.flush(id, &mut self.engine, pipes, now).is_err() {
                             self.engine.handle_eof(id, Eof::Reset, now);
-                        } else if socket.readable {
+                        } else if socket.readable && self.running != Some(id) {
                             // Reading may be wanted again, and no event would say so.
                             self.list(id);
                         }
@@ -259,6 +267,7 @@ impl Shard {
                     self.accept_again = None;
                 }
                 Action::Close { id, reset } => {
+                    self.buffers.pipes.forget(id);
                     if let Some(socket) = self.sockets.remove(id) {
                         let fd = socket.stream.as_fd().as_raw_fd();
                         let _ = self.poll.registry().deregister(&mut SourceFd(&fd));

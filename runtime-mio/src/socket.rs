@@ -2,8 +2,7 @@
 
 use std::io;
 
-use ginnel_core::buffer::Receive;
-use ginnel_core::driver::{self, Input, Stream};
+use ginnel_core::driver::{self, Buffers, Input, Pipes, Stream};
 use ginnel_core::engine::{Engine, SocketId};
 use ginnel_core::time::Time;
 
@@ -33,9 +32,15 @@ impl Socket {
     }
 
     /// Writes until refused or done; shuts down writing when the engine wants it.
-    pub(crate) fn flush(&mut self, id: SocketId, engine: &mut Engine, now: Time) -> io::Result<()> {
+    pub(crate) fn flush(
+        &mut self,
+        id: SocketId,
+        engine: &mut Engine,
+        pipes: &mut Pipes,
+        now: Time,
+    ) -> io::Result<()> {
         if self.writable {
-            self.writable = !driver::write(&self.stream, id, engine, now)?;
+            self.writable = !driver::write(&self.stream, id, engine, pipes, now)?;
         }
         if engine.interest(id).fin && !self.fin_sent {
             self.fin_sent = true;
@@ -45,11 +50,17 @@ impl Socket {
     }
 
     /// One read of at most `max` bytes. A read that comes back short has emptied the socket.
-    pub(crate) fn read(&mut self, receive: &mut Receive, max: usize) -> Input {
-        let input = driver::read(&self.stream, receive, max);
+    pub(crate) fn read(
+        &mut self,
+        id: SocketId,
+        engine: &Engine,
+        buffers: &mut Buffers,
+        max: usize,
+    ) -> Input {
+        let input = driver::read(&self.stream, id, engine, buffers, max);
         match input {
             Input::Data { full, .. } => self.readable = full || self.end_behind,
-            Input::Interrupted => {}
+            Input::Interrupted | Input::Spliced(_) => {}
             Input::Blocked | Input::Fin | Input::Failed => self.readable = false,
         }
         input

@@ -10,10 +10,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
-use ginnel_core::buffer::Receive;
 use ginnel_core::driver::{
-    self, ACCEPT_PAUSE, Acceptor, Answer, Command, Control, GOODBYE, Gate, Input, Listener,
-    Listening, READS, Resolver, Serve, Served, Serving, Stream,
+    self, ACCEPT_PAUSE, Acceptor, Answer, Buffers, Command, Control, GOODBYE, Gate, Input,
+    Listener, Listening, READS, Resolver, Serve, Served, Serving, Stream,
 };
 use ginnel_core::engine::{Action, ConnMeta, Door, Engine, PortId, SocketId};
 use ginnel_core::error::{Eof, Fail};
@@ -40,7 +39,7 @@ pub(crate) struct Shard {
     sockets: RefCell<SecondaryMap<SocketId, Rc<Socket>>>,
     /// Listeners, and the tasks that accept.
     doors: RefCell<BTreeMap<Door, Accepting>>,
-    receive: RefCell<Receive>,
+    buffers: RefCell<Buffers>,
     /// The socket whose task runs now: it need not be woken.
     running: Cell<Option<SocketId>>,
     /// When the timer task will look at the engine's deadline.
@@ -77,7 +76,7 @@ pub(crate) fn run(
         space: RefCell::default(),
         sockets: RefCell::default(),
         doors: RefCell::default(),
-        receive: RefCell::default(),
+        buffers: RefCell::default(),
         running: Cell::new(None),
         armed: Cell::new(None),
         timer: RefCell::new(None),
@@ -410,31 +409,20 @@ impl Shard {
 
     /// One read; whether another one makes sense without asking the reactor.
     fn read(&self, id: SocketId, socket: &Socket, max: usize) -> bool {
-        let mut receive = self.receive.borrow_mut();
-        let input = driver::read(socket.io.get_ref(), &mut receive, max);
-        let now = self.now();
+        let mut buffers = self.buffers.borrow_mut();
         let mut engine = self.engine.borrow_mut();
-        match input {
-            Input::Data { bytes, full } => {
-                engine.handle_input(id, bytes, now);
-                full
-            }
-            Input::Blocked | Input::Interrupted => false,
-            Input::Fin => {
-                engine.handle_eof(id, Eof::Fin, now);
-                false
-            }
-            Input::Failed => {
-                engine.handle_eof(id, Eof::Reset, now);
-                false
-            }
-        }
+        let input = driver::read(socket.io.get_ref(), id, &engine, &mut buffers, max);
+        let now = self.now();
+        let more = matches!(input, Input::Data { full: true, .. } | Input::Spliced(_));
+        input.tell(&mut engine, id, now);
+        more
     }
 
     fn flush(&self, id: SocketId, socket: &Socket) {
         let now = self.now();
         let mut engine = self.engine.borrow_mut();
-        if socket.flush(id, &mut engine, now).is_err() {
+        let pipes = &mut self.buffers.borrow_mut().pipes;
+        if socket.flush(id, &mut engine, pipes, now).is_err() {
             engine.handle_eof(id, Eof::Reset, now);
         }
     }
@@ -473,6 +461,7 @@ impl Shard {
                 Action::WakePort(id) => self.wake_port(id),
                 Action::Unbind(id) => self.close_port(id),
                 Action::Close { id, reset } => {
+                    self.buffers.borrow_mut().pipes.forget(id);
                     let socket = self.sockets.borrow_mut().remove(id);
                     if let Some(socket) = socket {
                         socket.close(reset);

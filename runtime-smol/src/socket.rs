@@ -5,7 +5,7 @@ use std::io;
 use std::task::Waker;
 
 use async_io::Async;
-use ginnel_core::driver::{self, Stream};
+use ginnel_core::driver::{self, Pipes, Stream};
 use ginnel_core::engine::{Engine, SocketId};
 use ginnel_core::time::Time;
 
@@ -36,10 +36,16 @@ impl Socket {
     }
 
     /// Writes until refused or done; shuts down writing when the engine wants it.
-    pub(crate) fn flush(&self, id: SocketId, engine: &mut Engine, now: Time) -> io::Result<()> {
+    pub(crate) fn flush(
+        &self,
+        id: SocketId,
+        engine: &mut Engine,
+        pipes: &mut Pipes,
+        now: Time,
+    ) -> io::Result<()> {
         if !self.blocked.get() {
             self.blocked
-                .set(driver::write(self.io.get_ref(), id, engine, now)?);
+                .set(driver::write(self.io.get_ref(), id, engine, pipes, now)?);
         }
         if engine.interest(id).fin && !self.fin_sent.replace(true) {
             self.io.get_ref().finish()?;

@@ -248,6 +248,14 @@ impl Proc {
         Some(list.count() as u64)
     }
 
+    /// Open ends of pipes; `None` where the system does not tell.
+    pub fn pipes(&self) -> Option<usize> {
+        let list = std::fs::read_dir(format!("/proc/{}/fd", self.id())).ok()?;
+        let targets = list.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        let pipe = |target: &PathBuf| target.to_string_lossy().starts_with("pipe:");
+        Some(targets.filter(pipe).count())
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }

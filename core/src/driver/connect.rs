@@ -60,6 +60,18 @@ impl Stream {
         ))
     }
 
+    /// Writes what more is to follow at once.
+    #[cfg(target_os = "linux")]
+    pub(super) fn write_more(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let flags = rustix::net::SendFlags::MORE.bits() as i32;
+        self.0.send_vectored_with_flags(slices, flags)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn write_more(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.send_vectored(slices)
+    }
+
     pub fn finish(&self) -> io::Result<()> {
         self.0.shutdown(Shutdown::Write)
     }

@@ -79,6 +79,10 @@ impl Engine {
                 );
             }
             self.check_bounds(id, link.queued());
+            assert!(
+                link.out.outside() == 0 || link.base == Base::Socket,
+                "{id:?}: bytes of a driver, but no socket"
+            );
         }
         for (id, session) in &self.sessions {
             assert!(

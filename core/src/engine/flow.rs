@@ -44,6 +44,9 @@ impl Engine {
         }
         match link.top {
             Top::Closing => !link.ended,
+            Top::Client(session) | Top::Upstream(session) if self.waits_for_pipe(link, session) => {
+                false
+            }
             Top::Client(session) => self.client_accepts(session),
             Top::Upstream(session) => self.upstream_accepts(session),
             Top::Mux(mux) => self

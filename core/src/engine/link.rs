@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::pace::Pace;
+use super::splice::Inflow;
 use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, PortId, SessionId};
 use crate::buffer::Rope;
 use crate::error::{Cause, Eof, Fail};
@@ -89,6 +90,7 @@ pub(super) struct Link {
     pub(super) deadline: Option<Time>,
     pub(super) armed: Option<Time>,
     pub(super) read_size: usize,
+    pub(super) inflow: Inflow,
     pub(super) encrypted: bool,
     /// A request was refused, and that was told.
     pub(super) refused: bool,
@@ -133,6 +135,7 @@ impl Engine {
             deadline: None,
             armed: None,
             read_size: self.plan.limits.read,
+            inflow: Inflow::default(),
             encrypted: false,
             refused: false,
             waking: false,

@@ -179,6 +179,12 @@ impl Engine {
         if drained { MIN.min(link.read_size) } else { 0 }
     }
 
+    /// What else may wait at one link for sure; `None` without a budget.
+    pub(super) fn free_share(&self) -> Option<usize> {
+        let free = self.memory.free(self.memory.limit?);
+        Some(self.memory.share()?.min(free / 4))
+    }
+
     /// Whether nothing waits for the reader of what this link brings.
     fn drained_of(&self, session: super::SessionId, link: &Link) -> bool {
         let Some(session) = self.sessions.get(session) else {

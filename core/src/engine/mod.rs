@@ -32,6 +32,7 @@ mod reverse;
 mod session;
 mod session_timer;
 mod sniff;
+mod splice;
 mod timers;
 mod trace;
 mod trust;
@@ -59,6 +60,7 @@ use crate::wire::deflate;
 pub use alive::Reach;
 pub use bind::Door;
 pub use check::Census;
+pub use splice::Splice;
 pub use udp_port::Datagram;
 
 use away::Away;
@@ -281,7 +283,9 @@ impl Engine {
         }
         self.heard(id);
         self.count_in(id, chunk.len());
+        self.note_inflow(id, chunk.len());
         self.rise(id, 0, Up::Data(chunk));
+        self.keep_inflow(id);
         self.link_timer(id);
         self.settle();
     }
@@ -303,7 +307,9 @@ impl Engine {
             return;
         };
         link.out.consume(n);
-        link.pace.took(n, !link.out.is_empty(), self.now);
+        // What is outside has a write of its own.
+        let more = !link.out.is_empty() && (n == 0 || link.out.outside() == 0);
+        link.pace.took(n, more, self.now);
         if n > 0 && link.closing.is_some() {
             // A slow reader gets all of it, as long as it reads.
             let by = self.now + self.plan.limits.patience(&link.out);
@@ -368,7 +374,8 @@ impl Engine {
         self.next_timeout()
     }
 
-    /// Sets `iov` to what waits to be written, from the front; returns how many slices are set.
+    /// Sets `iov` to what waits to be written, from the front; returns how many slices are set. It stops at
+    /// bytes that are [outside](Self::outside).
     pub fn transmit<'a>(&'a self, id: SocketId, iov: &mut [IoSlice<'a>]) -> usize {
         let room = self.gates.room_out(id, self.now);
         let link = self.links.get(id);
@@ -384,7 +391,11 @@ impl Engine {
         };
         Interest {
             read: if self.accepts(link) {
-                self.read_room(link).min(self.gates.room_in(id, self.now))
+                let room = self.read_room(link).min(self.gates.room_in(id, self.now));
+                match splice::next_head(link) {
+                    0 => room,
+                    head => room.min(head),
+                }
             } else {
                 0
             },

@@ -6,6 +6,7 @@ use bytes::BytesMut;
 
 use super::link::{Base, Link};
 use super::sniff::Watch;
+use super::splice::Inflow;
 use super::udp::Association;
 use super::{DialId, Engine, Key, LinkId, SessionId};
 use crate::buffer::{Rope, Seg, stash, unpin};
@@ -443,10 +444,12 @@ impl Engine {
         } else {
             Some(session.client)
         };
-        if let Some(source) = source {
-            if self.links.get(source).is_some_and(|link| link.paused) {
+        if let Some(source) = source
+            && let Some(from) = self.links.get(source)
+        {
+            if from.paused {
                 self.pause(source, false);
-            } else if self.is_short() {
+            } else if self.is_short() || from.inflow == Inflow::Spliced {
                 // It may have waited for this sink to be empty.
                 self.reread(source);
             }

@@ -108,6 +108,7 @@ impl Choice {
             early: 5000,
             read: 1500,
             ws_payload: 300,
+            splice: 200,
             ..Limits::default()
         }
     }

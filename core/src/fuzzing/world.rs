@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use crate::engine::{Action, Ask, Census, ConnMeta, Engine, PortId, QueryId, Reach, SocketId};
+use crate::engine::{
+    Action, Ask, Census, ConnMeta, Engine, PortId, QueryId, Reach, SocketId, Splice,
+};
 use crate::error::{Cause, Eof, Fail};
 use crate::event::{ConnectionNo, Event};
 use crate::plan::{Endpoint, Plan};
@@ -34,6 +36,8 @@ pub(super) struct Socket {
     fin: bool,
     /// The engine was told an end.
     told: bool,
+    /// Spliced for this socket and not yet written.
+    piped: VecDeque<u8>,
     /// The start of what the engine wrote.
     pub(super) heard: Vec<u8>,
     /// The engine shut down writing.
@@ -208,6 +212,20 @@ impl World {
                 .heard
                 .extend_from_slice(&piece[..piece.len().min(room)]);
         }
+        if used == 0 {
+            let outside = self.engine.outside(id).min(left);
+            assert!(
+                outside <= socket.piped.len(),
+                "more to write than was spliced"
+            );
+            left -= outside;
+            let room = match self.recording {
+                true => usize::MAX,
+                false => HEARD.saturating_sub(socket.heard.len()),
+            };
+            let piece = socket.piped.drain(..outside);
+            socket.heard.extend(piece.take(room));
+        }
         let sent = n - left;
         if used == 0 && self.engine.interest(id).fin {
             socket.shut = true;
@@ -231,11 +249,13 @@ impl World {
         assert_eq!(self.engine.interest(id).read, 0);
         assert_eq!(self.engine.transmit(id, &mut [IoSlice::new(&[]); 2]), 0);
         let census = self.engine.census();
-        self.call(None, |engine| match op % 5 {
+        assert_eq!((self.engine.splice(id), self.engine.outside(id)), (None, 0));
+        self.call(None, |engine| match op % 6 {
             0 => engine.handle_input(id, BytesMut::from(&b"late"[..]), now),
             1 => engine.handle_eof(id, Eof::Fin, now),
             2 => engine.handle_eof(id, Eof::Reset, now),
             3 => engine.handle_sent(id, 1, now),
+            4 => engine.handle_spliced(id, 1, now),
             _ => engine.handle_connected(id, Ok(meta(0)), now),
         });
         assert_eq!(self.engine.census(), census, "a stale id changed something");
@@ -285,6 +305,16 @@ impl World {
             return self.sockets[at].told;
         }
         let n = socket.incoming.len().min(max);
+        if let Some(Splice { to, max }) = self.engine.splice(id) {
+            let n = n.min(max);
+            let piece: Vec<u8> = socket.incoming.drain(..n).collect();
+            let sink = self.sockets.iter_mut().find(|socket| socket.id == to);
+            let sink = sink.expect("a socket to splice to");
+            assert!(sink.piped.is_empty(), "something waits in the pipe");
+            sink.piped.extend(piece);
+            self.call(Some(id), |engine| engine.handle_spliced(id, n, now));
+            return true;
+        }
         let chunk: Vec<u8> = socket.incoming.drain(..n).collect();
         self.call(Some(id), |engine| {
             engine.handle_input(id, BytesMut::from(&chunk[..]), now);
@@ -332,6 +362,7 @@ impl World {
             incoming: VecDeque::new(),
             fin: false,
             told: false,
+            piped: VecDeque::new(),
             heard: Vec::new(),
             shut: false,
         });
@@ -356,7 +387,8 @@ impl World {
     fn wants_of(&self, id: SocketId) -> Wants {
         let interest = self.engine.interest(id);
         Wants {
-            write: self.engine.transmit(id, &mut [IoSlice::new(&[])]) > 0,
+            write: self.engine.transmit(id, &mut [IoSlice::new(&[])]) > 0
+                || self.engine.outside(id) > 0,
             read: interest.read > 0,
             fin: interest.fin,
         }

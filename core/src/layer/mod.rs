@@ -191,6 +191,34 @@ impl AnyLayer {
         matches!(self, Self::Ws(ws) if ws.is_busy())
     }
 
+    /// Bytes of input that come next and rise through it unchanged: they may pass by it, which is to be told
+    /// by [`Self::passed`].
+    pub(crate) fn opaque(&self) -> usize {
+        match self {
+            Self::Ws(ws) => ws.opaque(),
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn passed(&mut self, n: usize, now: Time) {
+        if let Self::Ws(ws) = self {
+            ws.passed(n, now);
+        }
+    }
+
+    /// The rest of the header in front of such bytes, if one comes next.
+    pub(crate) fn next_head(&self) -> usize {
+        match self {
+            Self::Ws(ws) => ws.next_head(),
+            _ => 0,
+        }
+    }
+
+    /// Whether it sends what it is given unchanged, behind a header at most.
+    pub(crate) fn sends_plainly(&self) -> bool {
+        matches!(self, Self::Ws(ws) if ws.sends_plainly())
+    }
+
     /// What it costs at rest, in bytes: measured, and rounded up.
     pub(crate) fn cost(&self) -> usize {
         match self {

@@ -13,6 +13,7 @@ mod close;
 mod gate;
 mod heartbeat;
 mod incoming;
+mod opaque;
 mod send;
 
 use std::sync::Arc;
@@ -417,7 +418,10 @@ impl Layer for Ws {
             .ws_payload
             .max(self.outgoing.max_frame().unwrap_or(1));
         while !data.is_empty() {
-            let len = data.len().min(message);
+            let len = match data.outside() {
+                0 => data.len().min(message),
+                outside => outside,
+            };
             self.outgoing.message(cx, data, len, down);
         }
         Ok(())

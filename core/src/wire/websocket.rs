@@ -3,6 +3,8 @@
 //! Payload passes in the pieces it came in, unmasked where it lies; only control frames, which are
 //! at most 125 bytes, are assembled. No announced length is ever reserved.
 
+mod opaque;
+
 use std::io::Cursor;
 
 use bytes::{Buf, BytesMut};

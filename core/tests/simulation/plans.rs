@@ -56,6 +56,8 @@ pub struct Setting {
     pub memory: Option<usize>,
     /// The limits of small devices.
     pub small: bool,
+    /// From how many bytes on a read is a large one, behind which there may be a splice.
+    pub splice: Option<usize>,
 }
 
 impl Setting {
@@ -165,6 +167,7 @@ impl Setting {
             cuts: false,
             memory: None,
             small: random.chance(4),
+            splice: [None, Some(1), Some(30), Some(1000)][random.below(4)],
         }
     }
 
@@ -207,6 +210,7 @@ impl Setting {
         };
         Limits {
             memory: self.memory,
+            splice: self.splice.unwrap_or(limits.splice),
             ..limits
         }
     }

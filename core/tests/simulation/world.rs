@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ginnel_core::bytes::BytesMut;
-use ginnel_core::engine::{Action, ConnMeta, Door, Engine, PortId, SocketId};
+use ginnel_core::engine::{Action, ConnMeta, Door, Engine, PortId, SocketId, Splice};
 use ginnel_core::error::{Cause, Eof, Fail};
 use ginnel_core::plan::{Endpoint, Plan};
 use ginnel_core::time::Time;
@@ -101,6 +101,10 @@ pub struct World {
     /// Those in which something can still happen.
     pub live: Vec<usize>,
     pub sockets: HashMap<(usize, SocketId), (usize, usize)>,
+    /// Taken off one socket of an engine for another one, and not yet written.
+    piped: HashMap<(usize, SocketId), VecDeque<u8>>,
+    /// Bytes that no engine saw.
+    pub spliced: u64,
     pub listeners: HashMap<SocketAddr, Listener>,
     /// Behind these addresses everything vanishes.
     pub swallows: HashSet<SocketAddr>,
@@ -142,6 +146,8 @@ impl World {
             connections: Vec::new(),
             live: Vec::new(),
             sockets: HashMap::new(),
+            piped: HashMap::new(),
+            spliced: 0,
             listeners: HashMap::new(),
             swallows: HashSet::new(),
             net: Net::default(),
@@ -359,6 +365,19 @@ impl World {
                 if connection.asleep[end] {
                     return false;
                 }
+                // A driver that has no pipe reads instead.
+                if let Some(Splice { to, max }) = self.engines[e].splice(id)
+                    && !random.chance(5)
+                {
+                    let n = pipe.bytes.len().min(cut).min(max);
+                    let piped = self.piped.entry((e, to)).or_default();
+                    assert!(piped.is_empty(), "something waits in the pipe");
+                    piped.extend(pipe.bytes.drain(..n));
+                    self.spliced += n as u64;
+                    self.engines[e].handle_spliced(id, n, self.now);
+                    self.act(e);
+                    return true;
+                }
                 let n = pipe.bytes.len().min(cut).min(max);
                 let chunk: Vec<u8> = pipe.bytes.drain(..n).collect();
                 self.engines[e].handle_input(id, BytesMut::from(&chunk[..]), self.now);
@@ -387,10 +406,17 @@ impl World {
             Owner::Engine(e, id) => {
                 let mut slices = [IoSlice::new(&[]); 4];
                 let used = self.engines[e].transmit(id, &mut slices);
-                let offered: Vec<u8> = slices[..used]
+                let mut offered: Vec<u8> = slices[..used]
                     .iter()
                     .flat_map(|slice| slice.iter().copied())
                     .collect();
+                let outside = match used {
+                    0 => self.engines[e].outside(id),
+                    _ => 0,
+                };
+                if outside > 0 {
+                    offered.extend(self.piped[&(e, id)].range(..outside));
+                }
                 if offered.is_empty() {
                     let fin = self.engines[e].interest(id).fin;
                     return fin && self.send(c, 1 - end, Cargo::Fin);
@@ -399,6 +425,10 @@ impl World {
                     return false;
                 }
                 let n = offered.len().min(room).min(1 + self.random.below(40_000));
+                if outside > 0 {
+                    let piped = self.piped.get_mut(&(e, id)).expect("a pipe");
+                    piped.drain(..n);
+                }
                 self.send(c, 1 - end, Cargo::Bytes(offered[..n].to_vec()));
                 self.engines[e].handle_sent(id, n, self.now);
                 self.act(e);
@@ -644,6 +674,7 @@ impl World {
 
     fn close(&mut self, e: usize, id: SocketId, reset: bool) {
         self.forget_answers(e, id);
+        self.piped.remove(&(e, id));
         let Some((c, end)) = self.sockets.remove(&(e, id)) else {
             return;
         };

@@ -22,5 +22,6 @@ mod reverse;
 mod site;
 mod sniffing;
 mod sockets;
+mod splice;
 mod targets;
 mod upgrade;

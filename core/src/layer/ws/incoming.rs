@@ -107,6 +107,24 @@ impl Incoming {
         }
     }
 
+    /// See [`Decoder::opaque`].
+    pub(crate) fn opaque(&self) -> u64 {
+        match self.compressed || self.utf8.is_some() {
+            true => 0,
+            false => self.decoder.opaque(),
+        }
+    }
+
+    /// See [`Decoder::pass`].
+    pub(crate) fn pass(&mut self, n: u64) {
+        self.decoder.pass(n);
+    }
+
+    /// See [`Decoder::next_head`].
+    pub(crate) fn next_head(&self) -> usize {
+        self.decoder.next_head()
+    }
+
     /// See [`Decoder::unfinished`].
     pub(crate) fn unfinished(&self) -> Option<String> {
         self.decoder.unfinished()

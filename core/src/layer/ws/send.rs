@@ -49,6 +49,11 @@ impl Outgoing {
         self.max_frame
     }
 
+    /// Whether payload leaves as it is, in frames of any length.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.masked && self.max_frame.is_none() && self.window.is_none()
+    }
+
     /// One binary message of the first `len` bytes of `data`. It is compressed if that was agreed on and
     /// gains something.
     pub(crate) fn message(&mut self, cx: &mut Cx, data: &mut Rope, len: usize, down: &mut Rope) {
