@@ -30,6 +30,8 @@ pub enum Carries {
     Anywhere,
     /// Connections in the other direction: the target is where to listen.
     Clients,
+    /// Datagrams of whoever sends some to where the target is: a port of UDP.
+    Senders,
 }
 
 impl Host {
@@ -79,6 +81,16 @@ impl Target {
             Host::Name(name) if name.is_empty() => Self::new(Host::Ip(any), self.port),
             _ => self.clone(),
         }
+    }
+
+    /// The same with an IP address spelled as a name: in a BIND that is how peers of our kind know each other,
+    /// for gost never does it and listens there all the same.
+    pub fn spelled(&self) -> Self {
+        let name = match &self.host {
+            Host::Ip(ip) => ip.to_string(),
+            Host::Name(name) | Host::File(name) => name.clone(),
+        };
+        Self::new(Host::Name(name), self.port)
     }
 
     /// The socket address, if no name has to be resolved. An empty name is the local machine.

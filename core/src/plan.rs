@@ -122,6 +122,8 @@ pub enum Channel {
     Unix,
     /// At the far end of a chain; only to listen on.
     Rtcp,
+    /// The same for datagrams.
+    Rudp,
 }
 
 impl Channel {
@@ -136,6 +138,7 @@ impl Channel {
             "udp" => Self::Udp,
             "unix" => Self::Unix,
             "rtcp" => Self::Rtcp,
+            "rudp" => Self::Rudp,
             _ => return None,
         })
     }
@@ -151,6 +154,7 @@ impl Channel {
             Self::Udp => "udp",
             Self::Unix => "unix",
             Self::Rtcp => "rtcp",
+            Self::Rudp => "rudp",
         }
     }
 
@@ -164,7 +168,7 @@ impl Channel {
 
     /// Whether nodes can be reached by it.
     pub fn dials(self) -> bool {
-        !matches!(self, Self::Udp | Self::Rtcp)
+        !matches!(self, Self::Udp | Self::Rtcp | Self::Rudp)
     }
 
     pub fn has_mux(self) -> bool {

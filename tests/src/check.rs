@@ -129,6 +129,16 @@ pub fn until_open(port: SocketAddr) {
     panic!("{port}: it does not open");
 }
 
+/// Waits until nobody listens at a port any more.
+#[allow(clippy::disallowed_methods)] // A test waits in real time.
+pub fn until_closed(port: SocketAddr) {
+    let until = Instant::now() + PATIENCE;
+    while TcpStream::connect(port).is_ok() {
+        assert!(Instant::now() < until, "{port}: it stays open");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// `up` and `down` bytes at the same time, compared by hash on both ends.
 pub fn both_ways(way: &Way, target: &Target, up: u64, down: u64) {
     transfer(&way.name, way.open(target), up, down);

@@ -75,6 +75,11 @@ impl Client {
         Ok(client)
     }
 
+    /// Its own.
+    pub fn addr(&self) -> SocketAddr {
+        self.socket.local_addr().expect("an address")
+    }
+
     /// Sends as it is, without a header.
     pub fn send_raw(&self, bytes: &[u8]) {
         self.socket.send(bytes).expect("sent");
@@ -104,6 +109,22 @@ impl Client {
             }
         }
         panic!("{name}: no answer to {n} bytes");
+    }
+
+    /// Waits for a port that somebody else opens, which a gost does not tell.
+    #[allow(clippy::disallowed_methods)] // A test waits in real time.
+    pub fn until_open(service: SocketAddr) {
+        let client = Self::raw(service);
+        let until = std::time::Instant::now() + crate::PATIENCE;
+        while std::time::Instant::now() < until {
+            // Where nobody listens, the system says so.
+            let sent = client.socket.send(b"?").is_ok();
+            if sent && client.receive(Duration::from_millis(500)).is_some() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{service}: it does not open");
     }
 
     /// Ends the connection of the association.

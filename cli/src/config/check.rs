@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::lower_group::members;
-use super::lower_reverse::is_reverse;
+use super::lower_reverse::{is_reverse, is_word};
 use super::model::{Config, Forwarder, Hop, Map, Node, Service, Tls};
 use super::options::{self, Effect, Place};
 use crate::report::{Findings, nearest};
@@ -203,7 +203,7 @@ impl Pass<'_> {
         // TCP and UDP have ports of their own.
         let datagrams = |one: &Service| {
             let listener = one.listener.as_ref();
-            listener.is_some_and(|listener| listener.r#type == "udp")
+            listener.is_some_and(|listener| matches!(listener.r#type.as_str(), "udp" | "rudp"))
         };
         // Where the far end of a chain listens, nothing does here.
         let elsewhere = |one: &Service| one.listener.as_ref().is_some_and(is_reverse);
@@ -374,7 +374,7 @@ impl Pass<'_> {
                     "they are for dialers",
                 );
             }
-            if !listener.chain.is_empty() && word == "rtcp" {
+            if !listener.chain.is_empty() && is_word(word) {
                 self.reference(
                     &place,
                     "chain",

@@ -193,9 +193,9 @@ impl Lowering<'_> {
         }
         let reversed = service.listener.as_ref().is_some_and(reverse::is_reverse);
         let network = match &options {
-            Some(options) if options.word == "udp" => Network::Udp,
-            Some(_) if file => Network::File,
             Some(_) if reversed => Network::Reverse,
+            Some(options) if matches!(options.word, "udp" | "rudp") => Network::Udp,
+            Some(_) if file => Network::File,
             Some(options) => Network::Tcp(socket::listening(options)),
             None => Network::TCP,
         };
@@ -245,7 +245,7 @@ impl Lowering<'_> {
         };
         edge::apply(self, &mut listener, &options, &listener_options, at);
         reverse::apply(self, &mut listener, &listener_model, &service.addr, at);
-        if listener.channel == Channel::Udp {
+        if let Channel::Udp | Channel::Rudp = listener.channel {
             if handler.kind != HandlerKind::Forward {
                 let text = format_args!(
                     "handler {} needs a stream, but the listener is udp: write udp://ADDRESS/TARGET to forward datagrams",
@@ -464,7 +464,7 @@ fn handler_kind(word: &str) -> Option<HandlerKind> {
         "socks4" | "socks4a" => HandlerKind::Socks4,
         "socks5" | "socks" => HandlerKind::Socks5,
         "relay" => HandlerKind::Relay,
-        "forward" | "tcp" | "udp" | "unix" | "rtcp" => HandlerKind::Forward,
+        "forward" | "tcp" | "udp" | "unix" | "rtcp" | "rudp" => HandlerKind::Forward,
         _ => return None,
     })
 }

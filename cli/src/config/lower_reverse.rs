@@ -8,7 +8,12 @@ use super::model;
 
 /// As gost does it, a listener without a chain listens here.
 pub(super) fn is_reverse(model: &model::Listener) -> bool {
-    model.r#type == "rtcp" && !model.chain.is_empty()
+    is_word(&model.r#type) && !model.chain.is_empty()
+}
+
+/// Listener types that may listen elsewhere.
+pub(super) fn is_word(word: &str) -> bool {
+    matches!(word, "rtcp" | "rudp")
 }
 
 /// The chain of the listener is the way to where it listens; that of the handler leads to the targets.
@@ -19,11 +24,13 @@ pub(super) fn apply(
     addr: &str,
     at: &str,
 ) {
-    if listener.channel != Channel::Rtcp {
-        return;
-    }
+    let here = match listener.channel {
+        Channel::Rtcp => Channel::Tcp,
+        Channel::Rudp => Channel::Udp,
+        _ => return,
+    };
     if !is_reverse(model) {
-        listener.channel = Channel::Tcp;
+        listener.channel = here;
         return;
     }
     let mut chains = to.config.chains.iter();
@@ -32,6 +39,10 @@ pub(super) fn apply(
         return;
     };
     match Target::parse(addr) {
+        Some(addr) if addr.port == 0 && here == Channel::Udp => {
+            let text = "addr: rudp needs a port: without one, a node takes it for an association";
+            to.findings.error(at, text);
+        }
         Some(addr) => listener.reverse = Some(Reverse { chain, addr }),
         None => {
             let text = format_args!("addr: expected host:port for the far end, got {addr:?}");

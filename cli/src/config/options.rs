@@ -79,13 +79,13 @@ const WS: &[&str] = &["ws", "wss", "mws", "mwss"];
 const MUX: &[&str] = &["mws", "mwss"];
 const SOCKETS: &[&str] = &["tcp", "tls", "ws", "wss", "mws", "mwss"];
 const PLAIN: &[&str] = &["tcp", "tls"];
-const UDP: &[&str] = &["udp"];
+const UDP: &[&str] = &["udp", "rudp"];
 const HTTP: &[&str] = &["http", "auto"];
 const SOCKS5: &[&str] = &["socks5", "socks"];
 const SOCKS5_SERVER: &[&str] = &["socks5", "socks", "auto"];
 const SOCKS4: &[&str] = &["socks4", "socks4a"];
 const RELAY: &[&str] = &["relay"];
-const FORWARD: &[&str] = &["forward", "tcp", "udp", "rtcp"];
+const FORWARD: &[&str] = &["forward", "tcp", "udp", "rtcp", "rudp"];
 const NO_FORWARD: &[&str] = &[
     "http", "auto", "socks4", "socks4a", "socks5", "socks", "relay",
 ];
@@ -175,10 +175,10 @@ pub static OPTIONS: &[Opt] = &[
     opt(&["probeResist", "probe_resist"], Text, "", Used, &[(Handler, HTTP)], "what clients without a user see: code:404, web:URL, host:HOST:PORT or file:PATH"),
     opt(&["knock"], Texts, "", Used, &[(Handler, HTTP)], "with probeResist: hosts for which a client is asked to authenticate"),
     opt(&["notls"], Bool, "false", Used, &[(Handler, SOCKS5_SERVER), (Connector, SOCKS5)], "no TLS inside SOCKS5"),
-    opt(&["bind"], Bool, "false", Used, &[(Handler, SOCKS5_SERVER)], "clients may open ports here, for reverse tunnels (rtcp)"),
-    opt(&["bind"], Bool, "false", Used, &[(Handler, RELAY)], "clients may open ports here, for reverse tunnels (rtcp), and associate UDP"),
+    opt(&["bind"], Bool, "false", Used, &[(Handler, SOCKS5_SERVER)], "clients may open ports here, for reverse tunnels (rtcp, rudp) and SOCKS5 BIND"),
+    opt(&["bind"], Bool, "false", Used, &[(Handler, RELAY)], "clients may open ports here, for reverse tunnels (rtcp, rudp), and associate UDP"),
     opt(&["udp"], Bool, "false", Used, &[(Handler, &["http", "socks5", "socks", "auto"])], "UDP ASSOCIATE, UDP-TUN, UDP over HTTP"),
-    opt(&["udp.bufferSize", "udpBufferSize", "bufferSize", "readBufferSize"], Int, "65507", Quiet, &[(Handler, &["http", "socks5", "socks", "auto", "relay", "forward", "tcp", "udp"]), (Connector, SOCKS5)], "no datagram is cut"),
+    opt(&["udp.bufferSize", "udpBufferSize", "bufferSize", "readBufferSize"], Int, "65507", Quiet, &[(Handler, &["http", "socks5", "socks", "auto", "relay", "forward", "tcp", "udp", "rudp"]), (Connector, SOCKS5)], "no datagram is cut"),
     opt(&["udp.resolveDomain"], Bool, "false", Quiet, &[(Handler, SOCKS5)], "answers come from addresses in any case"),
     opt(&["udp.bindRange.min", "udp.minPort"], Int, "", Used, &[(Handler, SOCKS5_SERVER)], "first port of UDP ASSOCIATE"),
     opt(&["udp.bindRange.max", "udp.maxPort"], Int, "", Used, &[(Handler, SOCKS5_SERVER)], "last port of UDP ASSOCIATE"),

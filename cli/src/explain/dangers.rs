@@ -38,7 +38,8 @@ fn of_service(service: &Service, dangers: &mut Vec<Danger>) {
         .tls
         .as_ref()
         .is_some_and(|tls| !tls.ca_file.is_empty());
-    let proxy = service.forwarder.is_none() && !matches!(kind, "forward" | "tcp" | "udp");
+    let proxy =
+        service.forwarder.is_none() && !matches!(kind, "forward" | "tcp" | "udp" | "rtcp" | "rudp");
     let local = is_loopback(&service.addr);
     if proxy && !guarded && !certified && !local {
         say(format!(

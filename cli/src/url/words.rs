@@ -11,9 +11,9 @@ pub(super) enum Side {
 }
 
 /// What this program can do, on whatever side.
-const SERVED: [&str; 15] = [
-    "auto", "direct", "forward", "http", "mws", "mwss", "relay", "rtcp", "socks4", "socks5", "tcp",
-    "tls", "udp", "ws", "wss",
+const SERVED: [&str; 16] = [
+    "auto", "direct", "forward", "http", "mws", "mwss", "relay", "rtcp", "rudp", "socks4",
+    "socks5", "tcp", "tls", "udp", "ws", "wss",
 ];
 const HANDLERS: &[&str] = &[
     "api", "auto", "dns", "file", "forward", "http", "http2", "http3", "masque", "metrics", "red",

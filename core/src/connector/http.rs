@@ -69,7 +69,7 @@ impl Negotiate for Http {
 fn request(cx: &Cx) -> Result<Request, Fail> {
     let authority = match cx.carries {
         // As gost says it, against all grammar.
-        Carries::Anywhere | Carries::Clients => String::new(),
+        Carries::Anywhere | Carries::Clients | Carries::Senders => String::new(),
         _ => authority(cx.target)?,
     };
     let mut fields = vec![

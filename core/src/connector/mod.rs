@@ -33,11 +33,19 @@ pub enum Step {
     Done,
     /// Datagrams go this way. What is left in `rx` belongs to it.
     Datagrams(Way),
-    /// The node listens at this address. What is left in `rx` belongs to its mux session.
-    Bound(Target),
+    /// The node listens. What is left in `rx` belongs to its mux session, or is frames of datagrams.
+    Bound(Bound),
     /// The tunnel may be used, but its first bytes from the node are still a response: feed them to
     /// `response` until it says `Done`.
     Lazy,
+}
+
+/// What a node listens at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    pub addr: Target,
+    /// The node is one of our kind ([`Target::spelled`]).
+    pub ours: bool,
 }
 
 /// How a node takes datagrams.

@@ -6,11 +6,11 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::{Cx, Negotiate, Step, Way};
+use super::{Bound, Cx, Negotiate, Step, Way};
 use crate::addr::{Carries, Host, Target};
 use crate::error::{Cause, Fail};
 use crate::wire::datagram::Framing;
-use crate::wire::relay::{Command, Network, Request, Response, Status};
+use crate::wire::relay::{self, Command, Network, Request, Response, Status};
 use crate::wire::socks5::Credentials;
 
 /// Bytes of features in a response. gost sends none to a CONNECT; what it may send later fits, and
@@ -42,9 +42,13 @@ impl Negotiate for Relay {
             let empties = bound.is_some_and(|bound| bound.port == 0);
             return Ok(Step::Datagrams(Way::Framed(Framing::Tunnel { empties })));
         }
-        if cx.carries == Carries::Clients {
+        if let Carries::Clients | Carries::Senders = cx.carries {
+            let ours = relay::spells_address(rx);
             return Ok(match bound(rx)? {
-                Some(bound) => Step::Bound(bound.unwrap_or_else(|| cx.target.clone())),
+                Some(bound) => Step::Bound(Bound {
+                    addr: bound.unwrap_or_else(|| cx.target.clone()),
+                    ours,
+                }),
                 None => Step::More,
             });
         }
@@ -99,10 +103,8 @@ fn request<'a>(cx: &Cx<'a>) -> Request<'a> {
             let any = Host::from(std::net::Ipv6Addr::UNSPECIFIED);
             (Command::Bind, Network::Udp, Target::new(any, 0))
         }
-        Carries::Clients => {
-            let any = std::net::Ipv6Addr::UNSPECIFIED.into();
-            (Command::Bind, Network::Tcp, cx.target.or_all(any))
-        }
+        Carries::Clients => (Command::Bind, Network::Tcp, port(cx)),
+        Carries::Senders => (Command::Bind, Network::Udp, port(cx)),
     };
     Request {
         network,
@@ -113,4 +115,11 @@ fn request<'a>(cx: &Cx<'a>) -> Request<'a> {
         target: Some(target),
         ..Request::new(command)
     }
+}
+
+/// Where the node is to listen.
+fn port(cx: &Cx) -> Target {
+    cx.target
+        .or_all(std::net::Ipv6Addr::UNSPECIFIED.into())
+        .spelled()
 }

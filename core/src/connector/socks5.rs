@@ -5,7 +5,7 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::{Cx, Negotiate, Step, Way};
+use super::{Bound, Cx, Negotiate, Step, Way};
 use crate::addr::{Carries, Host, Target};
 use crate::error::{Cause, Fail};
 use crate::wire::datagram::Framing;
@@ -135,11 +135,8 @@ fn request(cx: &Cx) -> Request {
             Some(addr) => (Command::Connect, Target::from(addr)),
             None => (Command::Connect, cx.target.clone()),
         },
-        (Carries::Clients, _) => {
-            // A gost takes an IPv6 address for one of IPv6 alone.
-            let any = std::net::Ipv4Addr::UNSPECIFIED.into();
-            (Command::MuxBind, cx.target.or_all(any))
-        }
+        (Carries::Clients, _) => (Command::MuxBind, port(cx)),
+        (Carries::Senders, _) => (Command::UdpTunnel, port(cx)),
         (_, true) => {
             let any = Host::from(std::net::Ipv4Addr::UNSPECIFIED);
             (Command::UdpAssociate, Target::new(any, 0))
@@ -151,6 +148,13 @@ fn request(cx: &Cx) -> Request {
         }
     };
     Request { command, target }
+}
+
+/// Where the node is to listen. As a name, no gost takes it for an address of one family alone.
+fn port(cx: &Cx) -> Target {
+    cx.target
+        .or_all(std::net::Ipv6Addr::UNSPECIFIED.into())
+        .spelled()
 }
 
 /// In gost's order. TLS inside an encrypted channel would only be cost.
@@ -191,10 +195,14 @@ fn reply(cx: &Cx, rx: &mut BytesMut) -> Result<Step, Fail> {
     let Some((reply, used)) = Reply::parse(rx)? else {
         return Ok(Step::More);
     };
+    let ours = socks5::spells_address(rx);
     rx.advance(used);
     Ok(match (cx.carries, cx.plan.associate) {
         (Carries::Bytes, _) => Step::Done,
-        (Carries::Clients, _) => Step::Bound(reply.bound),
+        (Carries::Clients | Carries::Senders, _) => Step::Bound(Bound {
+            addr: reply.bound,
+            ours,
+        }),
         (_, true) => Step::Datagrams(Way::Socket(reply.bound)),
         (_, false) => {
             // gost tells its port: where there is none, a peer of our kind is at the other end.

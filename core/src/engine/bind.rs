@@ -9,15 +9,14 @@ use bytes::BytesMut;
 
 use super::hub::Side;
 use super::link::{Base, Top};
-use super::reverse::version_1;
-use super::session::{Stage, rope};
+use super::reverse::{agreed, version_1};
+use super::session::{Session, Stage, rope};
 use super::udp_port::Owner;
 use super::{Ask, ConnMeta, Engine, Key, LinkId, MuxId, PortId, SessionId, SocketId};
 use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};
 use crate::event::{ConnectionNo, Event};
-use crate::handler::{self, Handler, Negotiate};
-use crate::layer::Info;
+use crate::handler::{self, Bind, Bound, Handler, Negotiate};
 use crate::layer::proxied::Form;
 use crate::time::Time;
 use crate::wire::relay::{Response, Status};
@@ -59,10 +58,11 @@ impl Engine {
     }
 
     /// A client wants a port of this machine.
-    pub(super) fn bind_goal(&mut self, id: SessionId, addr: Target) {
+    pub(super) fn bind_goal(&mut self, id: SessionId, bind: Bind) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
+        let Bind { addr, what, ours } = bind;
         let ip = match &addr.host {
             Host::Ip(ip) => *ip,
             Host::Name(name) if name.is_empty() => IpAddr::from(Ipv6Addr::UNSPECIFIED),
@@ -74,8 +74,14 @@ impl Engine {
         let asked = SocketAddr::new(ip, addr.port);
         session.target = Some(asked.to_string());
         let (client, service, remote) = (session.client, session.service, session.remote.ip());
-        self.replace_binding(service, remote, asked);
-        self.bind(client, Ask::Connections { local: asked });
+        match what {
+            Bound::Clients => {
+                self.replace_binding(service, remote, asked);
+                self.bind(client, Ask::Connections { local: asked });
+            }
+            Bound::Client => self.bind_client(id, asked),
+            Bound::Senders => self.bind_senders(id, asked, ours),
+        }
     }
 
     /// Whoever asks for a port again has lost the session that had it, even if nobody has noticed yet.
@@ -87,18 +93,21 @@ impl Engine {
             _ => false,
         });
         if let Some(link) = old.map(|mux| mux.link).filter(|_| asked.port() != 0) {
-            let text = "its client has bound the port anew";
-            self.link_failed(link, Fail::new(Cause::Closed, text));
+            self.link_failed(link, anew());
         }
     }
 
     /// The port is bound, or cannot be.
     pub(super) fn client_bound(&mut self, id: SessionId, result: Result<SocketAddr, Fail>) {
+        if self.awaits_client(id) {
+            return self.listens_for_client(id, result);
+        }
         let bound = match result {
             Ok(bound) => bound,
             Err(fail) => return self.answer_dialed(id, Err(fail)),
         };
         let plan = self.plan.clone();
+        let told = (self.sessions.get(id)).map_or(bound, |session| self.told(session, bound));
         let Some(mut session) = self.sessions.remove(id) else {
             return;
         };
@@ -107,13 +116,11 @@ impl Engine {
             return;
         };
         let planned = &plan.services[session.service].handler;
-        let (form, told) = match *handler {
-            Handler::Socks5(_) => {
-                let ip = planned.udp.public.unwrap_or(session.local.ip());
-                (Form::Socks5, SocketAddr::new(ip, bound.port()))
-            }
-            _ => (Form::Relay, bound),
+        let form = match *handler {
+            Handler::Socks5(_) => Form::Socks5,
+            _ => Form::Relay,
         };
+        let ours = handler.binds().is_some_and(|bind| bind.ours);
         let cx = handler::Cx {
             plan: planned,
             remote: session.remote,
@@ -144,7 +151,7 @@ impl Engine {
             started: session.started,
         }));
         let client = session.client;
-        let mux = self.new_mux(client, &version_1(), side, Info::default());
+        let mux = self.new_mux(client, &version_1(), side, agreed(ours));
         if session.client_ended {
             let fail = Fail::new(Cause::Closed, "the peer closed the connection");
             return self.link_failed(client, fail);
@@ -153,6 +160,19 @@ impl Engine {
             self.mux_data(mux, session.rx);
         }
         self.reread(client);
+    }
+
+    /// What a client is told of an address that was bound for it: SOCKS5 has the one that it reached us at.
+    pub(super) fn told(&self, session: &Session, bound: SocketAddr) -> SocketAddr {
+        let udp = &self.plan.services[session.service].handler.udp;
+        match &session.stage {
+            Stage::Dialing(Some(handler)) | Stage::Awaiting(handler, _)
+                if matches!(**handler, Handler::Socks5(_)) =>
+            {
+                SocketAddr::new(udp.public.unwrap_or(session.local.ip()), bound.port())
+            }
+            _ => bound,
+        }
     }
 
     /// Nobody more can come.
@@ -188,15 +208,16 @@ impl Engine {
 
     /// Somebody came to a port that a client has bound: a stream of that client's session.
     fn visit(&mut self, port: PortId, meta: ConnMeta) -> LinkId {
+        if let Some(session) = self.awaiting_at(port) {
+            return self.client_came(session, port, meta);
+        }
         let mux = self.mux_of_port(port);
         let open = mux.filter(|mux| self.muxes[*mux].smux.can_open());
         let Some((mux, service)) = open.and_then(|mux| match &self.muxes[mux].side {
             Side::Binder(binding) => Some((mux, binding.service)),
             _ => None,
         }) else {
-            let id = self.new_link(Base::Socket, meta, Top::Closing);
-            self.remove_link(id, true);
-            return id;
+            return self.shut_out(meta);
         };
         let id = self.new_link(Base::Socket, meta, Top::Incoming(service));
         if self.enter_caps(id, service, Some(meta.remote.ip())) {
@@ -204,6 +225,13 @@ impl Engine {
             self.sessions[session].stage = Stage::Dialing(None);
             self.lead_in(session, mux, meta.remote);
         }
+        id
+    }
+
+    /// A connection that nobody wants.
+    pub(super) fn shut_out(&mut self, meta: ConnMeta) -> LinkId {
+        let id = self.new_link(Base::Socket, meta, Top::Closing);
+        self.remove_link(id, true);
         id
     }
 
@@ -253,4 +281,9 @@ impl Engine {
         self.send(link, &mut rope(out));
         self.dialed(session, Ok((link, BytesMut::new(), false)));
     }
+}
+
+/// Of a port whose client has come again.
+pub(super) fn anew() -> Fail {
+    Fail::new(Cause::Closed, "its client has bound the port anew")
 }

@@ -175,6 +175,7 @@ impl Engine {
                 assert_eq!(upstream, Some(id), "{id:?}: upstream");
             }
             Top::Dial(dial) => assert!(self.dials.contains_key(dial), "{id:?}: dial"),
+            Top::Port(port) => assert!(self.ports.contains_key(port), "{id:?}: port"),
             Top::Mux(mux) => assert!(self.muxes.contains_key(mux), "{id:?}: mux"),
             Top::Incoming(_) | Top::Closing => {}
         }

@@ -261,7 +261,7 @@ impl Engine {
             Cause::Protocol | Cause::Limit | Cause::Tls => {
                 // Nothing follows a goodbye.
                 self.links[id].later.clear();
-                if let Top::Mux(_) = top {
+                if let Top::Mux(_) | Top::Port(_) = top {
                     self.say_why(id, &fail);
                 }
                 self.start_closing(id, Closing::Fin, false);
@@ -275,6 +275,7 @@ impl Engine {
             Top::Upstream(session) => self.upstream_failed(session, fail),
             Top::Dial(dial) => self.dial_link_failed(dial, id, fail),
             Top::Mux(mux) => self.mux_failed(mux, fail),
+            Top::Port(port) => self.far_port_lost(port, fail),
             Top::Closing => {}
         }
     }

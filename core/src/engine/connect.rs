@@ -18,7 +18,8 @@ use crate::event::Traced;
 use crate::plan::{Endpoint, Interface, Node, SocketOptions};
 use crate::route::families::{self, ATTEMPT_DELAY};
 
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+pub(super) const NOWHERE: SocketAddr =
+    SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
 /// The addresses that the node's own host table has for it.
 pub(super) fn mapped(node: &Node) -> Option<&[IpAddr]> {

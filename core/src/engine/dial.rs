@@ -447,9 +447,9 @@ impl Engine {
                 self.send(link, &mut rope(out));
                 self.connected_through(id, false);
             }
-            Ok(Step::Bound(addr)) => {
+            Ok(Step::Bound(bound)) => {
                 self.send(link, &mut rope(out));
-                self.port_opened(id, addr);
+                self.port_opened(id, bound);
             }
             Ok(Step::Datagrams(way)) => {
                 self.send(link, &mut rope(out));

@@ -46,6 +46,7 @@ impl Engine {
             }
         }
         self.leave_reverses();
+        self.leave_senders();
         for mux in self.muxes.keys().collect::<Vec<_>>() {
             self.leave_mux(mux);
         }

@@ -25,6 +25,7 @@ impl Engine {
             Top::Client(session) | Top::Upstream(session) if len <= self.low() => {
                 self.resume_source(session, id);
             }
+            Top::Port(port) if len <= self.low() => self.far_flush(port),
             Top::Closing => self.try_close(id),
             _ => {}
         }
@@ -54,7 +55,7 @@ impl Engine {
                 .get(mux)
                 .is_none_or(|session| session.smux.readable()),
             Top::Dial(dial) => self.dial_accepts(dial),
-            Top::Incoming(_) => true,
+            Top::Incoming(_) | Top::Port(_) => true,
         }
     }
 

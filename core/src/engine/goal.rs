@@ -13,7 +13,7 @@ impl Engine {
         match goal {
             Goal::Target(target) => self.dial_target(id, target),
             Goal::Forward => self.start_dial(id, None),
-            Goal::Bind(addr) => self.bind_goal(id, addr),
+            Goal::Bind(bind) => self.bind_goal(id, bind),
             Goal::Datagrams(framing, to) => self.dial_datagrams(id, framing, to),
         }
     }

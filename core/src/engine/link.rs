@@ -40,6 +40,8 @@ pub(super) enum Top {
     Upstream(SessionId),
     Dial(DialId),
     Mux(MuxId),
+    /// A port at the node, for datagrams.
+    Port(PortId),
     /// Only the rest of the output matters.
     Closing,
 }
@@ -292,6 +294,7 @@ impl Engine {
                 Top::Upstream(session) => self.upstream_data(session, data),
                 Top::Dial(dial) => self.dial_data(dial, data),
                 Top::Mux(mux) => self.mux_data(mux, data),
+                Top::Port(port) => self.far_data(port, data),
                 Top::Incoming(_) | Top::Closing => {}
             },
             Up::End { both } => {
@@ -301,7 +304,7 @@ impl Engine {
                 match top {
                     Top::Client(session) => self.client_end(session, both),
                     Top::Upstream(session) => self.upstream_end(session, both),
-                    Top::Dial(_) | Top::Mux(_) | Top::Incoming(_) => {
+                    Top::Dial(_) | Top::Mux(_) | Top::Port(_) | Top::Incoming(_) => {
                         let fail = Fail::new(Cause::Closed, "the peer closed the connection");
                         self.link_failed(id, fail);
                     }
@@ -330,7 +333,7 @@ impl Engine {
             }
             Top::Dial(dial) => self.dial_up(dial, info),
             // TLS inside SOCKS5 is up: what it yields goes on with the negotiation.
-            Top::Client(_) | Top::Upstream(_) | Top::Mux(_) | Top::Closing => {}
+            Top::Client(_) | Top::Upstream(_) | Top::Mux(_) | Top::Port(_) | Top::Closing => {}
         }
     }
 

@@ -276,6 +276,7 @@ impl Engine {
                 session.upstream_rx.len() + udp.map_or(0, |udp| udp.held(1))
             }),
             Top::Dial(dial) => Some(self.dial_holds(dial)),
+            Top::Port(port) => Some(self.far_holds(port)),
             _ => None,
         };
         let pieces = link.out.pieces() + link.later.pieces() + link.inbox.len();
@@ -311,7 +312,7 @@ fn fixed(link: &Link) -> usize {
     let links = match link.top {
         Top::Incoming(_) | Top::Client(_) => 2,
         Top::Upstream(_) | Top::Dial(_) => 0,
-        Top::Mux(_) | Top::Closing => 1,
+        Top::Mux(_) | Top::Port(_) | Top::Closing => 1,
     };
     links * (LINK + FRAME) + layers
 }

@@ -7,6 +7,8 @@
 mod alive;
 mod away;
 mod bind;
+mod bind_client;
+mod bind_senders;
 mod check;
 mod closing;
 mod connect;
@@ -14,6 +16,7 @@ mod detour;
 mod dial;
 mod drain;
 mod edge;
+mod far_port;
 mod flow;
 mod gate;
 mod goal;
@@ -37,6 +40,7 @@ mod timers;
 mod trace;
 mod trust;
 mod udp;
+mod udp_frames;
 mod udp_names;
 mod udp_port;
 

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! pause ─► dial, with BIND in place of a target ─► mux session: each stream is a client
-//!   ▲                     │ failed                        │ lost
-//!   └─────────────────────┴───────────────────────────────┘
+//!   ▲                     │ failed              │  or frames: datagrams of clients
+//!   │                     │                     │ lost
+//!   └─────────────────────┴─────────────────────┘
 //! ```
 
 use std::collections::HashMap;
@@ -13,13 +14,14 @@ use super::dial::{Dial, Purpose};
 use super::hub::Side;
 use super::link::{Base, Top};
 use super::pick::Wish;
-use super::{DialId, Engine, Key, LinkId, MuxId};
+use super::{ConnMeta, DialId, Engine, Key, LinkId, MuxId, PortId};
 use crate::addr::{Carries, Host, Target};
+use crate::connector::Bound;
 use crate::error::{Cause, Fail};
 use crate::event::Event;
 use crate::layer::proxied::{Form, Proxied};
 use crate::layer::{AnyLayer, Info, Up};
-use crate::plan::{ConnectorKind, Mux};
+use crate::plan::{Channel, ConnectorKind, Mux};
 use crate::time::Time;
 
 /// A port that was open for less is one that failed.
@@ -41,7 +43,13 @@ struct Reverse {
 enum State {
     Pause,
     Dialing(DialId),
-    Open(MuxId, Time),
+    Open(Open, Time),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Clients(MuxId),
+    Senders(PortId),
 }
 
 impl Engine {
@@ -83,11 +91,12 @@ impl Engine {
             Some(reverse) => reverse.addr.clone(),
             None => return,
         };
+        let carries = match planned.listener.channel {
+            Channel::Rudp => Carries::Senders,
+            _ => Carries::Clients,
+        };
         let dial = Dial::new(Purpose::Port(service), service, addr, self.now);
-        let dial = self.dials.insert(Dial {
-            carries: Carries::Clients,
-            ..dial
-        });
+        let dial = self.dials.insert(Dial { carries, ..dial });
         if let Some(reverse) = self.reverses.0.get_mut(&service) {
             reverse.state = State::Dialing(dial);
         }
@@ -128,8 +137,8 @@ impl Engine {
         Some(reverse.chain)
     }
 
-    /// The node listens: what comes by this link from now on is the node's mux session.
-    pub(super) fn port_opened(&mut self, id: DialId, bound: Target) {
+    /// The node listens: what comes by this link from now on is the node's mux session, or datagrams.
+    pub(super) fn port_opened(&mut self, id: DialId, bound: Bound) {
         let Some(mut dial) = self.dials.remove(id) else {
             return;
         };
@@ -147,22 +156,35 @@ impl Engine {
         };
         let below = &mut self.links[link];
         below.route = dial.route.nodes;
-        if let Some(local) = bound.socket_addr() {
+        if let Some(local) = bound.addr.socket_addr() {
             below.client.local = local;
         }
-        let side = Side::Reverse { service, form };
-        let mux = self.new_mux(link, &version_1(), side, Info::default());
+        let local = below.client.local;
+        let open = match dial.carries {
+            Carries::Senders => {
+                let local = ConnMeta::new(local, local).local;
+                Open::Senders(self.far_port(link, service, local, bound.ours))
+            }
+            _ => {
+                let side = Side::Reverse { service, form };
+                Open::Clients(self.new_mux(link, &version_1(), side, agreed(bound.ours)))
+            }
+        };
         if let Some(reverse) = self.reverses.0.get_mut(&service) {
-            reverse.state = State::Open(mux, self.now);
+            reverse.state = State::Open(open, self.now);
             reverse.told = None;
         }
         self.events.push_back(Event::PortOpened {
             service,
-            addr: bound.to_string(),
+            addr: bound.addr.to_string(),
             place: format!("{} ({})", node.name, node.addr),
         });
-        if !dial.rx.is_empty() {
-            self.mux_data(mux, dial.rx);
+        if dial.rx.is_empty() {
+            return;
+        }
+        match open {
+            Open::Clients(mux) => self.mux_data(mux, dial.rx),
+            Open::Senders(port) => self.far_data(port, dial.rx),
         }
     }
 
@@ -231,12 +253,23 @@ impl Engine {
         match reverse.state {
             State::Pause => {}
             State::Dialing(dial) => self.cancel_dial(dial),
-            State::Open(mux, _) => self.leave_mux(mux),
+            State::Open(Open::Clients(mux), _) => self.leave_mux(mux),
+            State::Open(Open::Senders(port), _) => self.leave_far_port(port),
         }
     }
 }
 
-/// gost agrees on nothing inside a BIND.
+/// What peers of our kind agree on inside a BIND.
+pub(super) fn agreed(ours: bool) -> Info {
+    Info {
+        half_close: ours,
+        mux_v2: ours,
+        signals: ours,
+        ..Info::default()
+    }
+}
+
+/// gost agrees on nothing there.
 pub(super) fn version_1() -> Mux {
     Mux {
         agree: false,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::BytesMut;
 
+use super::bind_client::Awaited;
 use super::link::{Base, Link};
 use super::sniff::Watch;
 use super::splice::Inflow;
@@ -30,7 +31,7 @@ pub(super) struct Session {
     pub(super) started: Time,
     /// What the client named, for the log.
     pub(super) target: Option<String>,
-    connected: bool,
+    pub(super) connected: bool,
     /// The client's bytes that nobody has taken yet.
     pub(super) rx: BytesMut,
     /// The upstream's: a lazy response of a relay node, or an HTTP response.
@@ -59,7 +60,7 @@ pub(super) struct Session {
 /// What a session is doing.
 ///
 /// ```text
-/// Detect ─► Negotiate ─► Dialing ─► Relay
+/// Detect ─► Negotiate ─► Dialing or Awaiting ─► Relay
 ///    │  (forward starts here) ▲
 ///    └────► Http ──CONNECT────┴────► Relay or Datagrams
 /// ```
@@ -69,6 +70,8 @@ pub(super) enum Stage {
     Sniff,
     Negotiate(Box<Handler>),
     Dialing(Option<Box<Handler>>),
+    /// Somebody is to come to a port that the client has bound.
+    Awaiting(Box<Handler>, Awaited),
     Http(Box<http::Proxy>),
     Relay,
     Datagrams,
@@ -391,7 +394,7 @@ impl Engine {
         match session.stage {
             Stage::Relay => self.relay_end(id, true, both),
             Stage::Http(_) => self.http_client_end(id),
-            Stage::Datagrams => self.end_session(id, None),
+            Stage::Datagrams | Stage::Awaiting(..) => self.end_session(id, None),
             Stage::Dialing(_) if !both => {}
             Stage::Detect | Stage::Sniff if session.rx.is_empty() => self.end_session(id, None),
             Stage::Sniff => self.sniffed(id, Seen::Unknown),

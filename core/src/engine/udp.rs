@@ -6,20 +6,20 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 
 use super::link::Base;
 use super::memory::PIECE;
-use super::session::{Stage, rope};
+use super::session::Stage;
+use super::udp_frames::Partial;
 use super::udp_names::Names;
 use super::{Engine, LinkId, SessionId};
 use crate::addr::{Carries, Host, Target};
-use crate::buffer::stash;
 use crate::connector::Way;
 use crate::error::{Cause, Fail};
 use crate::handler::Receiver;
 use crate::plan::ConnectorKind;
-use crate::wire::datagram::{Framing, Packet, parse_counted, write_counted};
+use crate::wire::datagram::{Framing, Packet, write_counted};
 
 pub(super) struct Association {
     /// The client's and the upstream's.
@@ -37,6 +37,8 @@ pub(super) struct Association {
     pub(super) dropped: u64,
     /// Ports of UDP ASSOCIATE that were tried.
     pub(super) tries: u16,
+    /// The port that the client has bound here, as it asked for it.
+    pub(super) asked: Option<SocketAddr>,
 }
 
 pub(super) type Opened = (LinkId, BytesMut, bool);
@@ -45,10 +47,7 @@ pub(super) struct End {
     pub(super) framing: Framing,
     /// Who is at the other side of the socket.
     pub(super) peer: Option<SocketAddr>,
-    /// A frame that is not complete.
-    pub(super) rx: BytesMut,
-    /// Bytes still to come of a frame that is dropped.
-    skip: usize,
+    pub(super) partial: Partial,
     pub(super) queue: VecDeque<Waiting>,
     pub(super) bytes: usize,
 }
@@ -60,7 +59,7 @@ pub(super) struct Waiting {
 }
 
 impl Association {
-    fn new(framing: Framing, peer: Option<SocketAddr>, carries: Carries) -> Self {
+    pub(super) fn new(framing: Framing, peer: Option<SocketAddr>, carries: Carries) -> Self {
         Self {
             ends: [End::new(framing, peer), End::new(Framing::Plain, None)],
             carries,
@@ -71,6 +70,7 @@ impl Association {
             names: Names::default(),
             dropped: 0,
             tries: 0,
+            asked: None,
         }
     }
 
@@ -84,7 +84,7 @@ impl Association {
 
     /// Bytes that wait anywhere in it.
     pub(super) fn bytes(&self) -> usize {
-        let rx: usize = self.ends.iter().map(|end| end.rx.len()).sum();
+        let rx: usize = self.ends.iter().map(|end| end.partial.len()).sum();
         let queued: usize = self.ends.iter().map(|end| end.bytes).sum();
         rx + queued + self.names.bytes()
     }
@@ -93,7 +93,7 @@ impl Association {
     pub(super) fn held(&self, side: usize) -> usize {
         let end = &self.ends[side];
         let names = if side == 1 { self.names.held() } else { 0 };
-        end.rx.len() + end.bytes + PIECE * end.queue.len() + names
+        end.partial.len() + end.bytes + PIECE * end.queue.len() + names
     }
 }
 
@@ -102,8 +102,7 @@ impl End {
         Self {
             framing,
             peer,
-            rx: BytesMut::new(),
-            skip: 0,
+            partial: Partial::default(),
             queue: VecDeque::new(),
             bytes: 0,
         }
@@ -201,6 +200,7 @@ impl Engine {
             return self.client_bound(id, result);
         };
         match result {
+            Ok(_) if association.asked.is_some() => self.senders_bound(id),
             Ok(_) => self.datagrams_ready(id),
             Err(_) if side == 0 && ports.is_some() && association.tries < PORTS => {
                 association.tries += 1;
@@ -214,7 +214,7 @@ impl Engine {
     }
 
     /// Answers the client once all sockets are bound.
-    fn datagrams_ready(&mut self, id: SessionId) {
+    pub(super) fn datagrams_ready(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
@@ -234,6 +234,10 @@ impl Engine {
     /// Where the client's datagrams are awaited, for the reply.
     pub(super) fn datagrams_bound(&self, id: SessionId) -> Option<SocketAddr> {
         let session = self.sessions.get(id)?;
+        if session.udp.as_ref().is_some_and(|udp| udp.asked.is_some()) {
+            let link = self.links.get(session.upstream?)?;
+            return Some(self.told(session, self.ports.get(link.port?)?.local));
+        }
         let link = self.links.get(session.client)?;
         if link.base == Base::Port {
             return None;
@@ -311,59 +315,14 @@ impl Engine {
         }
     }
 
-    /// Bytes from the stream of one end.
-    pub(super) fn frames_in(&mut self, id: SessionId, side: usize, mut data: BytesMut) {
-        let room = self.datagrams();
-        let Some(association) = self.association(id) else {
-            return;
-        };
-        let end = &mut association.ends[side];
-        let framing = end.framing;
-        let skipped = end.skip.min(data.len());
-        end.skip -= skipped;
-        data.advance(skipped);
-        let mut rx = std::mem::take(&mut end.rx);
-        stash(&mut rx, data);
-        loop {
-            let frame = match framing {
-                Framing::Tunnel { .. } => Packet::parse_tunnel(&rx).map(|frame| {
-                    frame.map(|(packet, used)| (Some(packet.addr), packet.data, used))
-                }),
-                Framing::Counted => {
-                    parse_counted(&rx).map(|frame| frame.map(|(data, used)| (None, data, used)))
-                }
-                // The connection that an association by sockets belongs to has nothing to say.
-                _ => return,
-            };
-            match frame {
-                Ok(None) => break,
-                Ok(Some((addr, data, used))) => {
-                    self.datagram(id, side, addr, data);
-                    rx.advance(used);
-                }
-                Err(fail) => {
-                    if let Some(link) = self.link_of(id, side) {
-                        self.link_failed(link, fail);
-                    }
-                    return;
-                }
-            }
-        }
-        if let Some(association) = self.association(id) {
-            let end = &mut association.ends[side];
-            match framing.frame_len(&rx) {
-                Some(len) if rx.len() > room => {
-                    end.skip = len - rx.len();
-                    association.dropped += 1;
-                }
-                _ => end.rx = rx,
-            }
-        }
-        self.touch_end(id, side);
-    }
-
     /// A datagram of one end for the other. `addr` is where it goes to or comes from, if that is told.
-    fn datagram(&mut self, id: SessionId, from: usize, addr: Option<Target>, data: &[u8]) {
+    pub(super) fn datagram(
+        &mut self,
+        id: SessionId,
+        from: usize,
+        addr: Option<Target>,
+        data: &[u8],
+    ) {
         let now = self.now;
         let Some(session) = self.sessions.get_mut(id) else {
             return;
@@ -540,34 +499,6 @@ impl Engine {
         Some(waiting.data)
     }
 
-    /// Puts frames into the stream of one end while there is little before them.
-    pub(super) fn flush_frames(&mut self, id: SessionId, side: usize) {
-        let Some(link) = self.link_of(id, side) else {
-            return;
-        };
-        let started = self
-            .sessions
-            .get(id)
-            .is_some_and(|session| matches!(session.stage, Stage::Datagrams));
-        if !started || self.links.get(link).is_none_or(|link| link.port.is_some()) {
-            return;
-        }
-        loop {
-            let waits = self
-                .links
-                .get(link)
-                .is_none_or(|link| link.queued() > self.low());
-            if waits {
-                return;
-            }
-            let Some(data) = self.dequeue(id, side) else {
-                return;
-            };
-            self.touch(link);
-            self.send(link, &mut rope(data));
-        }
-    }
-
     /// The peer of a connected socket is not there.
     pub(super) fn peer_failed(&mut self, id: SessionId, fail: Fail) {
         let Some(session) = self.sessions.get(id) else {
@@ -609,6 +540,10 @@ impl Engine {
     fn datagrams_limit(&self, id: SessionId) -> Option<std::time::Duration> {
         let session = self.sessions.get(id)?;
         let handler = &self.plan.services[session.service].handler;
+        // A port stays for as long as its client.
+        if session.udp.as_ref()?.asked.is_some() {
+            return None;
+        }
         match self.links.get(session.client)?.base {
             Base::Port => Some(handler.udp.ttl),
             _ => handler.idle_timeout,
@@ -623,11 +558,11 @@ impl Engine {
         }
     }
 
-    fn association(&mut self, id: SessionId) -> Option<&mut Association> {
+    pub(super) fn association(&mut self, id: SessionId) -> Option<&mut Association> {
         self.sessions.get_mut(id)?.udp.as_deref_mut()
     }
 
-    fn link_of(&self, id: SessionId, side: usize) -> Option<LinkId> {
+    pub(super) fn link_of(&self, id: SessionId, side: usize) -> Option<LinkId> {
         let session = self.sessions.get(id)?;
         match side {
             0 => Some(session.client),
@@ -646,7 +581,7 @@ pub(super) fn can_carry(carries: Carries, kind: ConnectorKind) -> Result<(), Fai
         (Carries::Datagrams | Carries::Anywhere, Forward) => {
             "connector forward carries no datagrams: use relay, socks5 or http"
         }
-        (Carries::Clients, kind) if !matches!(kind, Relay | Socks5) => {
+        (Carries::Clients | Carries::Senders, kind) if !matches!(kind, Relay | Socks5) => {
             "this connector opens no port at its node: use relay or socks5"
         }
         _ => return Ok(()),

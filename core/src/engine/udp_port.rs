@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 
+use super::far_port::Far;
 use super::link::{Base, Top};
 use super::{Action, Ask, ConnMeta, Engine, LinkId, PortId, SessionId};
 use crate::error::{Cause, Fail};
@@ -23,6 +24,8 @@ pub(super) enum Owner {
         service: usize,
         /// The clients.
         peers: HashMap<SocketAddr, LinkId>,
+        /// The socket is at a node.
+        far: Option<Far>,
     },
 }
 
@@ -43,6 +46,7 @@ impl Engine {
             owner: Owner::Service {
                 service,
                 peers: HashMap::new(),
+                far: None,
             },
             local: ConnMeta::new(local, local).local,
             bound: true,
@@ -104,6 +108,11 @@ impl Engine {
     /// A datagram came. `from` is an IPv4 address also where the socket is for both families.
     pub fn handle_datagram(&mut self, id: PortId, from: SocketAddr, data: &[u8], now: Time) {
         self.tick(now);
+        self.datagram_from(id, from, data);
+        self.settle();
+    }
+
+    pub(super) fn datagram_from(&mut self, id: PortId, from: SocketAddr, data: &[u8]) {
         let Some(port) = self.ports.get(id) else {
             return;
         };
@@ -115,13 +124,12 @@ impl Engine {
             },
         };
         let Some(link) = link else {
-            return self.settle();
+            return;
         };
         match self.side_of(link) {
             Some((session, side)) => self.packet_in(session, side, from, data),
             None => self.server_datagram(link, data),
         }
-        self.settle();
     }
 
     /// The system told of a failure (an ICMP message, mostly) that belongs to no datagram in particular.
@@ -202,9 +210,12 @@ impl Engine {
             return;
         };
         match &mut port.owner {
-            Owner::Service { peers, .. } => {
+            Owner::Service { peers, far, .. } => {
                 peers.remove(&remote);
                 port.ready.retain(|ready| *ready != link);
+                if far.is_some() {
+                    self.end_far_port_if_left(id);
+                }
             }
             Owner::Link(_) => self.unbind(id),
         }
@@ -225,11 +236,17 @@ impl Engine {
     /// The first datagram of a client.
     fn new_peer(&mut self, id: PortId, from: SocketAddr) -> Option<LinkId> {
         let port = &self.ports[id];
-        let Owner::Service { service, peers } = &port.owner else {
+        let Owner::Service {
+            service,
+            peers,
+            far,
+        } = &port.owner
+        else {
             return None;
         };
         let full = peers.len() >= self.plan.limits.associations || !self.accepting();
-        if full || self.is_draining() {
+        let left = far.as_ref().is_some_and(|far| far.left);
+        if full || left || self.is_draining() {
             return None;
         }
         let service = *service;
@@ -280,10 +297,14 @@ impl Engine {
         let Some(port) = self.ports.get_mut(id) else {
             return;
         };
-        if port.ready.is_empty() {
+        let far = matches!(port.owner, Owner::Service { far: Some(_), .. });
+        if port.ready.is_empty() && !far {
             self.actions.push_back(Action::WakePort(id));
         }
         port.ready.push_back(link);
+        if far {
+            self.far_flush(id);
+        }
     }
 
     /// All that `link` had for this port is dropped.

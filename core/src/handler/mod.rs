@@ -46,10 +46,39 @@ pub enum Goal {
     Target(Target),
     /// One of the service's own targets.
     Forward,
-    /// A port of this machine, whose connections go to the client.
-    Bind(Target),
+    /// A port of this machine, for the client.
+    Bind(Bind),
     /// Datagrams, with the client's framing.
     Datagrams(Framing, Receiver),
+}
+
+/// What a client wants to have bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bind {
+    pub addr: Target,
+    pub what: Bound,
+    /// The client is one of our kind ([`Target::spelled`]).
+    pub ours: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Connections: each is a stream of the client's mux session.
+    Clients,
+    /// One connection, which goes on in the client's (SOCKS5 BIND).
+    Client,
+    /// Datagrams, in frames with the sender's address.
+    Senders,
+}
+
+impl Bind {
+    /// The address for the reply.
+    fn told(&self, addr: SocketAddr) -> Target {
+        match self.ours {
+            true => Target::from(addr).spelled(),
+            false => Target::from(addr),
+        }
+    }
 }
 
 /// Who gets the datagrams of a client.
@@ -97,6 +126,17 @@ impl Handler {
             plan::HandlerKind::Socks5 => Some(Self::Socks5(socks5::Socks5::new())),
             plan::HandlerKind::Relay => Some(Self::Relay(relay::Relay::new())),
             plan::HandlerKind::Auto | plan::HandlerKind::Http | plan::HandlerKind::Forward => None,
+        }
+    }
+}
+
+impl Handler {
+    /// What the client had bound, if that was its request.
+    pub fn binds(&self) -> Option<&Bind> {
+        match self {
+            Self::Socks5(handler) => handler.binds.as_ref(),
+            Self::Relay(handler) => handler.binds.as_ref(),
+            Self::Socks4(_) => None,
         }
     }
 }

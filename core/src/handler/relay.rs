@@ -9,11 +9,13 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::{Cx, Goal, Negotiate, Receiver, Step, printable};
+use super::{Bind, Bound, Cx, Goal, Negotiate, Receiver, Step, printable};
 use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};
 use crate::wire::datagram::Framing;
-use crate::wire::relay::{Command, Network, Request, Response, Status, write_status};
+use crate::wire::relay::{
+    Command, Network, Request, Response, Status, spells_address, write_status,
+};
 use crate::wire::socks5::Credentials;
 
 /// Bytes of features that a client may send: nobody is authenticated before they are read. A
@@ -25,7 +27,7 @@ pub struct Relay {
     asked: bool,
     /// The response has an address.
     associates: bool,
-    binds: bool,
+    pub(super) binds: Option<Bind>,
 }
 
 impl Relay {
@@ -42,35 +44,38 @@ impl Negotiate for Relay {
         let Some((request, used)) = Request::parse(rx, MAX_FEATURES)? else {
             return Ok(Step::More);
         };
-        let goal = goal(cx, request).map_err(|(status, fail)| {
+        let ours = spells_address(&rx[..used]);
+        let goal = goal(cx, request, ours).map_err(|(status, fail)| {
             write_status(status, out);
             fail
         })?;
         rx.advance(used);
         self.asked = true;
         self.associates = matches!(goal, Goal::Datagrams(_, Receiver::Each));
-        self.binds = matches!(goal, Goal::Bind(_));
+        if let Goal::Bind(bind) = &goal {
+            self.binds = Some(bind.clone());
+        }
         Ok(Step::Dial(goal))
     }
 
     fn dialed(&mut self, cx: &Cx, result: Result<(), &Fail>, out: &mut BytesMut) {
+        if let (Ok(()), Some(bind)) = (&result, &self.binds) {
+            let (status, target) = (Status::Ok, cx.bound.map(|addr| bind.told(addr)));
+            // An IP address always fits.
+            let _ = Response { status, target }.write(out);
+            return;
+        }
         let status = match result.map_err(|fail| fail.cause) {
             Ok(()) if self.associates => {
                 // A gost insists on an address; that it names no port is how our connector knows us.
                 let any = Host::from(std::net::Ipv4Addr::UNSPECIFIED);
                 let target = Some(Target::new(any, 0));
                 let status = Status::Ok;
-                // An IP address always fits.
-                let _ = Response { status, target }.write(out);
-                return;
-            }
-            Ok(()) if self.binds => {
-                let (status, target) = (Status::Ok, cx.bound.map(Target::from));
                 let _ = Response { status, target }.write(out);
                 return;
             }
             Ok(()) => Status::Ok,
-            Err(_) if self.binds => Status::ServiceUnavailable,
+            Err(_) if self.binds.is_some() => Status::ServiceUnavailable,
             Err(Cause::Denied) => Status::Forbidden,
             Err(Cause::TimedOut) => Status::Timeout,
             Err(_) if cx.forwards => Status::HostUnreachable,
@@ -80,7 +85,7 @@ impl Negotiate for Relay {
     }
 }
 
-fn goal(cx: &Cx, request: Request) -> Result<Goal, (Status, Fail)> {
+fn goal(cx: &Cx, request: Request, ours: bool) -> Result<Goal, (Status, Fail)> {
     let auth = request.auth.unwrap_or(Credentials {
         user: b"",
         password: b"",
@@ -102,8 +107,14 @@ fn goal(cx: &Cx, request: Request) -> Result<Goal, (Status, Fail)> {
                 }
             };
         }
-        if request.command == Command::Bind && request.network == Network::Tcp {
-            return bind(cx, request.target);
+        match (request.command, request.network) {
+            (Command::Bind, Network::Tcp) => {
+                return bind(cx, request.target, Bound::Clients, ours);
+            }
+            (Command::Bind, Network::Udp) => {
+                return bind(cx, request.target, Bound::Senders, ours);
+            }
+            _ => {}
         }
         check(request.command)?;
     }
@@ -135,13 +146,17 @@ fn goal(cx: &Cx, request: Request) -> Result<Goal, (Status, Fail)> {
     }
 }
 
-fn bind(cx: &Cx, addr: Option<Target>) -> Result<Goal, (Status, Fail)> {
+fn bind(cx: &Cx, addr: Option<Target>, what: Bound, ours: bool) -> Result<Goal, (Status, Fail)> {
     if !cx.plan.udp.bind {
         let text = "relay BIND (a reverse tunnel) needs bind=true";
         return Err((Status::Forbidden, Fail::new(Cause::Denied, text)));
     }
     match addr {
-        Some(addr) => Ok(Goal::Bind(listen_at(addr))),
+        Some(addr) => Ok(Goal::Bind(Bind {
+            addr: listen_at(addr),
+            what,
+            ours,
+        })),
         None => {
             let fail = Fail::protocol("expected an address to bind in the relay request, got none");
             Err((Status::BadRequest, fail))
@@ -166,7 +181,7 @@ fn listen_at(addr: Target) -> Target {
 /// gost asks for datagrams to anywhere by a BIND to no port in particular: at 0.0.0.0, or without a host.
 /// Our own connector does it at `::`.
 fn association(request: &Request) -> Option<Framing> {
-    let target = request.target.as_ref()?;
+    let target = listen_at(request.target.clone()?);
     let asks =
         request.command == Command::Bind && request.network == Network::Udp && target.port == 0;
     let own = Host::from(std::net::Ipv6Addr::UNSPECIFIED);

@@ -9,18 +9,19 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::{Cx, Goal, Negotiate, Receiver, Step, printable};
+use super::{Bind, Bound, Cx, Goal, Negotiate, Receiver, Step, printable};
 use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};
 use crate::wire::datagram::Framing;
 use crate::wire::socks5::{
-    Command, Credentials, Greeting, Method, Rep, Reply, Request, write_bare_reply, write_method,
-    write_password_status,
+    Command, Credentials, Greeting, Method, Rep, Reply, Request, spells_address, write_bare_reply,
+    write_method, write_password_status,
 };
 
 #[derive(Debug, Default)]
 pub struct Socks5 {
     state: State,
+    pub(super) binds: Option<Bind>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -114,15 +115,27 @@ impl Socks5 {
             self.state = State::Asked;
             return Ok(Some(Step::Dial(Goal::Datagrams(framing, Receiver::Each))));
         }
-        if request.command == Command::MuxBind {
+        let binds = match request.command {
+            Command::MuxBind => Some(Bound::Clients),
+            Command::UdpTunnel => Some(Bound::Senders),
+            Command::Bind => Some(Bound::Client),
+            _ => None,
+        };
+        if let Some(what) = binds {
             if !cx.plan.udp.bind {
                 write_bare_reply(Rep::NotAllowed, out);
-                let text = "MBIND (a reverse tunnel) needs bind=true";
+                let text = format!("{} (a port here) needs bind=true", request.command.text());
                 return Err(Fail::new(Cause::Denied, text));
             }
+            let bind = Bind {
+                addr: request.target,
+                what,
+                ours: what != Bound::Client && spells_address(rx),
+            };
             rx.advance(used);
             self.state = State::Asked;
-            return Ok(Some(Step::Dial(Goal::Bind(request.target))));
+            self.binds = Some(bind.clone());
+            return Ok(Some(Step::Dial(Goal::Bind(bind))));
         }
         if request.command != Command::Connect {
             write_bare_reply(Rep::CommandNotSupported, out);
@@ -162,11 +175,18 @@ impl Negotiate for Socks5 {
         let rep = match (result, cx.bound) {
             (Ok(()), None) => Rep::Succeeded,
             (Ok(()), Some(bound)) => {
-                let bound = Target::from(bound);
+                let bound = match &self.binds {
+                    Some(bind) => bind.told(bound),
+                    None => Target::from(bound),
+                };
                 let rep = Rep::Succeeded;
                 // An IP address always fits.
                 let _ = Reply { rep, bound }.write(out);
                 return;
+            }
+            // As gost: whatever hinders it, and nobody who came.
+            (Err(fail), _) if self.binds.is_some() && fail.cause != Cause::TimedOut => {
+                Rep::GeneralFailure
             }
             (Err(fail), _) => rep(fail.cause),
         };

@@ -2,7 +2,7 @@
 
 use crate::addr::Target;
 
-/// A port that the last node of a chain opens (`rtcp`).
+/// A port that the last node of a chain opens (`rtcp`, `rudp`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reverse {
     /// Index into [`Plan::chains`](super::Plan::chains).

@@ -179,6 +179,20 @@ pub fn write_status(status: Status, out: &mut BytesMut) {
     out.put_slice(&[VERSION, status.code(), 0, 0]);
 }
 
+/// Whether a whole request or response has an IP address [spelled](Target::spelled) as a name.
+pub fn spells_address(message: &[u8]) -> bool {
+    let Some((_, mut rest)) = message.split_first_chunk::<4>() else {
+        return false;
+    };
+    while let Some((kind, data, behind)) = feature(rest) {
+        if kind == ADDRESS {
+            return socks5::spells(data);
+        }
+        rest = behind;
+    }
+    false
+}
+
 const UDP: u8 = 0x80;
 
 const AUTH: u8 = 1;

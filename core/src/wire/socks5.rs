@@ -262,6 +262,18 @@ pub fn write_address(target: &Target, out: &mut BytesMut) -> Result<(), Fail> {
     Ok(())
 }
 
+/// Whether a request or reply has an IP address [spelled](Target::spelled) as a name.
+pub fn spells_address(message: &[u8]) -> bool {
+    message.get(3..).is_some_and(spells)
+}
+
+/// The same of an address alone.
+pub(super) fn spells(address: &[u8]) -> bool {
+    let ip = |addr: &Target| matches!(addr.host, Host::Ip(_));
+    address.first() == Some(&NAME)
+        && matches!(parse_address(address), Ok(Some((addr, _))) if ip(&addr))
+}
+
 const IPV4: u8 = 1;
 const NAME: u8 = 3;
 const IPV6: u8 = 4;

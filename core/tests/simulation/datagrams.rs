@@ -13,16 +13,16 @@ use crate::random::Random;
 use crate::world::World;
 use crate::{all_released, each_seed, runs};
 
-fn echo() -> SocketAddr {
+pub fn echo() -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 9], 80))
 }
 
-fn client(number: usize) -> SocketAddr {
+pub fn client(number: usize) -> SocketAddr {
     SocketAddr::from(([10, 2, 0, number as u8], 5000))
 }
 
 /// Sizes that matter, as far as this world's pipes are wide enough for them.
-fn payloads(world: &mut World, key: u64) -> Vec<Vec<u8>> {
+pub fn payloads(world: &mut World, key: u64) -> Vec<Vec<u8>> {
     let count = 1 + world.random.below(12);
     let sizes = [0, 1, 500, 1200, 9000, 65_507];
     let largest = 30 * world.capacity;
@@ -32,7 +32,7 @@ fn payloads(world: &mut World, key: u64) -> Vec<Vec<u8>> {
     sizes.into_iter().enumerate().map(bytes).collect()
 }
 
-fn dropped(world: &World) -> u64 {
+pub fn dropped(world: &World) -> u64 {
     let dropped = world.events.iter().map(|event| match event {
         Event::Closed { dropped, .. } => *dropped,
         _ => 0,
@@ -41,7 +41,7 @@ fn dropped(world: &World) -> u64 {
 }
 
 /// `got` is a part of `sent`, in its order.
-fn in_order(sent: &[Vec<u8>], got: &[Vec<u8>], about: &str) {
+pub fn in_order(sent: &[Vec<u8>], got: &[Vec<u8>], about: &str) {
     let mut sent = sent.iter();
     for datagram in got {
         let found = sent.any(|one| one == datagram);

@@ -9,6 +9,7 @@ mod plans;
 mod program;
 mod random;
 mod reverse;
+mod reverse_datagrams;
 mod storms;
 mod uplink;
 mod weather;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use ginnel_core::engine::{Ask, PortId};
+use ginnel_core::error::{Cause, Fail};
 
 use crate::world::World;
 
@@ -63,6 +64,11 @@ impl Net {
         !self.owners.is_empty() || !self.wire.is_empty()
     }
 
+    /// Whether an engine has that address.
+    pub fn is_bound(&self, addr: SocketAddr) -> bool {
+        matches!(self.owners.get(&addr), Some(Owner::Port { .. }))
+    }
+
     /// Sockets of engines.
     pub fn ports(&self) -> usize {
         let ports = self.owners.values();
@@ -85,8 +91,18 @@ impl World {
                 return self.bind_listener(e, id, SocketAddr::new(ip, local.port()));
             }
         };
-        self.net.next_port += 1;
-        let addr = SocketAddr::new(ip, 20_000 + self.net.next_port);
+        let port = match local.port() {
+            0 => {
+                self.net.next_port += 1;
+                20_000 + self.net.next_port
+            }
+            port => port,
+        };
+        let addr = SocketAddr::new(ip, port);
+        if self.net.owners.contains_key(&addr) {
+            let fail = Fail::new(Cause::Local, "address in use");
+            return self.engines[e].handle_bound(id, Err(fail), self.now);
+        }
         let owner = Owner::Port {
             engine: e,
             id,

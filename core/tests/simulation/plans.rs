@@ -128,6 +128,26 @@ impl Setting {
         setting
     }
 
+    /// The same for datagrams.
+    pub fn reverse_datagrams(random: &mut Random) -> Self {
+        let queue = [2, 128][random.below(2)];
+        Self {
+            listens: Channel::Rudp,
+            queue,
+            small: false,
+            ..Self::reverse(random)
+        }
+    }
+
+    /// Nothing on the way asks whether the other end is there.
+    pub fn is_bare(&self) -> bool {
+        self.hops.iter().all(|hop| !hop.0.has_ws())
+    }
+
+    fn is_reverse(&self) -> bool {
+        matches!(self.listens, Channel::Rtcp | Channel::Rudp)
+    }
+
     pub fn muxed(random: &mut Random) -> Self {
         let hops = vec![hop(random, &[Channel::Mws])];
         Self::with(random, hops)
@@ -184,7 +204,7 @@ impl Setting {
             hops: self.hops.iter().enumerate().map(hop).collect(),
         };
         // A reverse service connects to its target itself.
-        let has_chain = !chain.hops.is_empty() && self.listens != Channel::Rtcp;
+        let has_chain = !chain.hops.is_empty() && !self.is_reverse();
         let client = Plan {
             services: vec![self.service(self.entry, self.listens, has_chain.then_some(0), false)],
             chains: vec![chain],
@@ -324,7 +344,7 @@ impl Setting {
                 },
                 handshake_timeout: Duration::from_secs(10),
                 caps: None,
-                reverse: (channel == Channel::Rtcp).then(|| Reverse {
+                reverse: matches!(channel, Channel::Rtcp | Channel::Rudp).then(|| Reverse {
                     chain: 0,
                     addr: Target::parse(":2222").unwrap(),
                 }),

@@ -1,5 +1,6 @@
 //! What the product promises, on real sockets and on both runtimes: each scenario is written once.
 
+mod bind;
 mod channels;
 mod client_address;
 mod credentials;
@@ -19,6 +20,7 @@ mod policy;
 mod process;
 mod reload;
 mod reverse;
+mod reverse_datagrams;
 mod site;
 mod sniffing;
 mod sockets;

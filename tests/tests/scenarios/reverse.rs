@@ -77,6 +77,40 @@ on_both_runtimes! {
         assert_eq!(client.wait().0.code(), Some(0));
     }
 
+    /// Each direction ends on its own, between two of us also where a stream of gost's would end whole.
+    fn a_direction_ends_and_the_other_goes_on(ginnel: &Program) {
+        let targets = Targets::new();
+        for words in ["relay+ws", "relay+mws", "socks5+mwss"] {
+            let server = far(ginnel, words);
+            let port = free_addr();
+            let client = near(ginnel, port, &targets, &format!("{words}://{}", server.addr()));
+            client.wait_for_line(&["listening on "]);
+            let way = way(words, port, &targets);
+            check::half_close(&way, &targets.work, MIB);
+            check::upload_behind_the_end(&way, &targets.work, 10 * KIB, MIB);
+            check::target_ends(&way, &targets.work, MIB);
+        }
+    }
+
+    /// Nobody new comes in, and who is in it may finish.
+    fn the_port_is_closed_as_soon_as_its_client_is_to_end(ginnel: &Program) {
+        let targets = Targets::new();
+        for words in ["relay+ws", "socks5+mws"] {
+            let server = far(ginnel, words);
+            let port = free_addr();
+            let client = near(ginnel, port, &targets, &format!("{words}://{}", server.addr()));
+            client.wait_for_line(&["listening on "]);
+            let way = way(words, port, &targets);
+            let open = way.open(&targets.work);
+            let own = open.local_addr().expect("an address");
+            client.wait_for_line(&[&format!("{own} <> ")]);
+            client.signal(Signal::TERM);
+            check::until_closed(port);
+            check::transfer(&way.name, open, 100 * KIB, MIB);
+            assert_eq!(client.wait().0.code(), Some(0));
+        }
+    }
+
     fn whoever_binds_again_takes_the_port_over(ginnel: &Program) {
         let targets = Targets::new();
         let server = far(ginnel, "relay+ws");

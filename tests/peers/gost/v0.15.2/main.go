@@ -35,6 +35,7 @@ import (
 	_ "github.com/go-gost/x/handler/socks/v5"
 	_ "github.com/go-gost/x/listener/mws"
 	_ "github.com/go-gost/x/listener/rtcp"
+	_ "github.com/go-gost/x/listener/rudp"
 	_ "github.com/go-gost/x/listener/tcp"
 	_ "github.com/go-gost/x/listener/tls"
 	_ "github.com/go-gost/x/listener/udp"
