@@ -30,6 +30,20 @@ impl Echo {
     }
 }
 
+/// Tells everybody who it was that asked.
+pub fn mirror() -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let addr = socket.local_addr().expect("its address");
+    std::thread::spawn(move || {
+        let mut space = [0; 64];
+        while let Ok((n, from)) = socket.recv_from(&mut space) {
+            let answer = [&space[..n], from.to_string().as_bytes()].concat();
+            let _ = socket.send_to(&answer, from);
+        }
+    });
+    addr
+}
+
 /// One with a known address at the other side of its own socket.
 pub struct Client {
     socket: UdpSocket,

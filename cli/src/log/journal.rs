@@ -11,7 +11,7 @@ use super::line::{Field, Named};
 use super::{Level, Logger};
 use ginnel_core::error::{Cause, Fail, NO_DESCRIPTOR};
 use ginnel_core::event::{Event, Traced};
-use ginnel_core::plan::Plan;
+use ginnel_core::plan::{Channel, Plan};
 
 /// For this long the same trouble is not said again.
 const SAID_ONCE: Duration = Duration::from_secs(60);
@@ -141,7 +141,11 @@ impl Journal {
                 let names = self.names(*service);
                 let mut fields = fields("service", &names);
                 fields.push(("node", Field::Text(place)));
-                let text = format!("listening on {addr}/tcp");
+                let network = match &names {
+                    Some(names) if names[1] == Channel::Rudp.name() => "udp",
+                    _ => "tcp",
+                };
+                let text = format!("listening on {addr}/{network}");
                 self.logger.log(Level::Info, &text, &fields);
             }
             Event::PortLost { service, fail } => {

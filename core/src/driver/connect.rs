@@ -1,7 +1,7 @@
 //! Sockets for bytes: how they are made, what they are set to, who is at their ends.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
@@ -148,23 +148,34 @@ fn leave_by(socket: &Socket, to: SocketAddr, interfaces: &[Interface]) -> io::Re
             Interface::Addr(ip) if ip.is_ipv4() == to.is_ipv4() => {
                 socket.bind(&SocketAddr::new(*ip, 0).into())
             }
-            Interface::Addr(ip) => Err(io::Error::new(
-                io::ErrorKind::AddrNotAvailable,
-                format!("{to} cannot be reached from {ip}: the families differ"),
-            )),
-            #[cfg(target_os = "linux")]
-            Interface::Device(name) => socket.bind_device(Some(name.as_bytes())),
-            #[cfg(not(target_os = "linux"))]
-            Interface::Device(name) => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                format!("interface {name}: this system takes an address only"),
-            )),
+            Interface::Addr(ip) => Err(other_family(to, *ip)),
+            Interface::Device(name) => bind_device(socket, name),
         };
         if result.is_ok() {
             return Ok(());
         }
     }
     result
+}
+
+pub(super) fn other_family(to: SocketAddr, from: IpAddr) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::AddrNotAvailable,
+        format!("{to} cannot be reached from {from}: the families differ"),
+    )
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn bind_device(socket: &Socket, name: &str) -> io::Result<()> {
+    socket.bind_device(Some(name.as_bytes()))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn bind_device(_: &Socket, name: &str) -> io::Result<()> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        format!("interface {name}: this system takes an address only"),
+    ))
 }
 
 /// `EINPROGRESS`, of Linux and of the BSDs.

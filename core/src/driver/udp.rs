@@ -9,6 +9,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use super::{Acceptor, Gate};
 use crate::engine::{Ask, Engine, PortId};
 use crate::error::Fail;
+use crate::plan::{Interface, SocketOptions};
 use crate::time::Time;
 
 /// Connections that wait to be accepted.
@@ -36,24 +37,28 @@ pub enum Bound {
 
 /// Does what [`Action::Bind`](crate::engine::Action) asks for, with the reserve of descriptors if it must be.
 pub fn bind(ask: Ask, gate: &mut Gate) -> io::Result<(Bound, SocketAddr)> {
-    match open_port(ask) {
-        Err(error) if gate.lend(&error) => open_port(ask),
+    match open_port(&ask) {
+        Err(error) if gate.lend(&error) => open_port(&ask),
         result => result,
     }
 }
 
-fn open_port(ask: Ask) -> io::Result<(Bound, SocketAddr)> {
+fn open_port(ask: &Ask) -> io::Result<(Bound, SocketAddr)> {
     match ask {
         Ask::Connections { local } => {
-            let socket = open(local, Type::STREAM, true)?;
+            let socket = open(*local, Type::STREAM, true)?;
             socket.listen(BACKLOG)?;
             let listener = Acceptor::new(socket);
             listener.set_nonblocking()?;
             let local = listener.local_addr()?;
             Ok((Bound::Connections(listener), local))
         }
-        Ask::Datagrams { local, peer } => {
-            let port = Port::open(local, peer)?;
+        Ask::Datagrams {
+            local,
+            peer,
+            options,
+        } => {
+            let port = Port::open(*local, *peer, options)?;
             let local = port.local_addr()?;
             Ok((Bound::Datagrams(port), local))
         }
@@ -61,8 +66,16 @@ fn open_port(ask: Ask) -> io::Result<(Bound, SocketAddr)> {
 }
 
 impl Port {
-    fn open(local: SocketAddr, peer: Option<SocketAddr>) -> io::Result<Self> {
-        let socket = open(local, Type::DGRAM, peer.is_none())?;
+    fn open(
+        local: SocketAddr,
+        peer: Option<SocketAddr>,
+        options: &SocketOptions,
+    ) -> io::Result<Self> {
+        let socket = leaving_by(local, peer, &options.interface)?;
+        #[cfg(target_os = "linux")]
+        if let Some(mark) = options.mark {
+            socket.set_mark(mark)?;
+        }
         if let Some(peer) = peer {
             socket.connect(&peer.into())?;
         }
@@ -137,6 +150,36 @@ impl AsFd for Port {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// By the first interface that fits, if any is named.
+fn leaving_by(
+    local: SocketAddr,
+    peer: Option<SocketAddr>,
+    interfaces: &[Interface],
+) -> io::Result<Socket> {
+    let any = || open(local, Type::DGRAM, peer.is_none());
+    let mut failed = None;
+    for interface in interfaces {
+        let socket = match interface {
+            Interface::Addr(ip) if local.ip().is_unspecified() => match peer {
+                Some(peer) if peer.is_ipv4() != ip.is_ipv4() => {
+                    Err(super::connect::other_family(peer, *ip))
+                }
+                _ => open_one(SocketAddr::new(*ip, local.port()), Type::DGRAM),
+            },
+            Interface::Addr(_) | Interface::Auto => any(),
+            Interface::Device(name) => any().and_then(|socket| {
+                super::connect::bind_device(&socket, name)?;
+                Ok(socket)
+            }),
+        };
+        match socket {
+            Ok(socket) => return Ok(socket),
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or_else(any, Err)
 }
 
 /// Without IPv6 in the kernel, all addresses are those of IPv4.

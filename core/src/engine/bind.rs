@@ -165,10 +165,13 @@ impl Engine {
     /// What a client is told of an address that was bound for it: SOCKS5 has the one that it reached us at.
     pub(super) fn told(&self, session: &Session, bound: SocketAddr) -> SocketAddr {
         let udp = &self.plan.services[session.service].handler.udp;
-        match &session.stage {
-            Stage::Dialing(Some(handler)) | Stage::Awaiting(handler, _)
-                if matches!(**handler, Handler::Socks5(_)) =>
-            {
+        let handler = match &session.stage {
+            Stage::Dialing(Some(handler)) => handler,
+            Stage::Awaiting(awaited) => &awaited.handler,
+            _ => return bound,
+        };
+        match **handler {
+            Handler::Socks5(_) => {
                 SocketAddr::new(udp.public.unwrap_or(session.local.ip()), bound.port())
             }
             _ => bound,

@@ -17,14 +17,14 @@ use super::session::{Stage, rope};
 use super::udp_port::Owner;
 use super::{Ask, ConnMeta, Engine, LinkId, PortId, SessionId};
 use crate::error::{Cause, Fail};
-use crate::handler::{self, Negotiate};
+use crate::handler::{self, Handler, Negotiate};
 
 /// For somebody to come. gost waits for ever.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Who may come, and whether the client has been told where.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Awaited {
+/// Somebody is to come to a port that the client has bound.
+pub(super) struct Awaiting {
+    pub(super) handler: Box<Handler>,
     asked: SocketAddr,
     /// `None` lets anybody in.
     from: Option<IpAddr>,
@@ -37,7 +37,12 @@ impl Engine {
         };
         let stage = std::mem::replace(&mut session.stage, Stage::Dialing(None));
         if let Stage::Dialing(Some(handler)) = stage {
-            session.stage = Stage::Awaiting(handler, Awaited { asked, from: None });
+            let from = None;
+            session.stage = Stage::Awaiting(Box::new(Awaiting {
+                handler,
+                asked,
+                from,
+            }));
         }
         let client = session.client;
         self.bind(client, Ask::Connections { local: asked });
@@ -45,7 +50,7 @@ impl Engine {
 
     pub(super) fn awaits_client(&self, id: SessionId) -> bool {
         let session = self.sessions.get(id);
-        session.is_some_and(|session| matches!(session.stage, Stage::Awaiting(..)))
+        session.is_some_and(|session| matches!(session.stage, Stage::Awaiting(_)))
     }
 
     /// The port is bound, or cannot be.
@@ -54,7 +59,7 @@ impl Engine {
             return;
         };
         let (client, local) = (session.client, session.local);
-        let Stage::Awaiting(_, awaited) = &mut session.stage else {
+        let Stage::Awaiting(awaited) = &mut session.stage else {
             return;
         };
         let ip = awaited.asked.ip();
@@ -95,7 +100,7 @@ impl Engine {
             return self.shut_out(meta);
         };
         let (client, remote) = (session.client, session.remote);
-        let Stage::Awaiting(_, awaited) = session.stage else {
+        let Stage::Awaiting(awaited) = &session.stage else {
             return self.shut_out(meta);
         };
         if awaited.from.is_some_and(|from| from != meta.remote.ip()) {
@@ -129,7 +134,7 @@ impl Engine {
             return;
         };
         let client = session.client;
-        let Stage::Awaiting(handler, _) = &mut session.stage else {
+        let Stage::Awaiting(awaited) = &mut session.stage else {
             return;
         };
         let cx = handler::Cx {
@@ -141,7 +146,7 @@ impl Engine {
             bound: result.ok(),
         };
         let mut out = BytesMut::new();
-        handler.dialed(&cx, result.map(|_| ()), &mut out);
+        awaited.handler.dialed(&cx, result.map(|_| ()), &mut out);
         self.send(client, &mut rope(out));
     }
 }

@@ -2,6 +2,7 @@
 //! asked for (relay BIND of UDP, gost's UDP-TUN with a port). It ends with the client, or when that comes again.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use bytes::BytesMut;
 
@@ -37,7 +38,7 @@ impl Engine {
         let session = &mut self.sessions[id];
         session.udp = Some(Box::new(association));
         session.upstream = Some(link);
-        self.bind_datagrams(link, asked, None);
+        self.bind_datagrams(link, asked, None, Arc::default());
     }
 
     /// Whoever asks for a port again has lost the stream that had it, even if nobody has noticed yet.

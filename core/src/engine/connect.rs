@@ -221,7 +221,8 @@ impl Engine {
         let dial = &mut self.dials[id];
         dial.link = Some(link);
         dial.stage = "binding";
-        self.bind_datagrams(link, local, peer);
+        let options = self.socket_options(id);
+        self.bind_datagrams(link, local, peer, options);
         self.dial_timer(id);
     }
 

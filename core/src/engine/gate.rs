@@ -11,7 +11,7 @@ use slotmap::SecondaryMap;
 use super::{ConnMeta, Engine, Key, LinkId};
 use crate::error::{Cause, Fail};
 use crate::event::Event;
-use crate::plan::{Refusal, ServicePolicy};
+use crate::plan::{Channel, Refusal, ServicePolicy};
 use crate::route::access;
 use crate::route::limiter::{Bucket, Flow, Flows};
 use crate::time::Time;
@@ -109,12 +109,15 @@ impl Engine {
             return true;
         };
         let ip = link.client.remote.ip();
+        let nameless = planned.listener.channel == Channel::Unix;
         link.admitted = !planned.listener.edge.speaks_for_others(ip);
         let client = link.admitted.then_some(ip);
         if let Err(fail) = self.admit(service, client) {
             self.turn_away(id, service, Refusal { fail, first: true }, false);
             return false;
         }
+        // Those of a socket file have no address: they are many, not one.
+        let client = client.filter(|_| !nameless);
         if !self.enter_caps(id, service, client) {
             return false;
         }

@@ -14,6 +14,7 @@ mod closing;
 mod connect;
 mod detour;
 mod dial;
+mod dial_stages;
 mod drain;
 mod edge;
 mod far_port;
@@ -40,6 +41,7 @@ mod timers;
 mod trace;
 mod trust;
 mod udp;
+mod udp_bound;
 mod udp_frames;
 mod udp_names;
 mod udp_port;
@@ -149,7 +151,7 @@ pub enum Action {
 }
 
 /// What is to be bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
     /// A listener: `handle_door` with its id tells who comes. At `[::]`, it is for IPv4 as well.
     Connections { local: SocketAddr },
@@ -157,6 +159,7 @@ pub enum Ask {
     Datagrams {
         local: SocketAddr,
         peer: Option<SocketAddr>,
+        options: Arc<SocketOptions>,
     },
 }
 

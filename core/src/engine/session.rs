@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::BytesMut;
 
-use super::bind_client::Awaited;
+use super::bind_client::Awaiting;
 use super::link::{Base, Link};
 use super::sniff::Watch;
 use super::splice::Inflow;
@@ -70,8 +70,7 @@ pub(super) enum Stage {
     Sniff,
     Negotiate(Box<Handler>),
     Dialing(Option<Box<Handler>>),
-    /// Somebody is to come to a port that the client has bound.
-    Awaiting(Box<Handler>, Awaited),
+    Awaiting(Box<Awaiting>),
     Http(Box<http::Proxy>),
     Relay,
     Datagrams,
@@ -394,7 +393,7 @@ impl Engine {
         match session.stage {
             Stage::Relay => self.relay_end(id, true, both),
             Stage::Http(_) => self.http_client_end(id),
-            Stage::Datagrams | Stage::Awaiting(..) => self.end_session(id, None),
+            Stage::Datagrams | Stage::Awaiting(_) => self.end_session(id, None),
             Stage::Dialing(_) if !both => {}
             Stage::Detect | Stage::Sniff if session.rx.is_empty() => self.end_session(id, None),
             Stage::Sniff => self.sniffed(id, Seen::Unknown),

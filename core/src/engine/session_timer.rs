@@ -28,7 +28,7 @@ impl Engine {
                 self.end_session(id, Some(Fail::new(Cause::Closed, text)));
             }
             Stage::Sniff => self.sniffed(id, Seen::Unknown),
-            Stage::Awaiting(..) => self.await_timeout(id),
+            Stage::Awaiting(_) => self.await_timeout(id),
             Stage::Relay => self.relay_timeout(id),
             Stage::Datagrams => self.datagrams_timeout(id),
             Stage::Http(_) => self.http_timeout(id),
@@ -50,7 +50,7 @@ impl Engine {
         match &session.stage {
             Stage::Detect | Stage::Sniff | Stage::Negotiate(_) => !session.spoke,
             Stage::Http(proxy) => proxy.is_idle() && session.rx.is_empty(),
-            Stage::Awaiting(..) => true,
+            Stage::Awaiting(_) => true,
             Stage::Dialing(_) | Stage::Relay | Stage::Datagrams => false,
         }
     }

@@ -3,11 +3,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::far_port::Far;
 use super::link::{Base, Top};
 use super::{Action, Ask, ConnMeta, Engine, LinkId, PortId, SessionId};
 use crate::error::{Cause, Fail};
+use crate::plan::SocketOptions;
 use crate::time::Time;
 
 pub(super) struct Port {
@@ -187,8 +189,14 @@ impl Engine {
         link: LinkId,
         local: SocketAddr,
         peer: Option<SocketAddr>,
+        options: Arc<SocketOptions>,
     ) {
-        self.bind(link, Ask::Datagrams { local, peer });
+        let ask = Ask::Datagrams {
+            local,
+            peer,
+            options,
+        };
+        self.bind(link, ask);
     }
 
     /// Has a socket bound for this link.

@@ -87,7 +87,7 @@ fn relay_clients_ask_for_ports() {
             false,
         ),
         (
-            "01 02 00 0d 04 00 02 00 00 02 00 06 03 02 3a 3a 08 ae",
+            "01 02 00 0e 04 00 02 00 00 02 00 06 03 02 3a 3a 08 ae",
             "[::]:2222",
             Bound::Clients,
             true,
@@ -99,7 +99,7 @@ fn relay_clients_ask_for_ports() {
             false,
         ),
         (
-            "01 82 00 0d 04 00 02 00 01 02 00 06 03 02 3a 3a 14 e9",
+            "01 82 00 0e 04 00 02 00 01 02 00 06 03 02 3a 3a 14 e9",
             "[::]:5353",
             Bound::Senders,
             true,
@@ -146,8 +146,8 @@ fn nodes_are_asked_for_ports() {
         }
     }
     for (carries, head) in [
-        (Carries::Clients, "01 02 00 14 04 00 02 00 00"),
-        (Carries::Senders, "01 82 00 14 04 00 02 00 01"),
+        (Carries::Clients, "01 02 00 15 04 00 02 00 00"),
+        (Carries::Senders, "01 82 00 15 04 00 02 00 01"),
     ] {
         for (response, ours) in [
             ("01 00 00 0a 02 00 07 01 7f 00 00 01 08 ae", false),

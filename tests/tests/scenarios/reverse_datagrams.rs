@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use ginnel_tests::datagram::{Client, Echo};
+use ginnel_tests::datagram::{Client, Echo, mirror};
 use ginnel_tests::target::free_addr;
 use ginnel_tests::{Proc, Program, on_both_runtimes};
 use rustix::process::Signal;
@@ -16,20 +16,6 @@ fn near(ginnel: &Program, port: SocketAddr, target: SocketAddr, node: &str) -> P
     let client = ginnel.serve(&["-L", &format!("rudp://{port}/{target}?ttl=1s"), "-F", node]);
     client.wait_for_line(&["listening on "]);
     client
-}
-
-/// Tells everybody who it was that asked.
-fn mirror() -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    let addr = socket.local_addr().expect("its address");
-    std::thread::spawn(move || {
-        let mut space = [0; 64];
-        while let Ok((n, from)) = socket.recv_from(&mut space) {
-            let answer = [&space[..n], from.to_string().as_bytes()].concat();
-            let _ = socket.send_to(&answer, from);
-        }
-    });
-    addr
 }
 
 fn is_free(port: SocketAddr) -> bool {

@@ -3,8 +3,10 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ginnel_tests::check::{self, KIB, MIB, Targets, Way};
+use ginnel_tests::datagram::{Client, mirror};
 use ginnel_tests::{Program, Proxy, Speak, on_both_runtimes};
 
 /// A path that no other test has; nothing is there.
@@ -73,6 +75,25 @@ services:
         }
         let proxy = ginnel.serve(&["-L", "socks5://127.0.0.1:0?interface=none-such"]);
         check::no_way(&Way::proxy("none", Proxy::new(Speak::Socks5, proxy.addr())), &targets.work);
+    }
+
+    fn datagrams_leave_by_the_interface_that_is_named(ginnel: &Program) {
+        let target = mirror();
+        for (interface, from) in [("127.0.0.2", "127.0.0.2:"), ("lo", "127."), ("::1,127.0.0.3", "127.0.0.3:")] {
+            let listen = format!("udp://127.0.0.1:0/{target}?interface={interface}");
+            let proxy = ginnel.serve(&["-L", &listen, "-L", &format!("socks5://127.0.0.1:0?udp=true&interface={interface}")]);
+            let associated = Client::associate(proxy.service(1), target).expect("an association");
+            for client in [Client::raw(proxy.service(0)), associated] {
+                client.send(b"");
+                let answer = client.receive(Duration::from_secs(5)).expect("an answer");
+                let source = String::from_utf8_lossy(&answer);
+                assert!(source.starts_with(from), "{interface}: {source}");
+            }
+        }
+        let proxy = ginnel.serve(&["-L", &format!("udp://127.0.0.1:0/{target}?interface=none-such")]);
+        let client = Client::raw(proxy.addr());
+        client.send(b"");
+        proxy.wait_for_line(&["No such device"]);
     }
 
     fn keepalive_and_multipath_change_nothing_for_clients(ginnel: &Program) {
