@@ -18,7 +18,8 @@ pub struct Limits {
     pub high: usize,
     pub low: usize,
     /// What is sent over a websocket, and by a mux session, is put into frames only while less than this waits
-    /// below, in bytes, and about half a second of a slow link: control frames go before all the rest.
+    /// below, in bytes, and about half a second of a slow link, but four times as much of one from which that has
+    /// left in 30 ms: control frames go before all the rest.
     pub ahead: usize,
     /// Input kept before the relay starts, in bytes.
     pub early: usize,

@@ -1,4 +1,4 @@
-//! How much may be in frames: about half a second of what the transport takes.
+//! How much may be in frames: about half a second of what the transport takes, or as much as has left soon.
 
 use std::time::Duration;
 
@@ -6,6 +6,10 @@ use crate::time::Time;
 
 /// As long as this is counted.
 const SPAN: Duration = Duration::from_millis(250);
+/// A sixteenth of half a second is soon.
+const SOON: usize = 16;
+/// How much more than usual may be in frames of a fast link.
+const MORE: usize = 4;
 /// The answers of handshakes fit.
 const LEAST: usize = 4 * 1024;
 
@@ -17,6 +21,8 @@ pub(super) struct Pace {
     /// Something was left over.
     refused: bool,
     ahead: usize,
+    /// What leaves in so little time that nobody minds waiting for it.
+    soon: usize,
 }
 
 impl Pace {
@@ -26,6 +32,7 @@ impl Pace {
             taken: 0,
             refused: false,
             ahead: usize::MAX,
+            soon: 0,
         }
     }
 
@@ -38,16 +45,19 @@ impl Pace {
             return;
         }
         let half_a_second = self.taken as u128 * 500 / span.as_millis().max(1);
+        let half_a_second = usize::try_from(half_a_second).unwrap_or(usize::MAX);
         self.ahead = match self.refused {
-            true => (half_a_second as usize).max(LEAST),
+            true => half_a_second.max(LEAST),
             false => usize::MAX,
         };
+        self.soon = half_a_second / SOON;
         (self.since, self.taken, self.refused) = (now, 0, more);
     }
 
-    /// Bytes that may be in frames, at most `most`.
+    /// Bytes that may be in frames, at most `most`; and more if all of that has left soon, for it takes fewer
+    /// writes.
     pub(super) fn ahead(&self, most: usize) -> usize {
-        self.ahead.min(most)
+        self.ahead.min(most).max(self.soon.min(MORE * most))
     }
 }
 
@@ -70,6 +80,17 @@ mod tests {
         for tick in 1..20 {
             pace.took(200_000, tick % 3 != 0, at(2000 + 100 * tick));
         }
+        assert_eq!(pace.ahead(65_536), 65_536);
+    }
+
+    #[test]
+    fn a_fast_link_takes_more_at_once() {
+        let mut pace = Pace::new(at(0));
+        pace.took(100_000_000, true, at(300));
+        assert_eq!(pace.ahead(65_536), 4 * 65_536);
+        pace.took(1_500_000, false, at(600));
+        assert!((65_537..4 * 65_536).contains(&pace.ahead(65_536)));
+        pace.took(1000, false, at(900));
         assert_eq!(pace.ahead(65_536), 65_536);
     }
 

@@ -56,7 +56,7 @@ impl Engine {
         let opaque = opaque(link);
         // Control frames wait for the end of a frame.
         let most = match sink.has_lane() {
-            true => sink.pace.ahead(MOST),
+            true => sink.pace.ahead(MOST).min(MOST),
             false => MOST,
         };
         let room = self.splice_room().min(self.gates.room_in(id, self.now));
