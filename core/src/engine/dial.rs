@@ -313,6 +313,16 @@ impl Engine {
         }
     }
 
+    /// What is said about the number of proxies that the client came through.
+    pub(super) fn dial_hops(&self, id: DialId) -> u8 {
+        if let Some(Purpose::Mux(key)) = self.dials.get(id).map(|dial| &dial.purpose) {
+            return key.hops;
+        }
+        let session = self.dial_session(id).and_then(|id| self.sessions.get(id));
+        let client = session.and_then(|session| self.links.get(session.client));
+        client.map_or(0, |client| client.hops)
+    }
+
     /// The client is gone, or another dial was faster.
     pub(super) fn cancel_dial(&mut self, id: DialId) {
         self.leave_lookup(id);

@@ -38,7 +38,8 @@ impl Engine {
         dial.stage_until = Some(self.now + node.dialer.handshake_timeout);
         self.dial_timer(id);
         self.send_proxy_header(id, link, &node.dialer);
-        if let Err(fail) = self.push_client_layers(link, &node.dialer) {
+        let hops = self.dial_hops(id);
+        if let Err(fail) = self.push_client_layers(link, &node.dialer, hops) {
             return self.link_failed(link, fail);
         }
         self.rise(link, level, Up::Ready(Info::default()));

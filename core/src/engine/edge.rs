@@ -18,6 +18,9 @@ use crate::wire::proxy_protocol::{self, Header};
 impl Engine {
     /// Layer `level` is ready. Returns the level to which its input goes from now on.
     pub(super) fn ready(&mut self, id: LinkId, level: usize, info: Info) -> usize {
+        if let Some(link) = self.links.get_mut(id) {
+            link.hops = link.hops.max(info.hops);
+        }
         if let Some(client) = info.client
             && !self.client_told(id, client)
         {

@@ -21,12 +21,14 @@ use crate::plan::Mux;
 use crate::route::Pool;
 use crate::time::Time;
 
-/// A mux session is shared by everything that takes the same nodes up to it: chain, and one
-/// `(hop, node)` each.
+/// A mux session is shared by everything that takes the same nodes up to it (chain, and one `(hop, node)` each)
+/// and came through as many proxies.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct HubKey {
     chain: usize,
     picks: Vec<(usize, usize)>,
+    /// What the node was told about the number of proxies: a circle is not closed within one session.
+    pub(super) hops: u8,
 }
 
 #[derive(Default)]
@@ -123,6 +125,7 @@ impl Engine {
         let key = HubKey {
             chain: route.chain,
             picks: route.picks[..=at].to_vec(),
+            hops: self.dial_hops(dial),
         };
         let entry = self.hub.entries.entry(key.clone()).or_default();
         if let Some(mux) = entry.up
@@ -314,7 +317,7 @@ impl Engine {
                     self.reverse_stream(id, stream, service, form);
                     return;
                 }
-                let meta = self.links[below].client;
+                let (meta, hops) = (self.links[below].client, self.links[below].hops);
                 let link = self.new_link(
                     Base::Stream {
                         mux: id,
@@ -324,6 +327,7 @@ impl Engine {
                     Top::Incoming(service),
                 );
                 self.links[link].encrypted = true;
+                self.links[link].hops = hops;
                 self.muxes[id].smux.adopt(stream, link);
                 self.trace(link, || Traced::StreamOpened { stream });
                 self.link_up_stream(link);

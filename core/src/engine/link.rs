@@ -94,6 +94,8 @@ pub(super) struct Link {
     pub(super) read_size: usize,
     pub(super) inflow: Inflow,
     pub(super) encrypted: bool,
+    /// What is said about the number of proxies when something is dialed for this client: 0 is nothing.
+    pub(super) hops: u8,
     /// A request was refused, and that was told.
     pub(super) refused: bool,
     pub(super) waking: bool,
@@ -139,6 +141,7 @@ impl Engine {
             read_size: self.plan.limits.read,
             inflow: Inflow::default(),
             encrypted: false,
+            hops: 0,
             refused: false,
             waking: false,
             admitted: true,
@@ -203,7 +206,12 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn push_client_layers(&mut self, id: LinkId, dialer: &Dialer) -> Result<(), Fail> {
+    pub(super) fn push_client_layers(
+        &mut self,
+        id: LinkId,
+        dialer: &Dialer,
+        hops: u8,
+    ) -> Result<(), Fail> {
         let link = &mut self.links[id];
         if let Some(tls) = &dialer.tls {
             link.layers.push(AnyLayer::Tls(Tls::client(tls)?));
@@ -212,7 +220,8 @@ impl Engine {
         if let Some(ws) = &dialer.ws {
             link.read_size = ws.read.unwrap_or(link.read_size);
             let layer = Ws::client(ws.clone(), dialer.mux.is_some())
-                .offering_v2(dialer.mux.as_ref().is_some_and(|mux| mux.agree));
+                .offering_v2(dialer.mux.as_ref().is_some_and(|mux| mux.agree))
+                .after(hops);
             link.layers.push(AnyLayer::Ws(Box::new(layer)));
         }
         Ok(())

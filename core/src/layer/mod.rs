@@ -56,6 +56,8 @@ pub struct Info {
     pub mux_v2: bool,
     /// The peer knows the smux commands RST and AWAY.
     pub signals: bool,
+    /// Of a server's websocket: what its proxy says to the next one about how many there are.
+    pub hops: u8,
     /// Who the client is, by the fields of its request. Whether the peer may say so, the engine knows.
     pub client: Option<SocketAddr>,
     /// Of a layer that only looks at the beginning of a connection, and is taken away then.

@@ -25,6 +25,14 @@ const SIGNALS: &str = "X-Mux-Signals";
 /// Said by both ends if neither is configured to another version of smux: `2`, with its windows.
 const MUX_VERSION: &str = "X-Mux-Version";
 
+/// Said by a proxy whose own client came by a websocket: how many such proxies there are, it included. Whatever
+/// stands between ignores it. Nodes that lead in a circle would otherwise go round it until all descriptors are
+/// used up.
+const HOPS: &str = "X-Proxy-Hops";
+
+/// More than a route has, and few enough for a circle that branches.
+const MOST_HOPS: u8 = 8;
+
 /// What the two ends agreed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Agreed {
@@ -38,6 +46,8 @@ pub struct Agreed {
     pub signals: bool,
     /// Both ends take smux version 2.
     pub mux_v2: bool,
+    /// At a server: the proxies that the client came through, without this one.
+    pub hops: u8,
 }
 
 pub(super) fn head_limits(limits: &Limits) -> HeadLimits {
@@ -57,6 +67,17 @@ fn offers_signals(fields: &Fields) -> bool {
 
 fn offers_v2(fields: &Fields) -> bool {
     fields.has_token(MUX_VERSION, "2")
+}
+
+/// The number of proxies that a request came through; an error is what came instead.
+fn hops(fields: &Fields) -> Result<u8, String> {
+    match fields.get(HOPS) {
+        None => Ok(0),
+        Some(value) => str::from_utf8(value)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| got(fields, HOPS)),
+    }
 }
 
 /// Go's spelling of a field name, and gorilla's of the websocket names: `X-Forwarded-For`.

@@ -51,6 +51,8 @@ pub struct Ws {
     mux: bool,
     /// The version of smux may be agreed on.
     mux_v2: bool,
+    /// The request is one of so many proxies.
+    hops: u8,
     stage: Stage,
     /// Of the upgrade, an incomplete head; of an open connection, what waits for the next turn.
     rest: BytesMut,
@@ -117,6 +119,12 @@ impl Ws {
         self
     }
 
+    /// A client that speaks for one who came through so many proxies.
+    pub fn after(mut self, hops: u8) -> Self {
+        self.hops = hops;
+        self
+    }
+
     /// Whether input waits for the next turn of inflation.
     pub fn is_busy(&self) -> bool {
         self.turn_at.is_some()
@@ -138,6 +146,7 @@ impl Ws {
             role,
             mux,
             mux_v2: false,
+            hops: 0,
             stage,
             rest: BytesMut::new(),
             // Replaced when the upgrade is done.
@@ -193,6 +202,10 @@ impl Ws {
             mux_v2: agreed.mux_v2,
             client: agreed.client,
             signals: agreed.signals,
+            hops: match self.role {
+                Role::Server(_) => agreed.hops + 1,
+                Role::Client(_) => 0,
+            },
             ..Info::default()
         }));
         self.decode(cx, io)
@@ -355,7 +368,8 @@ impl Layer for Ws {
             Role::Client(plan) => {
                 let deflate = deflate(plan.compression);
                 let client = upgrade::Client::new(cx.entropy.nonce(), self.mux, deflate)
-                    .offering_v2(self.mux_v2);
+                    .offering_v2(self.mux_v2)
+                    .after(self.hops);
                 io.down.push_slice(&client.request(plan)?);
                 self.stage = Stage::Client(Box::new(client));
             }

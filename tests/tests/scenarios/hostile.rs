@@ -166,6 +166,35 @@ on_both_runtimes! {
         let way = Way::proxy("afterwards", Proxy::new(Speak::Socks5, server.service(2)));
         check::both_ways(&way, &targets.work, KIB, KIB);
     }
+
+    /// Three processes, of which each is the node of the one before: the ninth proxy refuses.
+    fn a_circle_of_three_processes_is_told(ginnel: &Program) {
+        for channel in ["ws", "mws"] {
+            let targets = Targets::new();
+            let at = [(); 3].map(|()| ginnel_tests::target::free_addr());
+            let circle: Vec<Proc> = (0..3)
+                .map(|index| {
+                    let listen = format!("socks5+{channel}://{}", at[index]);
+                    let node = format!("socks5+{channel}://{}", at[(index + 1) % 3]);
+                    ginnel.descriptors(300).serve(&["-L", &listen, "-F", &node, "-L", "socks5://127.0.0.1:0"])
+                })
+                .collect();
+            let before: Vec<_> = circle.iter().map(|proc| proc.descriptors()).collect();
+            let node = format!("socks5+{channel}://{}", at[0]);
+            let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &node]);
+            let begin = Instant::now();
+            let refused = Proxy::new(Speak::Socks5, client.addr()).open(targets.work.addr);
+            assert!(refused.is_err(), "a way out of a circle");
+            assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+            let told = |proc: &Proc, text: &str| proc.lines().iter().any(|line| line.contains(text));
+            assert!(circle.iter().any(|proc| told(proc, "came through 9 proxies")), "the last one says it");
+            assert!(circle.iter().any(|proc| told(proc, "the nodes lead in a circle, expected 101")));
+            for (proc, before) in circle.iter().zip(before) {
+                let more = proc.descriptors().zip(before).map(|(now, before)| now.saturating_sub(before));
+                assert!(more.is_none_or(|more| more < 30), "{more:?} more descriptors");
+            }
+        }
+    }
 }
 
 type Make = fn(u32, bool) -> Vec<u8>;

@@ -8,7 +8,7 @@ use bytes::{Buf, BytesMut};
 use tungstenite::handshake::derive_accept_key;
 
 use super::{
-    Agreed, HALF_CLOSE, MUX_VERSION, SIGNALS, canonical, deflate, got, head_limits,
+    Agreed, HALF_CLOSE, HOPS, MUX_VERSION, SIGNALS, canonical, deflate, got, head_limits,
     offers_half_close, offers_signals, offers_v2, one_line, printable,
 };
 use crate::error::{Cause, Fail};
@@ -28,6 +28,7 @@ pub struct Client {
     offers_mux: bool,
     offered_deflate: Option<Deflate>,
     offered_v2: bool,
+    hops: u8,
     search: HeadSearch,
 }
 
@@ -39,12 +40,19 @@ impl Client {
             offers_mux: mux,
             offered_deflate: deflate,
             offered_v2: false,
+            hops: 0,
             search: HeadSearch::default(),
         }
     }
 
     pub fn offering_v2(mut self, offer: bool) -> Self {
         self.offered_v2 = offer;
+        self
+    }
+
+    /// The request is one of so many proxies; 0 says nothing.
+    pub fn after(mut self, hops: u8) -> Self {
+        self.hops = hops;
         self
     }
 
@@ -74,6 +82,9 @@ impl Client {
         if self.offered_v2 {
             fields.push((MUX_VERSION.to_owned(), "2".to_owned()));
         }
+        if self.hops > 0 {
+            fields.push((HOPS.to_owned(), self.hops.to_string()));
+        }
         for (name, value) in &plan.headers {
             let name = canonical(name)?;
             let value = one_line(value);
@@ -91,7 +102,7 @@ impl Client {
                     )));
                 }
                 "Content-Length" | "Transfer-Encoding" | "Trailer" | HALF_CLOSE | SIGNALS
-                | MUX_VERSION => {}
+                | MUX_VERSION | HOPS => {}
                 _ => fields.push((name, value)),
             }
         }
@@ -160,6 +171,7 @@ impl Client {
             client: None,
             signals: self.offers_mux && offers_signals(fields),
             mux_v2: self.offered_v2 && offers_v2(fields),
+            hops: 0,
         })
     }
 }
@@ -178,10 +190,13 @@ fn refused(response: &Response) -> Fail {
     add(" to ", response.fields.get("Location").unwrap_or_default());
     let cause = match response.status {
         401 | 407 => Cause::Auth,
-        403 => Cause::Denied,
+        403 | 508 => Cause::Denied,
         504 => Cause::TimedOut,
         _ => Cause::Protocol,
     };
+    if response.status == 508 {
+        text.push_str(": the nodes lead in a circle");
+    }
     Fail::new(cause, format!("{text}, expected 101"))
 }
 
@@ -248,6 +263,16 @@ mod tests {
              Upgrade: websocket\r\n\
              \r\n"
         );
+    }
+
+    #[test]
+    fn a_proxy_among_proxies_counts_them() {
+        let request = Client::new(KEY, false, None)
+            .after(3)
+            .request(&plan())
+            .unwrap();
+        let request = String::from_utf8(request).unwrap();
+        assert!(request.contains("\r\nX-Proxy-Hops: 3\r\n"), "{request}");
     }
 
     #[test]
@@ -372,6 +397,7 @@ mod tests {
                 client: None,
                 signals: false,
                 mux_v2: false,
+                hops: 0,
             })
         );
     }

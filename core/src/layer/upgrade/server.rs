@@ -9,8 +9,8 @@ use bytes::BytesMut;
 use tungstenite::handshake::derive_accept_key;
 
 use super::{
-    Agreed, HALF_CLOSE, MUX_VERSION, SIGNALS, canonical, deflate, head_limits, offers_half_close,
-    offers_signals, offers_v2, one_line, printable,
+    Agreed, HALF_CLOSE, HOPS, MOST_HOPS, MUX_VERSION, SIGNALS, canonical, deflate, head_limits,
+    hops, offers_half_close, offers_signals, offers_v2, one_line, printable,
 };
 use crate::error::{Cause, Fail};
 use crate::limits::Limits;
@@ -164,7 +164,16 @@ fn judge(plan: &WsServer, request: &Request) -> Result<(), Refusal> {
     if has_body(fields) {
         return fail(400, "expected no body".to_owned());
     }
-    Ok(())
+    match hops(fields) {
+        Ok(hops) if hops <= MOST_HOPS => Ok(()),
+        Ok(hops) => fail(
+            508,
+            format!(
+                "came through {hops} proxies, expected at most {MOST_HOPS}: the nodes lead in a circle"
+            ),
+        ),
+        Err(got) => fail(400, format!("{got}, expected a number")),
+    }
 }
 
 /// The 101, with the field order of gost.
@@ -183,6 +192,7 @@ fn accept(
         client: named_client(plan, fields),
         signals: mux && offers_signals(fields),
         mux_v2: takes_v2 && offers_v2(fields),
+        hops: hops(fields).unwrap_or(0),
     };
     let key = fields.get("Sec-WebSocket-Key").unwrap_or_default();
     let mut head = format!(
@@ -228,7 +238,8 @@ fn accept(
             | "Transfer-Encoding"
             | HALF_CLOSE
             | SIGNALS
-            | MUX_VERSION => {}
+            | MUX_VERSION
+            | HOPS => {}
             _ => add(name, value),
         }
     }
@@ -569,6 +580,7 @@ mod tests {
                 client: None,
                 signals: false,
                 mux_v2: false,
+                hops: 0,
             })
         );
         assert_eq!(
@@ -583,6 +595,31 @@ mod tests {
                 1
             )
         );
+    }
+
+    #[test]
+    fn a_circle_is_refused() {
+        let with = |value: &str| {
+            let request =
+                GOOD.replacen("\r\n\r\n", &format!("\r\nX-Proxy-Hops: {value}\r\n\r\n"), 1);
+            serve(&plan(), &request)
+        };
+        for hops in [0, 1, 8] {
+            let agreed = with(&hops.to_string()).0.unwrap().expect("an upgrade");
+            assert_eq!(agreed.hops, hops);
+        }
+        for (value, status) in [
+            ("9", "508 Loop Detected"),
+            ("255", "508"),
+            ("256", "400"),
+            ("x", "400"),
+        ] {
+            let (_, out, _) = with(value);
+            assert!(
+                out.starts_with(&format!("HTTP/1.1 {status}")),
+                "{value}: {out}"
+            );
+        }
     }
 
     #[test]
