@@ -11,6 +11,7 @@ mod http1;
 mod messages;
 pub mod mutate;
 mod plans;
+mod proxy_protocol;
 mod script;
 mod smux;
 mod socks;
@@ -24,6 +25,7 @@ pub use dns::dns;
 pub use engine::engine;
 pub use handlers::handlers;
 pub use http1::http1;
+pub use proxy_protocol::proxy_protocol;
 pub use smux::smux;
 pub use socks::{relay, socks};
 pub use templates::RAW;
@@ -39,6 +41,7 @@ pub const TARGETS: &[Target] = &[
     ("engine", engine),
     ("handlers", handlers),
     ("http1", http1),
+    ("proxy_protocol", proxy_protocol),
     ("relay", relay),
     ("smux", smux),
     ("socks", socks),

@@ -10,6 +10,7 @@ pub fn seeds(target: &str) -> Vec<Seed> {
         "engine" => engine(),
         "handlers" => handlers(),
         "http1" => http1(),
+        "proxy_protocol" => proxy_protocol(),
         "relay" => [under(&[0], RELAY_REQUESTS), under(&[1], RELAY_RESPONSES)].concat(),
         "smux" => smux(),
         "socks" => SOCKS
@@ -104,6 +105,31 @@ const RELAY_REQUESTS: &[&str] = &[
 ];
 
 const RELAY_RESPONSES: &[&str] = &["01000000", "01050000", "0100000a02000701c0000201 0050"];
+
+/// Lines and binary headers of HAProxy's specification, each with what follows it, in pieces.
+fn proxy_protocol() -> Vec<Seed> {
+    let lines: [&[u8]; 4] = [
+        b"PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\nGET / HTTP/1.1\r\n",
+        b"PROXY TCP6 2001:db8::1 ::ffff:10.0.0.1 0 80\r\n\x16\x03\x01",
+        b"PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n",
+        b"PROXY TCP4 10.0.0.01 10.0.0.2 1 65536\r\n",
+    ];
+    let lines = lines
+        .iter()
+        .enumerate()
+        .map(|(n, line)| named(&format!("line-{n}"), &[&[2], *line]));
+    lines.chain(under(&[1], PROXY_V2)).collect()
+}
+
+/// IPv4 with an extension, IPv6, a health check, a socket file, one that is too long.
+const PROXY_V2: &[&str] = &[
+    "0d0a0d0a000d0a515549540a 21110010 cb007107c0000201c7381f90 04000100 474554",
+    "0d0a0d0a000d0a515549540a 21210024 20010db8000000000000000000000001 20010db8000000000000000000000002 000101bb",
+    "0d0a0d0a000d0a515549540a 20000000 050100",
+    "0d0a0d0a000d0a515549540a 21310000",
+    "0d0a0d0a000d0a515549540a 21111001",
+    "0d0a0d0a000d0a515549540a 21110004 01020304",
+];
 
 fn ws() -> Vec<Seed> {
     const PLAIN: &[&str] = &[

@@ -41,6 +41,11 @@ fn http1() {
 }
 
 #[test]
+fn proxy_protocol() {
+    run("proxy_protocol", 5000);
+}
+
+#[test]
 fn relay() {
     run("relay", 5000);
 }
