@@ -268,9 +268,8 @@ impl Shard {
                 }
                 Action::Close { id, reset } => {
                     self.buffers.pipes.forget(id);
+                    // Nobody else has the socket: its end takes it off the list of the poll.
                     if let Some(socket) = self.sockets.remove(id) {
-                        let fd = socket.stream.as_fd().as_raw_fd();
-                        let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
                         if reset {
                             driver::reset(&socket.stream);
                         }

@@ -113,8 +113,13 @@ fn begin(to: &Endpoint, options: &SocketOptions) -> io::Result<Stream> {
             return Stream::accepted(UnixStream::from(socket).into());
         }
     };
-    let stream = Stream(tcp_socket(Domain::for_address(addr), options.mptcp)?);
+    let stream = Stream(socket(
+        Domain::for_address(addr),
+        NONBLOCKING,
+        options.mptcp,
+    )?);
     let socket = &stream.0;
+    #[cfg(not(target_os = "linux"))]
     socket.set_nonblocking(true)?;
     stream.no_delay();
     set_keepalive(&SockRef::from(socket), options.keepalive)?;
@@ -129,14 +134,24 @@ fn begin(to: &Endpoint, options: &SocketOptions) -> io::Result<Stream> {
     }
 }
 
+/// From the first call on, where the system has that: it saves two.
+#[cfg(target_os = "linux")]
+const NONBLOCKING: Type = Type::STREAM.nonblocking();
+#[cfg(not(target_os = "linux"))]
+const NONBLOCKING: Type = Type::STREAM;
+
 /// Multipath TCP only if the system has it.
 pub fn tcp_socket(domain: Domain, mptcp: bool) -> io::Result<Socket> {
+    socket(domain, Type::STREAM, mptcp)
+}
+
+fn socket(domain: Domain, kind: Type, mptcp: bool) -> io::Result<Socket> {
     #[cfg(target_os = "linux")]
-    if mptcp && let Ok(socket) = Socket::new(domain, Type::STREAM, Some(Protocol::MPTCP)) {
+    if mptcp && let Ok(socket) = Socket::new(domain, kind, Some(Protocol::MPTCP)) {
         return Ok(socket);
     }
     let _ = mptcp;
-    Socket::new(domain, Type::STREAM, Some(Protocol::TCP))
+    Socket::new(domain, kind, Some(Protocol::TCP))
 }
 
 fn leave_by(socket: &Socket, to: SocketAddr, interfaces: &[Interface]) -> io::Result<()> {
