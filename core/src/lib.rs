@@ -262,5 +262,6 @@ pub mod message;
 pub mod mux;
 pub mod plan;
 pub mod route;
+mod slab;
 pub mod time;
 pub mod wire;

@@ -282,7 +282,7 @@ impl Engine {
             .write(&mut out),
         };
         self.send(link, &mut rope(out));
-        self.dialed(session, Ok((link, BytesMut::new(), false)));
+        self.dialed(session, Ok((link, BytesMut::new(), false)), &[]);
     }
 }
 

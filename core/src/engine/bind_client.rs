@@ -115,7 +115,7 @@ impl Engine {
         session.deadline = None;
         session.target = Some(meta.remote.to_string());
         self.session_timer(id);
-        self.dialed(id, Ok((link, BytesMut::new(), false)));
+        self.dialed(id, Ok((link, BytesMut::new(), false)), &[]);
         link
     }
 

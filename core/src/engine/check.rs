@@ -40,9 +40,7 @@ impl Engine {
             lookups: self.lookups.len(),
             memory: self.memory(),
             bytes: links
-                .map(|link| {
-                    link.queued() + link.inbox.iter().map(|piece| piece.len()).sum::<usize>()
-                })
+                .map(|link| link.queued() + link.waiting().0)
                 .chain(rx)
                 .sum(),
         }
@@ -52,7 +50,7 @@ impl Engine {
     pub fn check(&self) {
         assert!(self.work.is_empty(), "work is left over");
         self.check_memory();
-        for (id, link) in &self.links {
+        for (id, link) in self.links.iter() {
             for rope in [&link.out, &link.later] {
                 assert_eq!(rope.recount(), rope.len(), "{id:?}: bytes queued");
             }
@@ -60,8 +58,10 @@ impl Engine {
                 link.later.is_empty() || !link.out.is_empty(),
                 "{id:?}: nothing is in frames"
             );
-            let inbox: usize = link.inbox.iter().map(|piece| piece.len()).sum();
-            assert_eq!(inbox, link.inbox_len, "{id:?}: bytes to be taken");
+            if let Some(inbox) = &link.inbox {
+                let len: usize = inbox.pieces.iter().map(|piece| piece.len()).sum();
+                assert_eq!(len, inbox.len, "{id:?}: bytes to be taken");
+            }
             self.check_owner(id, link.top);
             if let Some(at) = link.armed {
                 assert!(
@@ -84,7 +84,7 @@ impl Engine {
                 "{id:?}: bytes of a driver, but no socket"
             );
         }
-        for (id, session) in &self.sessions {
+        for (id, session) in self.sessions.iter() {
             assert!(
                 self.links.contains_key(session.client),
                 "{id:?}: session without a client"
@@ -104,11 +104,11 @@ impl Engine {
             self.check_paused(session.client, session.upstream);
             self.check_datagrams(id, session);
         }
-        for (id, port) in &self.ports {
+        for (id, port) in self.ports.iter() {
             self.check_port(id, port);
         }
         self.check_lookups();
-        for (id, mux) in &self.muxes {
+        for (id, mux) in self.muxes.iter() {
             assert!(
                 self.links.contains_key(mux.link),
                 "{id:?}: session without a link"

@@ -45,7 +45,7 @@ impl Engine {
             let forward = self.plan.services[dial.service].forward.as_ref();
             let seen = self
                 .dial_session(id)
-                .and_then(|id| self.sessions.get(id)?.seen.as_ref());
+                .and_then(|id| self.sessions.get(id)?.seen.as_deref());
             let fitting = |forward: &Forward| {
                 let nodes = forward.nodes.iter();
                 nodes.filter(|node| node.rules.fits(seen)).count()

@@ -219,7 +219,7 @@ impl Engine {
             let source = self.hash_source(session, None);
             let failed = self.dials[id].failed_targets.clone();
             let seen = self.sessions[session].seen.clone();
-            let picked = self.pick_target(service, &source, &failed, seen.as_ref());
+            let picked = self.pick_target(service, &source, &failed, seen.as_deref());
             let (index, target) = match picked {
                 Ok(picked) => picked,
                 Err(fail) => return self.give_up(id, fail),
@@ -425,15 +425,5 @@ impl Engine {
             Some(link) if self.links.contains_key(link) => self.link_failed(link, fail),
             _ => self.dial_failed(id, fail),
         }
-    }
-
-    /// Names of the nodes on the way of a link, for the log.
-    pub(super) fn route_text(&self, link: LinkId) -> String {
-        let names: Vec<&str> = self.links[link]
-            .route
-            .iter()
-            .map(|node| node.name.as_str())
-            .collect();
-        names.join(" > ")
     }
 }

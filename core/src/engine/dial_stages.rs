@@ -254,9 +254,11 @@ impl Engine {
         if let (Purpose::Session(session), Some(link)) = (dial.purpose, dial.link) {
             if let Some(association) = &mut self.sessions[session].udp {
                 association.aim(dial.target, dial.forward.flatten());
+                if let Some(node) = dial.route.nodes.first() {
+                    association.options = node.dialer.socket.clone();
+                }
             }
-            self.links[link].route = dial.route.nodes;
-            self.dialed(session, Ok((link, dial.rx, lazy)));
+            self.dialed(session, Ok((link, dial.rx, lazy)), &dial.route.nodes);
         }
     }
 
@@ -268,9 +270,9 @@ impl Engine {
         if let Purpose::Session(session) = dial.purpose
             && let Some(session) = self.sessions.get_mut(session)
             && judged
-            && matches!(session.seen, Some(Seen::Http { .. }))
+            && matches!(session.seen.as_deref(), Some(Seen::Http { .. }))
         {
-            session.watch = Some(Watch::new(target));
+            session.watch = Some(Box::new(Watch::new(target)));
             return;
         }
         self.hub.targets(dial.service).succeeded(target);

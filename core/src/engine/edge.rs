@@ -40,7 +40,7 @@ impl Engine {
                         source,
                         destination,
                     }) => Some(ConnMeta::new(source, destination)),
-                    Found::Peer(Some(peer)) => Some(ConnMeta::new(peer, link.client.local)),
+                    Found::Peer(Some(peer)) => Some(ConnMeta::new(peer, link.client().local)),
                     _ => None,
                 };
                 if let Some(client) = client
@@ -78,12 +78,12 @@ impl Engine {
             return true;
         };
         let edge = &plan.services[service].listener.edge;
-        if !edge.trusts(link.client.remote.ip()) {
+        if !edge.trusts(link.client().remote.ip()) {
             return true;
         }
         let client = ConnMeta {
             remote: client,
-            ..link.client
+            ..link.client()
         };
         self.client_is(id, service, client)
     }
@@ -191,7 +191,7 @@ impl Engine {
         match self.dial_purpose(dial)? {
             Purpose::Session(session) => {
                 let client = self.sessions.get(*session)?.client;
-                self.links.get(client).map(|link: &Link| link.client)
+                self.links.get(client).map(|link: &Link| link.client())
             }
             Purpose::Race(waits, _) => self.dial_client(*waits),
             Purpose::Mux(key) => self.dial_client(self.hub.first_waiting(key)?),

@@ -1,7 +1,5 @@
 //! Back-pressure: who may be read now, and what waits while its top does not take it.
 
-use std::collections::VecDeque;
-
 use bytes::BytesMut;
 
 use super::link::{Base, Link, Top};
@@ -64,7 +62,7 @@ impl Engine {
         let Some(link) = self.links.get(id) else {
             return;
         };
-        if link.inbox.is_empty() && self.accepts(link) {
+        if link.waiting().1 == 0 && self.accepts(link) {
             self.take_in(id, data);
         } else {
             let tight = self.is_tight();
@@ -77,7 +75,7 @@ impl Engine {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
-        link.inbox_fin = true;
+        link.inbox.get_or_insert_default().fin = true;
         self.drain_inbox(id);
     }
 
@@ -90,15 +88,22 @@ impl Engine {
                 return;
             }
             let link = &mut self.links[id];
-            let Some(data) = link.inbox.pop_front() else {
-                debug_assert_eq!(link.inbox_len, 0);
-                link.inbox = VecDeque::new();
-                if std::mem::take(&mut link.inbox_fin) {
+            let Some(inbox) = &mut link.inbox else {
+                return;
+            };
+            let Some(data) = inbox.pieces.pop_front() else {
+                debug_assert_eq!(inbox.len, 0);
+                let fin = inbox.fin;
+                link.inbox = None;
+                if fin {
                     self.stream_end(id);
                 }
                 return;
             };
-            link.inbox_len -= data.len();
+            inbox.len -= data.len();
+            if inbox.pieces.is_empty() && !inbox.fin {
+                link.inbox = None;
+            }
             self.take_in(id, data);
         }
     }
@@ -180,14 +185,15 @@ impl Engine {
 impl Link {
     /// Keeps input for later. A piece must not pin its receive buffer, and many tiny ones become one.
     fn keep(&mut self, data: BytesMut, tight: bool) {
-        self.inbox_len += data.len();
-        if let Some(last) = self.inbox.back_mut()
+        let inbox = self.inbox.get_or_insert_default();
+        inbox.len += data.len();
+        if let Some(last) = inbox.pieces.back_mut()
             && last.len() + data.len() <= GLUED
         {
             return last.extend_from_slice(&data);
         }
         let copied = tight || data.len() < 16 * 1024;
-        self.inbox.push_back(match copied {
+        inbox.pieces.push_back(match copied {
             true => BytesMut::from(&data[..]),
             false => data,
         });

@@ -108,7 +108,7 @@ impl Engine {
         else {
             return true;
         };
-        let ip = link.client.remote.ip();
+        let ip = link.client().remote.ip();
         let nameless = planned.listener.channel == Channel::Unix;
         link.admitted = !planned.listener.edge.speaks_for_others(ip);
         let client = link.admitted.then_some(ip);
@@ -136,7 +136,7 @@ impl Engine {
             return true;
         };
         match caps.enter(client) {
-            Ok(counted) => self.links[id].counted = Some(counted),
+            Ok(counted) => self.links[id].counted = Some(Box::new(counted)),
             // It may be one of very many: nothing is to be left of it.
             Err(refusal) => {
                 self.turn_away(id, service, refusal, true);
@@ -153,7 +153,7 @@ impl Engine {
         let Some(link) = self.links.get_mut(id) else {
             return false;
         };
-        link.client = client;
+        link.client_is(client);
         // The next of several proxies may have its say, too.
         let trusted = plan.services[service]
             .listener
@@ -170,7 +170,7 @@ impl Engine {
         if std::mem::replace(&mut link.admitted, true) {
             return true;
         }
-        let ip = link.client.remote.ip();
+        let ip = link.client().remote.ip();
         self.let_out(id);
         if let Err(fail) = self.admit(service, Some(ip)) {
             self.link_failed(id, fail);
@@ -189,7 +189,7 @@ impl Engine {
     }
 
     fn turn_away(&mut self, id: LinkId, service: usize, refusal: Refusal, reset: bool) {
-        let remote = self.links[id].client.remote;
+        let remote = self.links[id].client().remote;
         let Refusal { fail, first } = refusal;
         self.events.extend(first.then_some(Event::Rejected {
             service,

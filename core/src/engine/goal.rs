@@ -27,7 +27,7 @@ impl Engine {
         let service = session.service;
         if self.is_refused(service, &target) {
             let fail = Fail::new(Cause::Denied, "the target is refused (bypass)");
-            return self.dialed(id, Err(fail));
+            return self.dialed(id, Err(fail), &[]);
         }
         self.start_dial(id, Some(target));
     }

@@ -232,7 +232,7 @@ impl Engine {
         };
         self.events.push_back(Event::SessionUp {
             place: self.mux_place(&side),
-            remote: Some(self.links[link].client.remote),
+            remote: Some(self.links[link].client().remote),
             again,
         });
         let mut plan = plan.clone();
@@ -317,7 +317,7 @@ impl Engine {
                     self.reverse_stream(id, stream, service, form);
                     return;
                 }
-                let (meta, hops) = (self.links[below].client, self.links[below].hops);
+                let (meta, hops) = (self.links[below].client(), self.links[below].hops);
                 let link = self.new_link(
                     Base::Stream {
                         mux: id,

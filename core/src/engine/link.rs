@@ -11,11 +11,10 @@ use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, PortId, Sessio
 use crate::buffer::Rope;
 use crate::error::{Cause, Eof, Fail};
 use crate::layer::gate::Gate;
-use crate::layer::proxied::Proxied;
 use crate::layer::tls::Tls;
 use crate::layer::ws::Ws;
 use crate::layer::{AnyLayer, Cx, Info, Io, Layer, Up};
-use crate::plan::{Counted, Dialer, Listener, Node};
+use crate::plan::{Counted, Dialer, Listener};
 use crate::time::Time;
 
 /// What carries the bytes of a link.
@@ -57,10 +56,8 @@ pub(super) enum Closing {
 pub(super) struct Link {
     pub(super) base: Base,
     pub(super) meta: ConnMeta,
-    /// Of a client's link: who the client is, and where it connected to. That is `meta` until a trusted proxy in
-    /// front says for whom it speaks, and what everything goes by: the log, limits, the choice of nodes, what
-    /// others are told.
-    pub(super) client: ConnMeta,
+    /// See [`Link::client`], where that is not `meta`.
+    named: Option<Box<ConnMeta>>,
     pub(super) connected: bool,
     pub(super) layers: Vec<AnyLayer>,
     pub(super) top: Top,
@@ -84,10 +81,8 @@ pub(super) struct Link {
     pub(super) closing: Option<Closing>,
     /// However slowly the rest of the output leaves.
     pub(super) closing_by: Option<Time>,
-    /// A stream's input that waits for the top to take it.
-    pub(super) inbox: VecDeque<BytesMut>,
-    pub(super) inbox_len: usize,
-    pub(super) inbox_fin: bool,
+    /// Of a stream, while there is something in it.
+    pub(super) inbox: Option<Box<Inbox>>,
     /// End of a handshake, or of lingering.
     pub(super) deadline: Option<Time>,
     pub(super) armed: Option<Time>,
@@ -102,15 +97,41 @@ pub(super) struct Link {
     /// It is known who the client is, and that it may come in.
     pub(super) admitted: bool,
     /// Under the caps of its service.
-    pub(super) counted: Option<Counted>,
+    pub(super) counted: Option<Box<Counted>>,
     /// What it counts for in the byte budget: at any time, and for what waits; and whether that may be old.
     pub(super) fixed: usize,
     pub(super) held: usize,
     pub(super) touched: bool,
     /// The socket of its datagrams.
     pub(super) port: Option<PortId>,
-    /// The nodes an upstream link goes through, for the log.
-    pub(super) route: Vec<Arc<Node>>,
+}
+
+/// A stream's input that waits for the top to take it.
+#[derive(Default)]
+pub(super) struct Inbox {
+    pub(super) pieces: VecDeque<BytesMut>,
+    pub(super) len: usize,
+    /// The peer's end is behind it.
+    pub(super) fin: bool,
+}
+
+impl Link {
+    /// Of a client's link: who the client is, and where it connected to. That is `meta` until a trusted proxy in
+    /// front says for whom it speaks, and what everything goes by: the log, limits, the choice of nodes, what
+    /// others are told.
+    pub(super) fn client(&self) -> ConnMeta {
+        self.named.as_deref().copied().unwrap_or(self.meta)
+    }
+
+    pub(super) fn client_is(&mut self, client: ConnMeta) {
+        self.named = (client != self.meta).then(|| Box::new(client));
+    }
+
+    /// Bytes in the inbox, and in how many pieces.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let inbox = self.inbox.as_ref();
+        inbox.map_or((0, 0), |inbox| (inbox.len, inbox.pieces.len()))
+    }
 }
 
 impl Engine {
@@ -118,7 +139,7 @@ impl Engine {
         let id = self.links.insert(Link {
             base,
             meta,
-            client: meta,
+            named: None,
             connected: true,
             layers: Vec::new(),
             top,
@@ -133,9 +154,7 @@ impl Engine {
             paused: false,
             closing: None,
             closing_by: None,
-            inbox: VecDeque::new(),
-            inbox_len: 0,
-            inbox_fin: false,
+            inbox: None,
             deadline: None,
             armed: None,
             read_size: self.plan.limits.read,
@@ -150,7 +169,6 @@ impl Engine {
             held: 0,
             touched: false,
             port: None,
-            route: Vec::new(),
         });
         if let Base::Stream { .. } = base {
             self.count_stream();
@@ -170,7 +188,7 @@ impl Engine {
             && let Some(service) = plan.services.get(service)
         {
             if service.listener.edge.expects_header(meta.remote.ip()) {
-                let layer = AnyLayer::Proxied(Proxied::default());
+                let layer = AnyLayer::Proxied(Box::default());
                 self.links[id].layers.push(layer);
             }
             if let Err(fail) = self.push_server_layers(id, &service.listener) {
@@ -190,7 +208,7 @@ impl Engine {
         let link = &mut self.links[id];
         if let Some(config) = &listener.tls {
             link.layers
-                .push(AnyLayer::Tls(Tls::server(config.clone())?));
+                .push(AnyLayer::Tls(Box::new(Tls::server(config.clone())?)));
             link.encrypted = true;
         }
         if let Some(ws) = &listener.ws {
@@ -214,7 +232,7 @@ impl Engine {
     ) -> Result<(), Fail> {
         let link = &mut self.links[id];
         if let Some(tls) = &dialer.tls {
-            link.layers.push(AnyLayer::Tls(Tls::client(tls)?));
+            link.layers.push(AnyLayer::Tls(Box::new(Tls::client(tls)?)));
             link.encrypted = true;
         }
         if let Some(ws) = &dialer.ws {
@@ -502,7 +520,7 @@ impl Engine {
         self.frame_all(id);
         let link = &mut self.links[id];
         let level = link.layers.len();
-        link.layers.push(AnyLayer::Tls(layer));
+        link.layers.push(AnyLayer::Tls(Box::new(layer)));
         link.encrypted = true;
         self.rise(id, level, Up::Ready(Info::default()));
     }

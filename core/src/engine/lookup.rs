@@ -541,7 +541,7 @@ impl Engine {
             self.lookups.len(),
             "lookups by name"
         );
-        for (id, lookup) in &self.lookups {
+        for (id, lookup) in self.lookups.iter() {
             assert!(self.dials.contains_key(lookup.dial), "{id:?}: asks nobody");
             assert!(
                 lookup.alone || !lookup.waiting.is_empty(),

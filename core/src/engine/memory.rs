@@ -279,8 +279,9 @@ impl Engine {
             Top::Port(port) => Some(self.far_holds(port)),
             _ => None,
         };
-        let pieces = link.out.pieces() + link.later.pieces() + link.inbox.len();
-        link.queued() + link.inbox_len + PIECE * pieces + layers + top.unwrap_or(0)
+        let (inbox, pieces) = link.waiting();
+        let pieces = link.out.pieces() + link.later.pieces() + pieces;
+        link.queued() + inbox + PIECE * pieces + layers + top.unwrap_or(0)
     }
 
     /// The counters are what counting everything gives, and below the budget.

@@ -53,13 +53,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use slotmap::{SlotMap, new_key_type};
+use slotmap::new_key_type;
 
 use crate::entropy::Entropy;
 use crate::error::{Eof, Fail};
 use crate::event::{ConnectionNo, Event, Traced};
 use crate::layer::{Info, Up};
 use crate::plan::{Endpoint, Plan, SocketOptions};
+use crate::slab::Slab;
 use crate::time::Time;
 use crate::wire::deflate;
 
@@ -185,12 +186,12 @@ pub struct Engine {
     plan: Arc<Plan>,
     entropy: Entropy,
     deflate: deflate::Pool,
-    links: SlotMap<LinkId, Link>,
-    sessions: SlotMap<SessionId, Session>,
-    dials: SlotMap<DialId, Dial>,
-    muxes: SlotMap<MuxId, MuxSession>,
-    ports: SlotMap<PortId, Port>,
-    lookups: SlotMap<LookupId, Lookup>,
+    links: Slab<LinkId, Link>,
+    sessions: Slab<SessionId, Session>,
+    dials: Slab<DialId, Dial>,
+    muxes: Slab<MuxId, MuxSession>,
+    ports: Slab<PortId, Port>,
+    lookups: Slab<LookupId, Lookup>,
     names: Names,
     hub: Hub,
     gates: Gates,
@@ -218,12 +219,12 @@ impl Engine {
             plan,
             entropy: Entropy::new(seed),
             deflate: deflate::Pool::default(),
-            links: SlotMap::with_key(),
-            sessions: SlotMap::with_key(),
-            dials: SlotMap::with_key(),
-            muxes: SlotMap::with_key(),
-            ports: SlotMap::with_key(),
-            lookups: SlotMap::with_key(),
+            links: Slab::new(),
+            sessions: Slab::new(),
+            dials: Slab::new(),
+            muxes: Slab::new(),
+            ports: Slab::new(),
+            lookups: Slab::new(),
             names: Names::default(),
             timers: Timers::default(),
             work: VecDeque::new(),

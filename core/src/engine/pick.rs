@@ -229,7 +229,9 @@ impl Engine {
             .sessions
             .get(session)
             .and_then(|session| self.links.get(session.client));
-        link.map_or(Ipv4Addr::UNSPECIFIED.into(), |link| link.client.remote.ip())
+        link.map_or(Ipv4Addr::UNSPECIFIED.into(), |link| {
+            link.client().remote.ip()
+        })
     }
 }
 

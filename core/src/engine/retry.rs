@@ -73,7 +73,7 @@ impl Engine {
         self.timers.arm(Key::Dial(id), &mut dial.armed, None);
         self.hub.forget(id);
         match dial.purpose {
-            Purpose::Session(session) => self.dialed(session, Err(fail)),
+            Purpose::Session(session) => self.dialed(session, Err(fail), &[]),
             Purpose::Mux(key) => self.mux_dial_failed(&key, fail),
             Purpose::NameServer(lookup) => self.lookup_failed(lookup, fail),
             Purpose::Race(waits, _) => self.race_lost(id, waits, dial, fail),

@@ -155,11 +155,11 @@ impl Engine {
             _ => Form::Relay,
         };
         let below = &mut self.links[link];
-        below.route = dial.route.nodes;
         if let Some(local) = bound.addr.socket_addr() {
-            below.client.local = local;
+            let remote = below.client().remote;
+            below.client_is(ConnMeta { remote, local });
         }
-        let local = below.client.local;
+        let local = below.client().local;
         let open = match dial.carries {
             Carries::Senders => {
                 let local = ConnMeta::new(local, local).local;
@@ -225,10 +225,10 @@ impl Engine {
         service: usize,
         form: Form,
     ) -> LinkId {
-        let meta = self.links[self.muxes[mux].link].client;
+        let meta = self.links[self.muxes[mux].link].client();
         let base = Base::Stream { mux, id: stream };
         let link = self.new_link(base, meta, Top::Incoming(service));
-        let layer = AnyLayer::Proxied(Proxied::of(form));
+        let layer = AnyLayer::Proxied(Box::new(Proxied::of(form)));
         self.links[link].layers.push(layer);
         self.links[link].deadline = Some(self.now + self.plan.limits.handshake);
         self.muxes[mux].smux.adopt(stream, link);

@@ -1,6 +1,7 @@
 //! Sessions: one client of a service, from its first byte to the end of its tunnel.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 
@@ -14,7 +15,7 @@ use crate::buffer::{Rope, Seg, stash, unpin};
 use crate::error::{Cause, Fail};
 use crate::event::{ConnectionNo, Event};
 use crate::handler::{self, Goal, Handler, Negotiate, Receiver, Step, auto, http};
-use crate::plan::HandlerKind;
+use crate::plan::{HandlerKind, Node};
 use crate::route::sniff::Seen;
 use crate::time::Time;
 use crate::wire::datagram::Framing;
@@ -51,8 +52,8 @@ pub(super) struct Session {
     /// The client has said something.
     pub(super) spoke: bool,
     /// What the client's first bytes were, where they are looked at.
-    pub(super) seen: Option<Seen>,
-    pub(super) watch: Option<Watch>,
+    pub(super) seen: Option<Box<Seen>>,
+    pub(super) watch: Option<Box<Watch>>,
     pub(super) deadline: Option<Time>,
     pub(super) armed: Option<Time>,
 }
@@ -78,7 +79,7 @@ pub(super) enum Stage {
 
 impl Engine {
     pub(super) fn open_session(&mut self, client: LinkId, service: usize) {
-        let ip = self.links[client].client.remote.ip();
+        let ip = self.links[client].client().remote.ip();
         if let Err(fail) = self.keep_rate(service, ip) {
             return self.link_failed(client, fail);
         }
@@ -109,7 +110,7 @@ impl Engine {
     }
 
     pub(super) fn new_session(&mut self, client: LinkId, service: usize) -> SessionId {
-        let meta = self.links[client].client;
+        let meta = self.links[client].client();
         let no = self.next_no;
         self.next_no += 1;
         self.events.push_back(Event::Opened {
@@ -245,8 +246,13 @@ impl Engine {
     }
 
     /// The way is open (its link, what the target already said, and whether a lazy response is still to
-    /// come), or it failed for good.
-    pub(super) fn dialed(&mut self, id: SessionId, result: Result<(LinkId, BytesMut, bool), Fail>) {
+    /// come), through these nodes, or it failed for good.
+    pub(super) fn dialed(
+        &mut self,
+        id: SessionId,
+        result: Result<(LinkId, BytesMut, bool), Fail>,
+        route: &[Arc<Node>],
+    ) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
@@ -260,14 +266,14 @@ impl Engine {
             self.links[*link].top = super::Top::Upstream(id);
             self.touch(*link);
             self.touch(self.sessions[id].client);
-            let route = self.route_text(*link);
+            let names: Vec<&str> = route.iter().map(|node| node.name.as_str()).collect();
             let session = &self.sessions[id];
             self.events.push_back(Event::Connected {
                 no: session.no,
                 service: session.service,
                 remote: session.remote,
                 target: session.target.clone().unwrap_or_default(),
-                route,
+                route: names.join(" > "),
             });
         }
         match result {
@@ -309,7 +315,7 @@ impl Engine {
             Ok((upstream, rest, _)) => {
                 if let Some(version) = service.handler.proxy_protocol
                     && self.sessions[id].udp.is_none()
-                    && let Some(meta) = self.links.get(client).map(|link| link.client)
+                    && let Some(meta) = self.links.get(client).map(|link| link.client())
                 {
                     self.send_header(upstream, version, meta);
                 }

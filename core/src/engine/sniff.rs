@@ -59,7 +59,7 @@ impl Engine {
         session.stage = Stage::Dialing(None);
         let is_http = matches!(seen, Seen::Http { .. });
         let asked = seen.target();
-        session.seen = Some(seen);
+        session.seen = Some(Box::new(seen));
         let client = session.client;
         let bypasses = &plan.services[session.service].policy.bypasses;
         self.session_timer(id);

@@ -15,7 +15,7 @@ impl Engine {
         let Some(link) = self.links.get(id) else {
             return;
         };
-        let remote = Some(link.client.remote);
+        let remote = Some(link.client().remote);
         let no = match link.top {
             Top::Client(session) | Top::Upstream(session) => self.session_no(session),
             Top::Dial(dial) => self.dial_no(dial),
@@ -58,7 +58,7 @@ impl Engine {
     /// An incoming connection does not become a client, or not yet.
     pub(super) fn rejected(&mut self, id: LinkId, top: Top, fail: Fail) {
         if let (Top::Incoming(service), Some(link)) = (top, self.links.get(id)) {
-            let remote = link.client.remote;
+            let remote = link.client().remote;
             self.events.push_back(Event::Rejected {
                 service,
                 remote,

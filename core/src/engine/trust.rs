@@ -252,7 +252,8 @@ impl Engine {
         let Some(link) = self.links.get(id) else {
             return false;
         };
-        link.inbox_fin && link.said_end && link.queued() == 0 && link.closing.is_none()
+        let fin = link.inbox.as_ref().is_some_and(|inbox| inbox.fin);
+        fin && link.said_end && link.queued() == 0 && link.closing.is_none()
     }
 
     /// The session takes no more streams.

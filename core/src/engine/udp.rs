@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 
@@ -18,7 +19,7 @@ use crate::addr::{Carries, Host, Target};
 use crate::connector::Way;
 use crate::error::{Cause, Fail};
 use crate::handler::Receiver;
-use crate::plan::ConnectorKind;
+use crate::plan::{ConnectorKind, SocketOptions};
 use crate::wire::datagram::{Framing, Packet, write_counted};
 
 pub(super) struct Association {
@@ -31,6 +32,8 @@ pub(super) struct Association {
     pub(super) pick: Option<usize>,
     /// What the last node said.
     pub(super) way: Option<Way>,
+    /// What is set on a socket that goes the same way as the first one.
+    pub(super) options: Arc<SocketOptions>,
     /// The way is open, and sockets are still to be bound.
     pub(super) opened: Option<Opened>,
     pub(super) names: Names,
@@ -66,6 +69,7 @@ impl Association {
             target: None,
             pick: None,
             way: None,
+            options: Arc::default(),
             opened: None,
             names: Names::default(),
             dropped: 0,
@@ -162,10 +166,9 @@ impl Engine {
         }
         let inside = association.ends[0].framing == Framing::Packet;
         if let Some(addr) = outside {
-            let node = self.links[link].route.first();
-            let options = node.map(|node| node.dialer.socket.clone());
+            let options = association.options.clone();
             let local = unspecified(addr);
-            self.bind_datagrams(link, local, Some(addr), options.unwrap_or_default());
+            self.bind_datagrams(link, local, Some(addr), options);
         }
         if inside {
             self.bind_for_client(id, client, local);

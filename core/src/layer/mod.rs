@@ -96,11 +96,12 @@ pub trait Layer {
     fn held(&self) -> usize;
 }
 
-/// The layers there are: one byte of tag instead of a pointer to functions.
+/// The layers there are: one byte of tag instead of a pointer to functions. Boxed, since room for the largest would
+/// be kept four times in the list of each link.
 pub enum AnyLayer {
-    Proxied(proxied::Proxied),
+    Proxied(Box<proxied::Proxied>),
     Gate(Box<gate::Gate>),
-    Tls(tls::Tls),
+    Tls(Box<tls::Tls>),
     Ws(Box<ws::Ws>),
 }
 

@@ -57,7 +57,7 @@ pub struct Smux<K> {
     /// Payload of a PSH frame still to come, and whose it is.
     payload: usize,
     payload_of: Option<u32>,
-    streams: HashMap<u32, Stream<K>>,
+    streams: HashMap<u32, Box<Stream<K>>>,
     /// 64 bits: the last id must not wrap.
     next_id: u64,
     /// Small frames that go before data; each stream has at most one of a kind in here.

@@ -70,7 +70,7 @@ pub struct Decoder {
     in_message: bool,
     frame: Option<Frame>,
     /// Payload of a control frame cut by the end of a chunk.
-    control: BytesMut,
+    control: Option<Box<BytesMut>>,
 }
 
 /// The frame whose payload is passing.
@@ -93,7 +93,7 @@ impl Decoder {
             held_len: 0,
             in_message: false,
             frame: None,
-            control: BytesMut::new(),
+            control: None,
         }
     }
 
@@ -122,15 +122,14 @@ impl Decoder {
                         }
                     }
                     OpCode::Control(control) => {
-                        if frame.left > 0 || !self.control.is_empty() {
-                            self.control.extend_from_slice(&piece);
-                        } else {
-                            self.control = piece;
+                        if frame.left > 0 || self.control.is_some() {
+                            let begun = self.control.get_or_insert_default();
+                            begun.extend_from_slice(&piece);
                         }
                         if frame.left == 0 {
                             self.frame = None;
-                            return whole_control(control, std::mem::take(&mut self.control))
-                                .map(Some);
+                            let whole = self.control.take().map_or(piece, |whole| *whole);
+                            return whole_control(control, whole).map(Some);
                         }
                     }
                 }
@@ -483,7 +482,7 @@ mod tests {
             panic!("{items:?}");
         };
         assert!(piece.capacity() < 64);
-        assert_eq!(decoder.control.capacity(), 0);
+        assert!(decoder.control.is_none());
         assert_eq!(
             decoder.unfinished().unwrap(),
             format!("inside a frame, {} payload bytes missing", (1u64 << 40) - 1)

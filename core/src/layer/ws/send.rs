@@ -1,5 +1,7 @@
 //! Messages on their way out: header before payload, payload where it lies.
 
+use std::num::NonZeroUsize;
+
 use super::gate::Gate;
 use crate::buffer::{Rope, Seg};
 use crate::layer::Cx;
@@ -13,14 +15,20 @@ const WORTH: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     masked: bool,
-    max_frame: Option<usize>,
-    /// Agreed on for what we compress.
-    window: Option<Window>,
+    max_frame: Option<NonZeroUsize>,
+    /// Agreed on.
+    packing: Option<Box<Packing>>,
+    /// The message that comes in parts, and whether its first frame was sent.
+    open: Option<Box<Open>>,
+}
+
+/// Compression of what we send.
+#[derive(Debug)]
+struct Packing {
+    window: Window,
     /// With takeover, from the first compressed message on, or for the time of one that comes in parts.
     deflater: Option<Box<Deflater>>,
     gate: Gate,
-    /// The message that comes in parts, and whether its first frame was sent.
-    open: Option<Open>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,21 +45,25 @@ impl Outgoing {
     pub(crate) fn new(masked: bool, window: Option<Window>, max_frame: Option<usize>) -> Self {
         Self {
             masked,
-            max_frame: max_frame.map(|bytes| bytes.max(1)),
-            window,
-            deflater: None,
-            gate: Gate::default(),
+            max_frame: max_frame.map(|bytes| NonZeroUsize::new(bytes).unwrap_or(NonZeroUsize::MIN)),
+            packing: window.map(|window| {
+                Box::new(Packing {
+                    window,
+                    deflater: None,
+                    gate: Gate::default(),
+                })
+            }),
             open: None,
         }
     }
 
     pub(crate) fn max_frame(&self) -> Option<usize> {
-        self.max_frame
+        self.max_frame.map(NonZeroUsize::get)
     }
 
     /// Whether payload leaves as it is, in frames of any length.
     pub(crate) fn is_plain(&self) -> bool {
-        !self.masked && self.max_frame.is_none() && self.window.is_none()
+        !self.masked && self.max_frame.is_none() && self.packing.is_none()
     }
 
     /// One binary message of the first `len` bytes of `data`. It is compressed if that was agreed on and
@@ -64,23 +76,22 @@ impl Outgoing {
             compressed: false,
             len,
         };
-        if self.window.is_none() || !self.gate.is_open() {
-            self.gate.pass(len);
+        let Some(packing) = self.packing(len) else {
             return self.frames(cx, data, frame, down);
-        }
+        };
         let mut plain = Rope::default();
         while plain.len() < len
             && let Some(seg) = data.pop(len - plain.len())
         {
             plain.push(seg);
         }
-        let mut deflater = self.deflater(cx);
+        let mut deflater = packing.deflater(cx);
         let parts = plain.segs().flat_map(Seg::parts);
         let packed = cx.deflate.deflate(&mut deflater, parts, true);
-        self.gate.report(len, packed.len());
+        packing.gate.report(len, packed.len());
         let fits = packed.len() < len || len < WORTH;
         // What the peer did not get it cannot be referred to: without the message, a new window.
-        self.put_back(cx, deflater, fits);
+        packing.put_back(cx, deflater, fits);
         if !fits {
             return self.frames(cx, &mut plain, frame, down);
         }
@@ -92,13 +103,14 @@ impl Outgoing {
 
     /// Begins a message whose parts are still to come.
     pub(crate) fn begin(&mut self, text: bool) {
-        self.open = Some(Open {
+        let gate = self.packing.as_ref().map(|packing| &packing.gate);
+        self.open = Some(Box::new(Open {
             text,
-            compressed: self.window.is_some() && self.gate.is_open(),
+            compressed: gate.is_some_and(Gate::is_open),
             begun: false,
             plain: 0,
             packed: 0,
-        });
+        }));
     }
 
     /// Sends all of `data` as a part of the message that was begun, the last one with `last`.
@@ -107,8 +119,8 @@ impl Outgoing {
             return data.clear();
         };
         let len = data.len();
-        if open.compressed {
-            let mut deflater = self.deflater(cx);
+        if let Some(packing) = self.packing.as_mut().filter(|_| open.compressed) {
+            let mut deflater = packing.deflater(cx);
             let parts = data.segs().flat_map(Seg::parts);
             let packed = cx.deflate.deflate(&mut deflater, parts, last);
             open.plain += len;
@@ -116,13 +128,13 @@ impl Outgoing {
             data.clear();
             data.push(Seg::new(packed));
             if last {
-                self.gate.report(open.plain, open.packed);
-                self.put_back(cx, deflater, self.gate.is_open());
+                packing.gate.report(open.plain, open.packed);
+                packing.put_back(cx, deflater, packing.gate.is_open());
             } else {
-                self.deflater = Some(deflater);
+                packing.deflater = Some(deflater);
             }
-        } else {
-            self.gate.pass(len);
+        } else if let Some(packing) = &mut self.packing {
+            packing.gate.pass(len);
         }
         let frame = DataFrame {
             first: !open.begun,
@@ -140,37 +152,33 @@ impl Outgoing {
 
     /// Bytes in use for compression.
     pub(crate) fn held(&self) -> usize {
-        self.deflater.as_ref().map_or(0, |deflater| deflater.held())
+        let packing = self.packing.as_ref();
+        let deflater = packing.and_then(|packing| packing.deflater.as_ref());
+        deflater.map_or(0, |deflater| deflater.held())
     }
 
     /// The connection is over: gives back what the pool lent.
     pub(crate) fn recycle(&mut self, cx: &mut Cx) {
-        if let Some(deflater) = self.deflater.take() {
+        if let Some(packing) = &mut self.packing
+            && let Some(deflater) = packing.deflater.take()
+        {
             cx.deflate.recycle_deflater(*deflater);
         }
     }
 
-    fn deflater(&mut self, cx: &mut Cx) -> Box<Deflater> {
-        let bits = self
-            .window
-            .map_or(crate::wire::deflate::BITS, |window| window.bits);
-        self.deflater
-            .take()
-            .unwrap_or_else(|| Box::new(cx.deflate.deflater(bits)))
-    }
-
-    /// Between messages. `keep`: its window is the peer's, and will be used.
-    fn put_back(&mut self, cx: &mut Cx, deflater: Box<Deflater>, keep: bool) {
-        if keep && self.window.is_some_and(|window| window.takeover) {
-            self.deflater = Some(deflater);
-        } else {
-            cx.deflate.recycle_deflater(*deflater);
+    /// For a message of `len` bytes, unless it goes plainly.
+    fn packing(&mut self, len: usize) -> Option<&mut Packing> {
+        let packing = self.packing.as_deref_mut()?;
+        if !packing.gate.is_open() {
+            packing.gate.pass(len);
+            return None;
         }
+        Some(packing)
     }
 
     /// What `whole` says, of the first `whole.len` bytes of `data`, in frames of at most `max_frame`.
     fn frames(&self, cx: &mut Cx, data: &mut Rope, whole: DataFrame, down: &mut Rope) {
-        let max_frame = self.max_frame.unwrap_or(whole.len);
+        let max_frame = self.max_frame().unwrap_or(whole.len);
         let mut left = whole.len;
         loop {
             let len = left.min(max_frame);
@@ -205,6 +213,24 @@ impl Outgoing {
             if left == 0 {
                 return;
             }
+        }
+    }
+}
+
+impl Packing {
+    fn deflater(&mut self, cx: &mut Cx) -> Box<Deflater> {
+        let bits = self.window.bits;
+        self.deflater
+            .take()
+            .unwrap_or_else(|| Box::new(cx.deflate.deflater(bits)))
+    }
+
+    /// Between messages. `keep`: its window is the peer's, and will be used.
+    fn put_back(&mut self, cx: &mut Cx, deflater: Box<Deflater>, keep: bool) {
+        if keep && self.window.takeover {
+            self.deflater = Some(deflater);
+        } else {
+            cx.deflate.recycle_deflater(*deflater);
         }
     }
 }

@@ -98,14 +98,12 @@ impl<K: Copy + PartialEq> Smux<K> {
         over.map(|stream| stream.moved + STALL).min()
     }
 
-    pub(super) fn stream(&self, owner: Option<K>) -> Stream<K> {
-        Stream::new(
-            owner,
-            match self.share.agreed {
-                true => AGREED_WINDOW,
-                false => INITIAL_WINDOW,
-            },
-        )
+    pub(super) fn stream(&self, owner: Option<K>) -> Box<Stream<K>> {
+        let window = match self.share.agreed {
+            true => AGREED_WINDOW,
+            false => INITIAL_WINDOW,
+        };
+        Box::new(Stream::new(owner, window))
     }
 
     /// Unread bytes of all streams at most. Windows bound those of peers that agreed: what counts is that
