@@ -16,6 +16,7 @@ cargo run --release -p ginnel-bench -- [FLAGS]
   --seconds S        of each figure that takes time, 1 otherwise
   --connections N    that lie idle for the memory figures, 500 otherwise
   --no-gost          without the gosts of the tests, which need Go
+  --crowd N          instead of all this, N idle ws tunnels through one server: memory, and a new one's time
   --pin              the load on the first processor, the tunnels on the others
   --quick            one round and little of everything, to see that it works
 ";
@@ -44,6 +45,7 @@ pub struct Args {
     pub rounds: usize,
     pub gost: bool,
     pub pin: bool,
+    pub crowd: Option<usize>,
     pub size: Size,
 }
 
@@ -74,6 +76,7 @@ impl Args {
             rounds: 3,
             gost: true,
             pin: false,
+            crowd: None,
             size: FULL,
         };
         let mut quick = false;
@@ -90,6 +93,7 @@ impl Args {
                 "--seconds" => seconds = Some(number(&flag, &value()?)?),
                 "--connections" => connections = Some(number(&flag, &value()?)?),
                 "--no-gost" => parsed.gost = false,
+                "--crowd" => parsed.crowd = Some(number::<usize>(&flag, &value()?)?.max(1)),
                 "--pin" => parsed.pin = true,
                 "--quick" => quick = true,
                 "--help" | "-h" => return Ok(None),

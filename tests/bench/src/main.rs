@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release -p ginnel-bench                    both runtimes, and the gosts of the tests
 //! cargo run --release -p ginnel-bench -- --peers FILE    other programs as well (peers.yml says how)
+//! cargo run --release -p ginnel-bench -- --crowd 9000  many idle tunnels through one server
 //! cargo run --release -p ginnel-bench -- --quick         whether it works, in less than a minute
 //! ```
 //!
@@ -15,6 +16,7 @@
 
 mod args;
 mod cpus;
+mod crowd;
 mod figures;
 mod load;
 mod measure;
@@ -50,6 +52,12 @@ fn run() -> Result<(), String> {
     let base = args.base.as_ref().unwrap_or(&peers[0].name);
     if peers.iter().all(|peer| peer.name != *base) {
         return Err(format!("--base: none is called {base:?}"));
+    }
+    if let Some(count) = args.crowd {
+        return peers.iter().try_for_each(|peer| {
+            println!("\n{}", peer.name);
+            crowd::run(peer, count)
+        });
     }
     let placing = cpus::Placing::new(args.pin)?;
     placing.load();
