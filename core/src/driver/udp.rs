@@ -160,6 +160,11 @@ fn leaving_by(
 ) -> io::Result<Socket> {
     let any = || open(local, Type::DGRAM, peer.is_none());
     let mut failed = None;
+    let mut interfaces: Vec<&Interface> = interfaces.iter().collect();
+    if peer.is_none() {
+        // One socket for all: of several addresses an IPv4 one, which names of datagrams prefer, too.
+        interfaces.sort_by_key(|one| matches!(one, Interface::Addr(ip) if ip.is_ipv6()));
+    }
     for interface in interfaces {
         let socket = match interface {
             Interface::Addr(ip) if local.ip().is_unspecified() => match peer {
