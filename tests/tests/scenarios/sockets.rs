@@ -93,7 +93,7 @@ services:
         let proxy = ginnel.serve(&["-L", &format!("udp://127.0.0.1:0/{target}?interface=none-such")]);
         let client = Client::raw(proxy.addr());
         client.send(b"");
-        proxy.wait_for_line(&["No such device"]);
+        proxy.wait_for_line(&["no such device"]);
     }
 
     fn keepalive_and_multipath_change_nothing_for_clients(ginnel: &Program) {
