@@ -299,7 +299,14 @@ fn between(bytes: &[u8], options: Options, mut cuts: Cuts) {
         to.recv(&from.sent());
         from.recv(&to.sent());
     }
-    assert!(from.ready.is_some() && from.ready == to.ready);
+    let (server, client) = match options.server {
+        true => (&from, &to),
+        false => (&to, &from),
+    };
+    // The server is the first proxy of this client, which is none.
+    let expected = client.ready.clone().map(|info| Info { hops: 1, ..info });
+    assert!(server.ready.is_some() && server.ready == expected);
+    assert_eq!(client.ready.as_ref().map(|info| info.hops), Some(0));
     cuts.feed(bytes, |piece| {
         let mut data = Rope::default();
         data.push(BytesMut::from(piece).into());
