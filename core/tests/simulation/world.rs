@@ -323,6 +323,10 @@ impl World {
         if pipe.stalled || pipe.paused.is_some() {
             return false;
         }
+        // What comes before it is accepted waits in the system, the end as well.
+        if let Owner::Backlog(..) = connection.owners[end] {
+            return false;
+        }
         if pipe.bytes.is_empty() {
             if !pipe.fin || pipe.fin_delivered {
                 if let (true, Owner::Engine(e, id)) = (pipe.fin_delivered, connection.owners[end]) {
