@@ -6,12 +6,15 @@ use super::*;
 fn both_ends_learn_of_half_close_only_if_both_carry_smux() {
     for mux in [[true, true], [true, false], [false, true], [false, false]] {
         let (client, server) = pair_of(client_plan(), server_plan(), mux);
-        let info = Some(Info {
-            half_close: mux == [true; 2],
-            signals: mux == [true; 2],
-            ..Info::default()
-        });
-        assert_eq!((&client.ready, &server.ready), (&info, &info));
+        let info = |hops| {
+            Some(Info {
+                half_close: mux == [true; 2],
+                signals: mux == [true; 2],
+                hops,
+                ..Info::default()
+            })
+        };
+        assert_eq!((client.ready, server.ready), (info(0), info(1)));
     }
 }
 
