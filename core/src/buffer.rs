@@ -5,6 +5,8 @@ use std::io::IoSlice;
 
 use bytes::{Buf, BufMut, BytesMut};
 
+use crate::wire::websocket::HEAD;
+
 /// Room for the headers of one smux frame (8) in one websocket frame (14), and a little more.
 const ROOM: usize = 24;
 
@@ -408,12 +410,13 @@ impl Receive {
 
     /// The first `n` bytes of the space, and whether the read was full: more may be there.
     pub fn take(&mut self, n: usize, max: usize) -> (BytesMut, bool) {
-        let room = self.size.min(max).max(1);
-        let full = n == room;
+        let full = n == self.size.min(max).max(1);
         let piece = self.buffer.split_to(n);
         if n == self.size {
             self.size = (self.size * 2).min(RECEIVE_MAX);
-        } else if n < room / 4 {
+        } else if n < self.size / 4 && max > HEAD {
+            // With little memory, too: what is read in small pieces is not to hold large buffers. That a
+            // header was read alone says nothing.
             self.size = (self.size / 2).max(RECEIVE_MIN);
         }
         (piece, full)

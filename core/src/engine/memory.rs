@@ -21,6 +21,8 @@ pub(super) const FRAME: usize = 2048;
 const MUX: usize = 2048;
 /// One read when there is little room left, or the share of one among very many.
 const MIN: usize = 512;
+/// So many of the largest reads are a budget.
+const READS: usize = 512;
 /// A queued piece, beside its bytes.
 pub(super) const PIECE: usize = 64;
 
@@ -167,7 +169,9 @@ impl Engine {
         }
         if !self.memory.short {
             let room = self.memory.free(limit) / 4;
-            return link.read_size.min(share).min(room.max(MIN));
+            // What waits of a large read holds all of its buffer, which is not counted.
+            let most = (limit / READS).max(16 * 1024);
+            return link.read_size.min(share).min(most).min(room.max(MIN));
         }
         let drained = match link.top {
             Top::Client(session) | Top::Upstream(session) => self.drained_of(session, link),
