@@ -1,6 +1,7 @@
 //! The lane of control frames. Of what waits at a websocket only half a second ([`Pace`]), and at most
-//! [`Limits::ahead`], is in frames, and under TLS in records, whose order is fixed; the rest waits above the layers. A ping, a pong or a close frame goes before
-//! that, so that a saturated uplink does not look dead to its peer.
+//! [`Limits::ahead`], is in frames, and under TLS in records, whose order is fixed; the rest waits above the
+//! layers. A ping, a pong or a close frame goes before that, so that a saturated uplink does not look dead to
+//! its peer.
 //!
 //! [`Limits::ahead`]: crate::limits::Limits::ahead
 //! [`Pace`]: super::pace::Pace
