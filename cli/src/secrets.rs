@@ -5,9 +5,12 @@ use serde_json::Value;
 /// Shown in place of a secret.
 pub const HIDDEN: &str = "***";
 
+/// Not every pass is a password.
+const OPEN: &str = "bypass";
+
 /// Whether a text (a line of a file, a path of keys) may hold or lead to a secret.
 pub fn may_hold_one(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
+    let text = text.to_ascii_lowercase().replace(OPEN, "");
     ["pass", "auth", "secret", "token", "cookie"]
         .iter()
         .any(|word| text.contains(word))
@@ -16,7 +19,7 @@ pub fn may_hold_one(text: &str) -> bool {
 
 /// Whether the value of an option or header field of this name is a secret.
 pub fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
+    let name = name.to_ascii_lowercase().replace(OPEN, "");
     if matches!(
         name.as_str(),
         "authbasicrealm" | "auther" | "authers" | "skipauth"
@@ -103,6 +106,7 @@ mod tests {
                 "wss://u:***@h:1?auth=***&x=1",
             ),
             ("http://h:1", "http://h:1"),
+            ("http://h:1?bypass=*.lan", "http://h:1?bypass=*.lan"),
             ("u:p@:80", "u:***@:80"),
             ("wss://u:p/x@:8443", "wss://u:***@:8443"),
             ("wss://u:p?x@:8443", "wss://u:***@:8443"),

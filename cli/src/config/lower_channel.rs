@@ -114,7 +114,7 @@ pub(super) fn dialer(
         word,
         map: &model.metadata,
     };
-    let host = options.text("host");
+    let host = host(to, &options, at)?;
     let section = model.tls.clone().unwrap_or_default();
     let tls = match channel.has_tls() {
         true => {
@@ -241,7 +241,7 @@ fn ws_server(to: &mut Lowering<'_>, options: &Options<'_>, at: &str) -> Option<W
     ];
     Some(WsServer {
         path: path(to, options, at)?,
-        host: options.text("host"),
+        host: host(to, options, at)?,
         headers: headers(to, options, "header", at),
         compression: options.flag("enableCompression"),
         read_header_timeout: times
@@ -254,6 +254,18 @@ fn ws_server(to: &mut Lowering<'_>, options: &Options<'_>, at: &str) -> Option<W
         read: size(options, "readBufferSize"),
         trusted: Arc::default(),
     })
+}
+
+/// The name for `Host`, which must not break a request apart. An empty one is none.
+fn host(to: &mut Lowering<'_>, options: &Options<'_>, at: &str) -> Option<Option<String>> {
+    let host = options.text("host");
+    let foreign = |c: char| c.is_whitespace() || c.is_control() || "/?#@\\".contains(c);
+    if let Some(host) = host.as_ref().filter(|host| host.contains(foreign)) {
+        let text = format_args!("host {host:?}: expected a name, with or without a port");
+        to.findings.error(at, text);
+        return None;
+    }
+    Some(host)
 }
 
 fn path(to: &mut Lowering<'_>, options: &Options<'_>, at: &str) -> Option<String> {

@@ -204,6 +204,19 @@ fn websocket_listener_options() {
 }
 
 #[test]
+fn a_host_is_a_name_with_or_without_a_port() {
+    for host in ["a.example", "a.example:8443", "[::1]:8443", "*.example"] {
+        good(listener("ws", &format!("{{host: '{host}'}}")));
+        good(dialer("ws", &format!("{{host: '{host}'}}")));
+    }
+    for host in [r"a\r\nX: y", "a b", "https://a", "a/ws", "u@a"] {
+        let options = format!(r#"{{host: "{host}"}}"#);
+        refused(listener("ws", &options), "expected a name");
+        refused(dialer("ws", &options), "expected a name");
+    }
+}
+
+#[test]
 fn header_fields_cannot_break_a_message_apart() {
     for (word, options) in [
         ("ws", r#"{header: {A: "x\r\nB: y"}}"#),
