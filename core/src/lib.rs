@@ -63,7 +63,8 @@
 //!   for a socket that is closed is lost with it. Reading instead is always right, and at the end of input
 //!   there is no difference.
 //! - **Ends.** `handle_eof` with [`Eof::Fin`](error::Eof) leaves the other direction open, with `Reset` (any error
-//!   of the socket) it does not. Once nothing is left to write and `interest().fin`, shut down writing, once.
+//!   of the socket) it does not. A write that fails for good is no end yet: after `handle_broken` the socket is read on,
+//!   for its system may hold the peer's last words. Once nothing is left to write and `interest().fin`, shut down writing, once.
 //!   The engine closes every socket itself, by `Close`. `Close { reset: true }` must reach the peer as a reset,
 //!   or it takes half a file for a whole one.
 //! - **Fairness.** A few reads a turn, then the next socket; a bounded number of accepts between, and none

@@ -40,10 +40,15 @@ pub struct Limits {
     pub dial: Duration,
     /// After a half-close, the other direction may be silent this long.
     pub half_close: Duration,
+    /// Of what has ended, a reader that has not yet taken all may take nothing for this long: about as long as
+    /// a system itself waits for the reader of a socket that is closed.
+    pub stall: Duration,
+    /// However slowly its reader takes it: the rest of a connection that ended in order.
+    pub rest: Duration,
     /// A half-close that a mux peer would take for a full one is held back until the other
     /// direction has been silent this long.
     pub fin_hold: Duration,
-    /// Time for the end of a closing connection whose last bytes have left; with some that wait, `half_close`.
+    /// Time for the end of a closing connection whose last bytes have left; with some that wait, `stall`.
     pub linger: Duration,
     /// A connection to the site in front of a listener, between two requests.
     pub http_keep: Duration,
@@ -86,6 +91,8 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             dial: Duration::from_secs(15),
             half_close: Duration::from_secs(60),
+            stall: Duration::from_secs(300),
+            rest: Duration::from_secs(3600),
             fin_hold: Duration::from_secs(10),
             linger: Duration::from_secs(5),
             http_keep: Duration::from_secs(65),
@@ -100,7 +107,7 @@ impl Limits {
     pub(crate) fn patience(&self, waits: &Rope) -> Duration {
         match waits.is_empty() {
             true => self.linger,
-            false => self.half_close,
+            false => self.stall,
         }
     }
 }

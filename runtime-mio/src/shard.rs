@@ -216,15 +216,12 @@ impl Shard {
         let Some(socket) = self.sockets.get_mut(id) else {
             return false;
         };
-        if socket.connecting {
-            return true;
-        }
-        let result = socket.flush(id, &mut self.engine, &mut self.buffers.pipes, now);
-        if result.is_err() {
-            self.engine.handle_eof(id, Eof::Reset, now);
+        let pipes = &mut self.buffers.pipes;
+        if !socket.connecting && socket.flush(id, &mut self.engine, pipes, now).is_err() {
+            self.engine.handle_broken(id, now);
         }
         self.act();
-        result.is_ok()
+        true
     }
 
     /// Does what the engine asks until it asks nothing more.
@@ -247,8 +244,9 @@ impl Shard {
                     {
                         let pipes = &mut self.buffers.pipes;
                         if socket.flush(id, &mut self.engine, pipes, now).is_err() {
-                            self.engine.handle_eof(id, Eof::Reset, now);
-                        } else if socket.readable && self.running != Some(id) {
+                            self.engine.handle_broken(id, now);
+                        }
+                        if socket.readable && self.running != Some(id) {
                             // Reading may be wanted again, and no event would say so.
                             self.list(id);
                         }

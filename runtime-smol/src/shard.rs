@@ -15,7 +15,7 @@ use ginnel_core::driver::{
     Listener, Listening, READS, Resolver, Serve, Served, Serving, Stream,
 };
 use ginnel_core::engine::{Action, ConnMeta, Door, Engine, PortId, SocketId};
-use ginnel_core::error::{Eof, Fail};
+use ginnel_core::error::Fail;
 use ginnel_core::event::Event;
 use ginnel_core::plan::Plan;
 use ginnel_core::time::Time;
@@ -423,7 +423,7 @@ impl Shard {
         let mut engine = self.engine.borrow_mut();
         let pipes = &mut self.buffers.borrow_mut().pipes;
         if socket.flush(id, &mut engine, pipes, now).is_err() {
-            engine.handle_eof(id, Eof::Reset, now);
+            engine.handle_broken(id, now);
         }
     }
 

@@ -74,9 +74,14 @@ impl Engine {
             .layers
             .iter()
             .any(|layer| matches!(layer, AnyLayer::Ws(_)));
+        // Our direction has ended in order: an RST would take the rest of it from a slow reader.
+        let owed = link.said_end;
         self.say_why(id, why);
-        let how = if spoken { Closing::Fin } else { Closing::Reset };
-        self.start_closing(id, how, false);
+        let how = match spoken || owed {
+            true => Closing::Fin,
+            false => Closing::Reset,
+        };
+        self.start_closing(id, how, owed);
     }
 
     /// The highest layer says why both directions end, and those below it that nothing follows.
@@ -154,8 +159,12 @@ impl Engine {
             true => limits.patience(&link.out),
             false => limits.linger,
         };
+        let latest = match orderly {
+            true => limits.rest,
+            false => limits.half_close,
+        };
         link.deadline = Some(self.now + patience);
-        link.closing_by = Some(self.now + self.plan.limits.half_close);
+        link.closing_by = Some(self.now + latest);
         self.touch(id);
         self.link_timer(id);
         self.try_close(id);
@@ -177,7 +186,9 @@ impl Engine {
         let stream = link.base != Base::Socket;
         match closing {
             Closing::Reset => self.remove_link(id, true),
-            Closing::Fin if link.ended || stream => self.remove_link(id, false),
+            // A layer may have said the end (TLS in a websocket), and what is below goes on: pongs that came for
+            // a closed socket would be answered with an RST.
+            Closing::Fin if link.input_over || stream => self.remove_link(id, false),
             Closing::Fin => {}
         }
     }
@@ -210,6 +221,32 @@ impl Engine {
         let link = self.links.remove(id)?;
         self.uncount(&link);
         Some(link)
+    }
+
+    /// The system takes no more output, for good: the peer has closed, or is gone. What came before that is still
+    /// there to be read (a tunnel's reader may be slow), and is followed by what counts as a reset.
+    pub(super) fn broken(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        let (Top::Client(session) | Top::Upstream(session)) = link.top else {
+            return self.lower_end(id, Eof::Reset);
+        };
+        let relays = self.is_relaying(session);
+        let link = &mut self.links[id];
+        if !relays || link.input_over || link.base != Base::Socket {
+            return self.lower_end(id, Eof::Reset);
+        }
+        if std::mem::replace(&mut link.broken, true) {
+            return;
+        }
+        link.out.clear();
+        link.later.clear();
+        self.touch(id);
+        self.relay_timer(session);
+        // Who sends to it is not to wait.
+        self.sent(id);
+        self.reread(id);
     }
 
     /// The transport of a link ended.
@@ -254,6 +291,7 @@ impl Engine {
             link.out.clear();
             link.later.clear();
             link.ended = true;
+            link.input_over = true;
             self.touch(id);
         }
         match fail.cause {

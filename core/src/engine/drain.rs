@@ -59,8 +59,23 @@ impl Engine {
     pub fn handle_stop(&mut self, now: Time) {
         self.tick(now);
         self.end_all();
+        self.hurry();
         self.unbind_all();
         self.settle();
+    }
+
+    /// Who has not taken the rest of what has ended has no more time than all others.
+    fn hurry(&mut self) {
+        let latest = self.now + self.plan.limits.linger;
+        for id in self.links.keys().collect::<Vec<LinkId>>() {
+            if let Some(link) = self.links.get_mut(id)
+                && link.closing.is_some()
+            {
+                link.closing_by = Some(latest);
+                link.deadline = link.deadline.map(|at| at.min(latest));
+                self.link_timer(id);
+            }
+        }
     }
 
     pub(super) fn is_draining(&self) -> bool {

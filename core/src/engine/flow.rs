@@ -42,7 +42,7 @@ impl Engine {
             return false;
         }
         match link.top {
-            Top::Closing => !link.ended,
+            Top::Closing => true,
             Top::Client(session) | Top::Upstream(session) if self.waits_for_pipe(link, session) => {
                 false
             }

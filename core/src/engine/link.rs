@@ -72,6 +72,8 @@ pub(super) struct Link {
     pub(super) finished: bool,
     /// Something was received.
     pub(super) heard: bool,
+    /// The transport takes nothing more.
+    pub(super) broken: bool,
     /// The transport has nothing more to read.
     pub(super) input_over: bool,
     /// The top was told that input has ended.
@@ -81,6 +83,8 @@ pub(super) struct Link {
     pub(super) closing: Option<Closing>,
     /// However slowly the rest of the output leaves.
     pub(super) closing_by: Option<Time>,
+    /// When output left for the last time.
+    pub(super) moved: Time,
     /// Of a stream, while there is something in it.
     pub(super) inbox: Option<Box<Inbox>>,
     /// End of a handshake, or of lingering.
@@ -149,11 +153,13 @@ impl Engine {
             said_end: false,
             finished: false,
             heard: false,
+            broken: false,
             input_over: false,
             ended: false,
             paused: false,
             closing: None,
             closing_by: None,
+            moved: self.now,
             inbox: None,
             deadline: None,
             armed: None,
@@ -369,7 +375,7 @@ impl Engine {
         let Some(link) = self.links.get(id) else {
             return data.clear();
         };
-        if link.said_end || link.closing.is_some() {
+        if link.said_end || link.broken || link.closing.is_some() {
             return data.clear();
         }
         if link.has_lane() {
@@ -399,7 +405,7 @@ impl Engine {
             data.clear();
             std::mem::swap(data, &mut below);
         }
-        if link.finished {
+        if link.finished || link.broken {
             // A lower layer that still reads may answer to what it reads, but nothing follows the end.
             data.clear();
         }

@@ -301,10 +301,19 @@ impl Engine {
     /// A socket's input ended.
     pub fn handle_eof(&mut self, id: SocketId, how: Eof, now: Time) {
         self.tick(now);
-        if self.links.contains_key(id) {
+        if let Some(link) = self.links.get(id) {
+            // Which end it was, the failed write has taken.
+            let how = if link.broken { Eof::Reset } else { how };
             self.lower_end(id, how);
             self.settle();
         }
+    }
+
+    /// A write to a socket failed for good. Its input is read on as before.
+    pub fn handle_broken(&mut self, id: SocketId, now: Time) {
+        self.tick(now);
+        self.broken(id);
+        self.settle();
     }
 
     /// `n` bytes of what `transmit` showed are written.
@@ -318,6 +327,9 @@ impl Engine {
         // What is outside has a write of its own.
         let more = !link.out.is_empty() && (n == 0 || link.out.outside() == 0);
         link.pace.took(n, more, self.now);
+        if n > 0 {
+            link.moved = self.now;
+        }
         if n > 0 && link.closing.is_some() {
             // A slow reader gets all of it, as long as it reads.
             let by = self.now + self.plan.limits.patience(&link.out);
@@ -407,7 +419,7 @@ impl Engine {
             } else {
                 0
             },
-            fin: link.finished && link.out.is_empty(),
+            fin: link.finished && link.out.is_empty() && !link.broken,
         }
     }
 

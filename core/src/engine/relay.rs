@@ -1,12 +1,15 @@
 //! The relay: bytes from one link to the other, each direction with its own end.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 
-use super::session::{Stage, rope};
+use super::session::{Session, Stage, rope};
 use super::{Engine, LinkId, SessionId};
 use crate::buffer::{stash, unpin};
 use crate::connector;
 use crate::error::{Cause, Fail};
+use crate::time::Time;
 
 impl Engine {
     /// The tunnel is open. `rest` came from the target behind the last reply.
@@ -171,7 +174,7 @@ impl Engine {
 
     /// A half-closed tunnel, or one with an idle limit, has a deadline that traffic moves: it is
     /// looked up when it fires, not moved with every byte.
-    fn relay_timer(&mut self, id: SessionId) {
+    pub(super) fn relay_timer(&mut self, id: SessionId) {
         let Some(limit) = self.relay_limit(id) else {
             return;
         };
@@ -180,10 +183,10 @@ impl Engine {
         self.session_timer(id);
     }
 
-    fn relay_limit(&self, id: SessionId) -> Option<std::time::Duration> {
+    fn relay_limit(&self, id: SessionId) -> Option<Duration> {
         let session = self.sessions.get(id)?;
         let idle = self.plan.services[session.service].handler.idle_timeout;
-        let half = match (session.held, session.client_ended || session.upstream_ended) {
+        let half = match (session.held, self.is_half(session)) {
             (Some(_), _) => Some(self.plan.limits.fin_hold),
             (None, true) => Some(self.plan.limits.half_close),
             (None, false) => None,
@@ -194,12 +197,48 @@ impl Engine {
         }
     }
 
+    /// Of a direction that has ended, when something left for the last time, and whether something waits.
+    fn owed(&self, session: &Session) -> Option<(Time, bool)> {
+        let links = [Some(session.client), session.upstream];
+        let links = links
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.links.get(id));
+        let ended = links.filter(|link| link.said_end);
+        ended.map(|link| (link.moved, link.queued() > 0)).max()
+    }
+
+    /// A direction has ended, in order or not.
+    fn is_half(&self, session: &Session) -> bool {
+        let links = [Some(session.client), session.upstream];
+        let mut links = links
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.links.get(id));
+        session.client_ended || session.upstream_ended || links.any(|link| link.broken)
+    }
+
+    pub(super) fn is_relaying(&self, id: SessionId) -> bool {
+        let session = self.sessions.get(id);
+        session.is_some_and(|session| matches!(session.stage, Stage::Relay))
+    }
+
     pub(super) fn relay_timeout(&mut self, id: SessionId) {
-        let Some(limit) = self.relay_limit(id) else {
+        let (Some(limit), Some(session)) = (self.relay_limit(id), self.sessions.get(id)) else {
             return;
         };
+        let mut at = session.active + limit;
+        if self.is_half(session)
+            && let Some((moved, waits)) = self.owed(session)
+        {
+            // A reader that is slow is not silent.
+            at = at.max(moved + limit);
+            if waits && self.now < moved + self.plan.limits.stall {
+                at = at.max(self.now + limit);
+            }
+        }
+        let half = self.is_half(session);
         let session = &mut self.sessions[id];
-        let at = session.active + limit;
         if at > self.now {
             session.deadline = Some(at);
             return self.session_timer(id);
@@ -210,7 +249,6 @@ impl Engine {
             self.finish(link);
             return self.relay_timer(id);
         }
-        let half = session.client_ended || session.upstream_ended;
         let text = match half {
             true => format!("half-closed and idle for {} s", limit.as_secs()),
             false => format!("idle for {} s", limit.as_secs()),

@@ -168,7 +168,7 @@ impl Engine {
         }
         let to = self.sink_of(link, id)?;
         let sink = self.links.get(to)?;
-        let open = sink.connected && !sink.said_end && sink.closing.is_none();
+        let open = sink.connected && !sink.said_end && !sink.broken && sink.closing.is_none();
         let sockets = link.base == Base::Socket && sink.base == Base::Socket;
         let plain = sink.layers.len() < 2 && sink.layers.iter().all(AnyLayer::sends_plainly);
         (open && sockets && plain).then_some((id, to))

@@ -111,6 +111,10 @@ impl World {
                 socket.incoming.clear();
                 socket.told = true;
                 let now = self.now;
+                // A write finds out first where the sockets take what is written.
+                if self.flushing {
+                    self.call(Some(id), |engine| engine.handle_broken(id, now));
+                }
                 self.call(Some(id), |engine| engine.handle_eof(id, Eof::Reset, now));
             }
         }
@@ -250,12 +254,13 @@ impl World {
         assert_eq!(self.engine.transmit(id, &mut [IoSlice::new(&[]); 2]), 0);
         let census = self.engine.census();
         assert_eq!((self.engine.splice(id), self.engine.outside(id)), (None, 0));
-        self.call(None, |engine| match op % 6 {
+        self.call(None, |engine| match op % 7 {
             0 => engine.handle_input(id, BytesMut::from(&b"late"[..]), now),
             1 => engine.handle_eof(id, Eof::Fin, now),
             2 => engine.handle_eof(id, Eof::Reset, now),
             3 => engine.handle_sent(id, 1, now),
             4 => engine.handle_spliced(id, 1, now),
+            5 => engine.handle_broken(id, now),
             _ => engine.handle_connected(id, Ok(meta(0)), now),
         });
         assert_eq!(self.engine.census(), census, "a stale id changed something");

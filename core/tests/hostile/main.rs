@@ -1,6 +1,7 @@
 //! Peers that mean harm, or are broken: what they cost is bounded, what they get is an error, and nothing of
 //! them is left when they go (`Engine::check` after each input, the census at the end).
 
+mod owed;
 mod requests;
 mod rig;
 mod slow;

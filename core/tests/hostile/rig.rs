@@ -31,6 +31,8 @@ pub struct Rig {
     /// Sockets to targets, in the order of their dials.
     pub targets: Vec<SocketId>,
     pub closed: Vec<SocketId>,
+    /// Those of them that got an RST.
+    pub resets: Vec<SocketId>,
 }
 
 impl Rig {
@@ -56,6 +58,7 @@ impl Rig {
             events: Vec::new(),
             targets: Vec::new(),
             closed: Vec::new(),
+            resets: Vec::new(),
         }
     }
 
@@ -135,6 +138,11 @@ impl Rig {
         self.now = until;
     }
 
+    pub fn finish(&mut self, id: SocketId) {
+        self.engine.handle_eof(id, Eof::Fin, self.now);
+        self.act();
+    }
+
     pub fn reset(&mut self, id: SocketId) {
         self.engine.handle_eof(id, Eof::Reset, self.now);
         self.act();
@@ -170,7 +178,10 @@ impl Rig {
                 }
                 Action::Wake(_) | Action::Probe { .. } | Action::Drained => {}
                 Action::Bind { .. } | Action::WakePort(_) | Action::Unbind(_) => {}
-                Action::Close { id, .. } => self.closed.push(id),
+                Action::Close { id, reset } => {
+                    self.closed.push(id);
+                    self.resets.extend(reset.then_some(id));
+                }
             }
         }
         self.events

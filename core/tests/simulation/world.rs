@@ -296,6 +296,13 @@ impl World {
             return false;
         }
         if self.connections[c].reset_news[end] && !self.is_dark(c) {
+            // A write may be the first to find out.
+            if let Owner::Engine(e, id) = self.connections[c].owners[end]
+                && self.random.chance(2)
+            {
+                self.engines[e].handle_broken(id, self.now);
+                self.act(e);
+            }
             self.connections[c].reset_news[end] = false;
             self.deliver_end(c, end, Eof::Reset);
             return true;
