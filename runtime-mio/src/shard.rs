@@ -156,8 +156,9 @@ impl Shard {
                 let Some(socket) = self.sockets.get_mut(id) else {
                     return;
                 };
-                socket.end_behind |= event.is_read_closed() || event.is_error();
-                socket.readable |= event.is_readable() || socket.end_behind;
+                socket.more_behind |=
+                    event.is_read_closed() || event.is_error() || event.is_priority();
+                socket.readable |= event.is_readable() || socket.more_behind;
                 socket.writable |= event.is_writable() || event.is_error();
                 self.list(id);
             }
@@ -286,11 +287,10 @@ impl Shard {
     fn register(&mut self, id: SocketId, stream: Stream, connecting: bool) -> io::Result<()> {
         let token = Token(id.data().as_ffi() as usize);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(
-            &mut SourceFd(&stream.as_fd().as_raw_fd()),
-            token,
-            interest,
-        )?;
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let interest = interest | Interest::PRIORITY;
+        let (fd, registry) = (stream.as_fd().as_raw_fd(), self.poll.registry());
+        registry.register(&mut SourceFd(&fd), token, interest)?;
         self.sockets.insert(id, Socket::new(stream, connecting));
         Ok(())
     }
@@ -450,11 +450,8 @@ impl Shard {
             Door::Service(service) => Token(LISTENERS + service),
             Door::Port(id) => port::token(id),
         };
-        self.poll.registry().register(
-            &mut SourceFd(&listener.as_fd().as_raw_fd()),
-            token,
-            Interest::READABLE,
-        )?;
+        let (fd, registry) = (listener.as_fd().as_raw_fd(), self.poll.registry());
+        registry.register(&mut SourceFd(&fd), token, Interest::READABLE)?;
         self.listeners.insert(door, listener);
         self.accepting.push(door);
         Ok(())

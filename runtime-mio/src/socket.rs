@@ -9,8 +9,9 @@ use ginnel_core::time::Time;
 pub(crate) struct Socket {
     pub(crate) stream: Stream,
     pub(crate) readable: bool,
-    /// The end of input is behind what can be read: no event will announce it again.
-    pub(crate) end_behind: bool,
+    /// The end of input, or urgent data, is behind what can be read: a read that comes back short has not
+    /// emptied the socket, and no event will announce the rest.
+    pub(crate) more_behind: bool,
     pub(crate) writable: bool,
     pub(crate) connecting: bool,
     /// In the list of sockets with work left.
@@ -23,7 +24,7 @@ impl Socket {
         Self {
             stream,
             readable: false,
-            end_behind: false,
+            more_behind: false,
             writable: !connecting,
             connecting,
             listed: false,
@@ -49,7 +50,7 @@ impl Socket {
         Ok(())
     }
 
-    /// One read of at most `max` bytes. A read that comes back short has emptied the socket.
+    /// One read of at most `max` bytes. A read that comes back short has emptied the socket, as a rule.
     pub(crate) fn read(
         &mut self,
         id: SocketId,
@@ -59,7 +60,7 @@ impl Socket {
     ) -> Input {
         let input = driver::read(&self.stream, id, engine, buffers, max);
         match input {
-            Input::Data { full, .. } => self.readable = full || self.end_behind,
+            Input::Data { full, .. } => self.readable = full || self.more_behind,
             Input::Interrupted | Input::Spliced(_) => {}
             Input::Blocked | Input::Fin | Input::Failed => self.readable = false,
         }

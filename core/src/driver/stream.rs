@@ -110,11 +110,11 @@ pub fn read(
     if let Some(splice) = engine.splice(id) {
         match buffers.pipes.fill(stream, splice.to, splice.max) {
             Filled::Some(n) => return Input::Spliced(n),
-            Filled::Blocked => return Input::Blocked,
             Filled::Interrupted => return Input::Interrupted,
-            Filled::Fin => return Input::Fin,
             Filled::Failed => return Input::Failed,
-            Filled::NoPipe => {}
+            // Urgent data of TCP ends a splice in front of it, and every one after that, as if nothing followed:
+            // only a read goes on behind it.
+            Filled::Blocked | Filled::Fin | Filled::NoPipe => {}
         }
     }
     let receive = &mut buffers.receive;

@@ -7,6 +7,8 @@ use ginnel_tests::pair::{Inside, Link, Pair};
 use ginnel_tests::payload::Hash;
 use ginnel_tests::target::{hash_of, order, send_payload};
 use ginnel_tests::{Proc, Program, Proxy, Speak, on_both_runtimes};
+use rustix::net::{SendFlags, send};
+use rustix::process::Signal;
 
 /// Ends of the pipes that two threads may keep, and as many for what is not yet written.
 const ENDS: usize = 2 * (2 * 2) * 2;
@@ -77,6 +79,47 @@ on_both_runtimes! {
                 let hash = hash_of(&mut from, len).expect("an echo");
                 let sent = Hash::of(&ginnel_tests::payload::bytes(round, len as usize));
                 assert!(hash == sent, "{}: round {round}", way.name);
+            }
+            assert_eq!(from.read(&mut [0]).expect("an end"), 0);
+            writer.join().expect("no panic");
+        }
+    }
+
+    /// It is no part of the stream here, as it is none for gost. What is behind it arrives, whether it is
+    /// copied or spliced.
+    fn urgent_data_does_not_stop_what_follows(ginnel: &Program) {
+        let targets = Targets::new();
+        let server = ginnel.serve(&["-L", &format!("tcp://127.0.0.1:0/{}", targets.work.addr)]);
+        let entry = (targets.work.addr, Proxy::new(Speak::Raw, server.addr()));
+        let way = Way::fixed("forward", vec![entry]);
+        for round in 0..4 {
+            let mut stream = way.open(&targets.work);
+            stream.write_all(&order(order::ECHO, 0, 0, 0)).expect("a reader");
+            stream.write_all(b"0").expect("a reader");
+            stream.read_exact(&mut [0]).expect("an echo");
+            // All of it is there when it is looked at.
+            server.signal(Signal::STOP);
+            for (word, urgent) in [("one", true), ("two", false)] {
+                stream.write_all(word.as_bytes()).expect("room in a buffer");
+                if urgent {
+                    send(&stream, b"!", SendFlags::OOB).expect("a socket of TCP");
+                }
+            }
+            server.signal(Signal::CONT);
+            let mut words = [0; 6];
+            stream.read_exact(&mut words).expect("an echo");
+            assert_eq!(&words, b"onetwo");
+            let mut from = stream.try_clone().expect("a socket");
+            let writer = std::thread::spawn(move || {
+                send_payload(&mut stream, 2 * round, 4 * MIB).expect("a reader");
+                send(&stream, b"!", SendFlags::OOB).expect("a socket of TCP");
+                send_payload(&mut stream, 2 * round + 1, 4 * MIB).expect("a reader");
+                stream.shutdown(std::net::Shutdown::Write).expect("a socket");
+            });
+            for seed in [2 * round, 2 * round + 1] {
+                let hash = hash_of(&mut from, 4 * MIB).expect("an echo");
+                let sent = Hash::of(&ginnel_tests::payload::bytes(seed, 4 * MIB as usize));
+                assert!(hash == sent, "round {round}");
             }
             assert_eq!(from.read(&mut [0]).expect("an end"), 0);
             writer.join().expect("no panic");
