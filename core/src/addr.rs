@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 pub enum Host {
     Ip(IpAddr),
     Name(String),
-    /// A socket file of this machine: only in a configuration, never in a request.
+    /// A socket file, by its path: of this machine, or of that at the end of a chain.
     File(String),
 }
 

@@ -25,6 +25,7 @@ use subtle::ConstantTimeEq;
 use crate::addr::Target;
 use crate::limits::Limits;
 use crate::route::Net;
+use crate::route::access::SocketFiles;
 use crate::wire::proxy_protocol;
 
 pub use edge::Edge;
@@ -346,6 +347,8 @@ pub struct Handler {
     /// Forwarding: the target is chosen by the client's first bytes, if they come within this time.
     pub sniffing: Option<Duration>,
     pub udp: Udp,
+    /// Relay: those of this machine.
+    pub files: SocketFiles,
 }
 
 impl Handler {
@@ -363,6 +366,7 @@ impl Handler {
             idle_timeout: None,
             sniffing: None,
             udp: Udp::default(),
+            files: SocketFiles::None,
         }
     }
 }

@@ -5,6 +5,8 @@
 mod proxy_header;
 #[path = "gost/reverse.rs"]
 mod reverse;
+#[path = "gost/socket_file.rs"]
+mod socket_file;
 
 use ginnel_tests::check::{self, KIB, MIB, Targets};
 use ginnel_tests::client::{Dest, Proxy, Refused, Speak};
@@ -16,6 +18,7 @@ use ginnel_tests::{Program, Runtime};
 use proxy_header::proxy_header;
 use reverse::{any_address, reverse, reverse_datagrams};
 use serde_json::json;
+use socket_file::socket_file;
 
 const CHANNELS: [&str; 4] = ["ws", "wss", "mws", "mwss"];
 
@@ -361,7 +364,7 @@ macro_rules! cases {
     ($($module:ident: $version:ident $gost:ident $runtime:ident;)*) => {
         $(cases!(@module $module $version $gost $runtime
             every_protocol credentials no_target options other_path heartbeat liveness nodelay mixed_chain
-            proxy_header datagrams reverse reverse_datagrams any_address);)*
+            proxy_header datagrams reverse reverse_datagrams any_address socket_file);)*
     };
     (@module $module:ident $version:ident $gost:ident $runtime:ident $($check:ident)*) => {
         mod $module {

@@ -316,6 +316,7 @@ impl Lowering<'_> {
         handler.sniffing = sniffs.then_some(wait);
         handler.proxy_protocol = edge::version(self, &[&options], at);
         udp::handler(self, &options, &mut handler.udp, at);
+        handler.files = socket::files(self, &options, at);
         let defaults = Http::default();
         handler.http = Http {
             headers: channel::headers(self, &options, "http.header", at),

@@ -1,6 +1,7 @@
 //! Options that the system keeps for a socket.
 
 use ginnel_core::plan::{Interface, Keepalive, SocketOptions};
+use ginnel_core::route::access::SocketFiles;
 use serde_json::Value;
 
 use super::lower::Lowering;
@@ -54,6 +55,29 @@ pub(super) fn outgoing(
         mptcp: channel.is_some_and(|options| options.flag("mptcp")),
         keepalive: channel.map(keepalive).unwrap_or_default(),
     }
+}
+
+/// Socket files that clients of a relay service may reach.
+pub(super) fn files(to: &mut Lowering<'_>, options: &Options<'_>, at: &str) -> SocketFiles {
+    let texts = options.texts("unix");
+    match &texts[..] {
+        [] => return SocketFiles::None,
+        [one] => match value::parse_bool(one) {
+            Some(true) => return SocketFiles::All,
+            Some(false) => return SocketFiles::None,
+            None => {}
+        },
+        _ => {}
+    }
+    for text in &texts {
+        if !text.starts_with('/') || text.split('/').any(|part| part == "..") {
+            let text = format_args!(
+                "unix: expected true, or paths such as /run/app.sock and /run/apps/, got {text:?}"
+            );
+            to.findings.error(at, text);
+        }
+    }
+    SocketFiles::Listed(texts)
 }
 
 /// Of a listener's sockets.

@@ -177,6 +177,7 @@ pub static OPTIONS: &[Opt] = &[
     opt(&["notls"], Bool, "false", Used, &[(Handler, SOCKS5_SERVER), (Connector, SOCKS5)], "no TLS inside SOCKS5"),
     opt(&["bind"], Bool, "false", Used, &[(Handler, SOCKS5_SERVER)], "clients may open ports here, for reverse tunnels (rtcp, rudp) and SOCKS5 BIND"),
     opt(&["bind"], Bool, "false", Used, &[(Handler, RELAY)], "clients may open ports here, for reverse tunnels (rtcp, rudp), and associate UDP"),
+    opt(&["unix"], Texts, "false", Used, &[(Handler, RELAY)], "clients may reach socket files of this machine: true for all, or paths, and folders that end with a slash"),
     opt(&["udp"], Bool, "false", Used, &[(Handler, &["http", "socks5", "socks", "auto"])], "UDP ASSOCIATE, UDP-TUN, UDP over HTTP"),
     opt(&["udp.bufferSize", "udpBufferSize", "bufferSize", "readBufferSize"], Int, "65507", Quiet, &[(Handler, &["http", "socks5", "socks", "auto", "relay", "forward", "tcp", "udp", "rudp"]), (Connector, SOCKS5)], "no datagram is cut"),
     opt(&["udp.resolveDomain"], Bool, "false", Quiet, &[(Handler, SOCKS5)], "answers come from addresses in any case"),

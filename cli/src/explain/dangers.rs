@@ -4,7 +4,7 @@ use super::Danger;
 use super::facts::short;
 use crate::config::check::word;
 use crate::config::model::{Auth, Config, Node, Service};
-use crate::config::options::Place;
+use crate::config::options::{Options, Place};
 
 pub(super) fn find(config: &Config) -> Vec<Danger> {
     let mut dangers = Vec::new();
@@ -54,6 +54,17 @@ fn of_service(service: &Service, dangers: &mut Vec<Danger>) {
     }
     if from_line(&service.origin, auth) {
         say("the password in the URL shows in the list of processes".to_owned());
+    }
+    let options = Options {
+        place: Place::Handler,
+        word: kind,
+        map: &handler.metadata,
+    };
+    if kind == "relay" && options.flag("unix") {
+        say(
+            "clients can reach every socket file of this machine (unix): name those that they need"
+                .to_owned(),
+        );
     }
 }
 

@@ -96,6 +96,9 @@ fn bound(rx: &mut BytesMut) -> Result<Option<Option<Target>>, Fail> {
 /// No other features: servers up to gost 3.2.6 close on those they do not know.
 fn request<'a>(cx: &Cx<'a>) -> Request<'a> {
     let (command, network, target) = match cx.carries {
+        Carries::Bytes if cx.target.is_file() => {
+            (Command::Connect, Network::Unix, cx.target.spelled())
+        }
         Carries::Bytes => (Command::Connect, Network::Tcp, cx.target.clone()),
         Carries::Datagrams => (Command::Connect, Network::Udp, cx.target.clone()),
         // gost asks for 0.0.0.0:0; both take both.

@@ -15,7 +15,7 @@ use super::{Action, ConnMeta, DialId, Engine, LinkId};
 use crate::addr::{Carries, Host, Target};
 use crate::error::{Cause, Fail};
 use crate::event::Traced;
-use crate::plan::{Endpoint, Interface, Node, SocketOptions};
+use crate::plan::{ConnectorKind, Endpoint, Interface, Node, SocketOptions};
 use crate::route::families::{self, ATTEMPT_DELAY};
 
 pub(super) const NOWHERE: SocketAddr =
@@ -42,6 +42,14 @@ pub(super) fn place_of(dial: &Dial, at: usize) -> Option<Target> {
         Some(ip) => Some(Target::new(Host::Ip(*ip), addr.port)),
         None => Some(addr.clone()),
     }
+}
+
+/// Whether a node can be asked for a socket file of its machine, or chooses itself what it connects to.
+fn names_files(node: &Node) -> bool {
+    matches!(
+        node.connector.kind,
+        ConnectorKind::Relay | ConnectorKind::Forward
+    )
 }
 
 impl Engine {
@@ -90,10 +98,15 @@ impl Engine {
             let text = format!("{} is a socket file: it takes no datagrams", dial.target);
             return Some(Fail::new(Cause::Unsupported, text));
         }
-        let behind = dial.route.nodes.iter().skip(1).map(|node| &node.addr);
-        let target = (!dial.route.nodes.is_empty() && !dial.is_for_mux()).then_some(&dial.target);
-        let file = behind.chain(target).find(|target| target.is_file())?;
-        let text = format!("{file} is a socket file of this machine: no proxy can connect to it");
+        let nodes = &dial.route.nodes;
+        let behind = nodes.iter().skip(1).map(|node| &node.addr);
+        let target = (!dial.is_for_mux()).then_some(&dial.target);
+        let mut ways = nodes.iter().zip(behind.chain(target));
+        let (node, file) = ways.find(|(node, next)| next.is_file() && !names_files(node))?;
+        let text = format!(
+            "{file} is a socket file: {} nodes cannot connect to one, relay nodes can",
+            node.connector.kind.name()
+        );
         Some(Fail::new(Cause::Unsupported, text))
     }
 

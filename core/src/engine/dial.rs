@@ -19,7 +19,7 @@ use bytes::BytesMut;
 use super::hub::HubKey;
 use super::link::Top;
 use super::lookup::{Asked, Exchange};
-use super::pick::{Pick, Route, Wish};
+use super::pick::{Pick, Picked, Route, Wish};
 use super::{DialId, Engine, Key, LinkId, LookupId, MuxId, SessionId};
 use crate::addr::{Carries, Host, Target};
 use crate::connector::Connector;
@@ -261,7 +261,12 @@ impl Engine {
             target: &target,
             failed: &failed,
         };
-        match self.pick_route(&wish) {
+        // As with gost, a client means a socket file of this machine, whatever chain there is.
+        let picked = match target.is_file() && dial.forward.is_none() {
+            true => Ok(Picked::default()),
+            false => self.pick_route(&wish),
+        };
+        match picked {
             Ok(picked) => self.take_route(id, picked),
             Err(fail) => self.give_up(id, fail),
         }

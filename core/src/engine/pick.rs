@@ -40,6 +40,7 @@ impl Route {
 }
 
 /// A way, and the nodes that run a race for one of its places.
+#[derive(Default)]
 pub(super) struct Picked {
     pub(super) route: Route,
     pub(super) rivals: Option<Rivals>,
@@ -66,10 +67,7 @@ pub(super) struct Wish<'a> {
 impl Engine {
     pub(super) fn pick_route(&mut self, wish: &Wish<'_>) -> Result<Picked, Fail> {
         let plan = self.plan.clone();
-        let mut picked = Picked {
-            route: Route::default(),
-            rivals: None,
-        };
+        let mut picked = Picked::default();
         let Some((chain, member)) = self.pick_chain(wish)? else {
             return Ok(picked);
         };

@@ -12,6 +12,7 @@ use bytes::{Buf, BytesMut};
 use super::{Bind, Bound, Cx, Goal, Negotiate, Receiver, Step, printable};
 use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};
+use crate::route::access::SocketFiles;
 use crate::wire::datagram::Framing;
 use crate::wire::relay::{
     Command, Network, Request, Response, Status, spells_address, write_status,
@@ -120,10 +121,10 @@ fn goal(cx: &Cx, request: Request, ours: bool) -> Result<Goal, (Status, Fail)> {
     }
     match request.network {
         Network::Tcp | Network::Udp => {}
+        Network::Unix if cx.forwards => {}
+        Network::Unix => return socket_file(cx, request.target),
         Network::Ip => return Err((Status::NetUnreachable, unserved(request.network))),
-        Network::Unix | Network::Serial => {
-            return Err((Status::BadRequest, unserved(request.network)));
-        }
+        Network::Serial => return Err((Status::BadRequest, unserved(request.network))),
     }
     let datagrams = request.network == Network::Udp;
     if cx.forwards {
@@ -144,6 +145,27 @@ fn goal(cx: &Cx, request: Request, ours: bool) -> Result<Goal, (Status, Fail)> {
         Ok(target) => Ok(Goal::Target(target)),
         Err(fail) => Err((Status::BadRequest, fail)),
     }
+}
+
+/// The path stands in place of the host.
+fn socket_file(cx: &Cx, target: Option<Target>) -> Result<Goal, (Status, Fail)> {
+    let Some(Target {
+        host: Host::Name(path),
+        ..
+    }) = target
+    else {
+        let fail = Fail::protocol("expected the path of a socket file in the relay request");
+        return Err((Status::BadRequest, fail));
+    };
+    if cx.plan.files.allow(&path) {
+        return Ok(Goal::Target(Target::file(&path)));
+    }
+    let path = path.escape_debug();
+    let text = match cx.plan.files {
+        SocketFiles::None => format!("the socket file {path} needs unix=true, or its path there"),
+        _ => format!("the socket file {path} is not among those of the option unix"),
+    };
+    Err((Status::Forbidden, Fail::new(Cause::Denied, text)))
 }
 
 fn bind(cx: &Cx, addr: Option<Target>, what: Bound, ours: bool) -> Result<Goal, (Status, Fail)> {
@@ -205,6 +227,9 @@ fn check(command: Command) -> Result<(), (Status, Fail)> {
 fn unserved(network: Network) -> Fail {
     Fail::new(
         Cause::Unsupported,
-        format!("expected relay network tcp, got {}", network.name()),
+        format!(
+            "expected relay network tcp, udp or unix, got {}",
+            network.name()
+        ),
     )
 }

@@ -38,6 +38,33 @@ pub fn bypassed<'a>(bypasses: impl IntoIterator<Item = &'a Rules>, target: &Targ
     whitelisted == Some(false)
 }
 
+/// Socket files that clients may reach.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SocketFiles {
+    #[default]
+    None,
+    All,
+    /// Paths, and folders, which end with a slash, with all below them.
+    Listed(Vec<String>),
+}
+
+impl SocketFiles {
+    /// What leads out of a folder by `..` is not below it.
+    pub fn allow(&self, path: &str) -> bool {
+        let list = match self {
+            Self::None => return false,
+            Self::All => return !path.is_empty() && !path.contains('\0'),
+            Self::Listed(list) => list,
+        };
+        let plain = !path.ends_with('/') && path.split('/').all(|part| part != "..");
+        let has = |one: &String| match one.ends_with('/') {
+            true => path.starts_with(one.as_str()),
+            false => path == one,
+        };
+        plain && !path.contains('\0') && list.iter().any(has)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +126,28 @@ mod tests {
             (&["~10.0.0.0/8", "10.0.0.1-10.0.0.5"], "10.0.0.6", true),
         ] {
             assert_eq!(admitted(lists, client), expected, "{lists:?} {client}");
+        }
+    }
+
+    #[test]
+    fn socket_files_are_reached_by_path_or_by_folder() {
+        let list = ["/run/app.sock".to_owned(), "/srv/".to_owned()];
+        let listed = SocketFiles::Listed(list.to_vec());
+        for (path, by_list, by_all) in [
+            ("/run/app.sock", true, true),
+            ("/run/app.sock2", false, true),
+            ("/srv/a/b", true, true),
+            ("/srv", false, true),
+            ("/srv/", false, true),
+            ("/srv/../run/docker.sock", false, true),
+            ("/srv/..a", true, true),
+            ("/srv/a\0", false, false),
+            ("srv/a", false, true),
+            ("", false, false),
+        ] {
+            assert_eq!(listed.allow(path), by_list, "{path:?}");
+            assert_eq!(SocketFiles::All.allow(path), by_all, "{path:?}");
+            assert!(!SocketFiles::None.allow(path), "{path:?}");
         }
     }
 }

@@ -348,6 +348,16 @@ fn relay_requests_are_those_of_gost() {
 }
 
 #[test]
+fn relay_nodes_are_asked_for_socket_files_as_gost_does() {
+    let mut node = Node::new(Relay, "a:1").with_auth("user", "");
+    node.target = ginnel_core::addr::Target::file("/run/x.sock");
+    let request = "01 01 00 20 04 00 02 00 10 01 00 06 04 75 73 65 72 00 \
+                   02 00 0f 03 0b 2f 72 75 6e 2f 78 2e 73 6f 63 6b 00 00";
+    let expected = Outcome::done(vec![Step::Lazy], request, b"hello");
+    assert_eq!(node.ask(b"hello"), expected);
+}
+
+#[test]
 fn relay_with_nodelay_waits_for_the_response() {
     let mut node = Node::new(Relay, "192.0.2.1:80");
     node.plan.nodelay = true;

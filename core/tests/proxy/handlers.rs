@@ -1,7 +1,9 @@
 use bytes::BytesMut;
+use ginnel_core::addr::Target;
 use ginnel_core::error::{Cause, Fail};
 use ginnel_core::handler::{Goal, Handler, Negotiate, Receiver, Step};
 use ginnel_core::plan::{HandlerKind, Users};
+use ginnel_core::route::access::SocketFiles;
 use ginnel_core::wire::datagram::Framing;
 use proptest::prelude::*;
 
@@ -285,6 +287,12 @@ fn relay_refuses_what_it_does_not_serve() {
         ),
         (
             "01 01 00 17 04 00 02 00 10 02 00 0f 03 0b 2f 72 75 6e 2f 78 2e 73 6f 63 6b 00 00",
+            "01 03 00 00",
+            Cause::Denied,
+        ),
+        ("01 01 00 05 04 00 02 00 10", "01 01 00 00", Cause::Protocol),
+        (
+            "01 01 00 05 04 00 02 00 11",
             "01 01 00 00",
             Cause::Unsupported,
         ),
@@ -315,9 +323,30 @@ fn relay_refuses_what_it_does_not_serve() {
     }
 }
 
+/// The path comes with gost's network 0x10 in place of a host; what the port is does not matter.
+#[test]
+fn relay_clients_reach_the_socket_files_that_they_may() {
+    let mut service = relay(false);
+    service.plan.files = SocketFiles::Listed(vec!["/run/x.sock".to_owned()]);
+    let file = Step::Dial(Goal::Target(Target::file("/run/x.sock")));
+    assert_eq!(
+        service.serve(&hex(
+            "01 01 00 17 04 00 02 00 10 02 00 0f 03 0b 2f 72 75 6e 2f 78 2e 73 6f 63 6b 00 00"
+        )),
+        Outcome::done(vec![file], "", b"")
+    );
+    assert_eq!(
+        service.serve(&hex(
+            "01 01 00 17 04 00 02 00 10 02 00 0f 03 0b 2f 72 75 6e 2f 79 2e 73 6f 63 6b 00 00"
+        )),
+        Outcome::failed(vec![], "01 03 00 00", Cause::Denied)
+    );
+}
+
 #[test]
 fn a_forwarding_relay_ignores_command_and_address() {
     for wire in [
+        "01 01 00 05 04 00 02 00 10",
         "01 01 00 00",
         "01 09 00 00",
         "01 02 00 0c 04 00 02 00 00 02 00 04 03 00 08 ae",
@@ -337,7 +366,7 @@ fn a_forwarding_relay_ignores_command_and_address() {
         Outcome::done(vec![Step::Dial(datagrams)], "", b"")
     );
     assert_eq!(
-        relay(true).serve(&hex("01 01 00 05 04 00 02 00 10")),
+        relay(true).serve(&hex("01 01 00 05 04 00 02 00 11")),
         Outcome::failed(vec![], "01 01 00 00", Cause::Unsupported)
     );
 }

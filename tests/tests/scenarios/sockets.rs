@@ -65,6 +65,77 @@ services:
         let _ = std::fs::remove_file(path);
     }
 
+    fn relay_reaches_a_socket_file_of_the_far_end(ginnel: &Program) {
+        let targets = Targets::new();
+        let path = path("far");
+        let file = path.display();
+        let behind = ginnel.spawn(&["-L", &format!("socks5+unix://{file}")], &[]);
+        behind.wait_for_line(&[&format!("listening on {file}")]);
+        let folder = std::env::temp_dir();
+        let first = ginnel.serve(&["-L", "http+wss://127.0.0.1:0"]);
+        for (words, option) in [
+            ("relay", "true".to_owned()),
+            ("relay+ws", format!("/nowhere/,{file}")),
+            ("relay+mwss", format!("{}/", folder.display())),
+        ] {
+            let server = ginnel.serve(&["-L", &format!("{words}://127.0.0.1:0?unix={option}")]);
+            let dialer = words.strip_prefix("relay+").unwrap_or("tcp");
+            let node = |name: &str, words: (&str, &str), addr| format!(
+                "{{name: {name}, nodes: [{{name: {name}, addr: '{addr}', connector: {{type: {}}}, dialer: {{type: {}}}}}]}}", words.0, words.1
+            );
+            let last = node("last", ("relay", dialer), server.addr());
+            let before = node("first", ("http", "wss"), first.addr());
+            for hops in [last.clone(), format!("{before}, {last}")] {
+                let front = ginnel.serve_file(&format!("\
+services:
+- name: service-0
+  addr: 127.0.0.1:0
+  handler: {{type: tcp, chain: chain-0}}
+  listener: {{type: tcp}}
+  forwarder:
+    nodes: [{{name: target-0, addr: {file}, network: unix}}]
+chains: [{{name: chain-0, hops: [{hops}]}}]
+"), 1);
+                let way = Way::proxy(words, Proxy::new(Speak::Socks5, front.addr()));
+                check::both_ways(&way, &targets.work, 64 * KIB, 64 * KIB);
+            }
+        }
+        drop(behind);
+        let _ = std::fs::remove_file(path);
+    }
+
+    fn a_socket_file_of_the_far_end_has_to_be_allowed(ginnel: &Program) {
+        for (words, options, said) in [
+            ("relay+ws", "", "needs unix=true"),
+            ("relay+ws", "?unix=/run/apps/", "not among those of the option unix"),
+            ("socks5+ws", "", "relay nodes can"),
+        ] {
+            let server = ginnel.serve(&["-L", &format!("{words}://127.0.0.1:0{options}")]);
+            let near = path("near");
+            let listen = format!("unix://{}", near.display());
+            let file = format!("\
+services:
+- name: service-0
+  addr: {}
+  handler: {{type: unix, chain: chain-0}}
+  listener: {{type: unix}}
+  forwarder: {{nodes: [{{name: target-0, addr: /run/../etc/far.sock}}]}}
+chains: [{{name: chain-0, hops: [{{name: h, nodes: [{{name: n, addr: '{}', connector: {{type: {}}}, dialer: {{type: ws}}}}]}}]}}]
+", near.display(), server.addr(), words.trim_end_matches("+ws"));
+            let client = ginnel.spawn(&["-C", "gost.yml"], &[("gost.yml", &file)]);
+            client.wait_for_line(&["listening on ", &listen["unix://".len()..]]);
+            let mut stream = UnixStream::connect(&near).expect("a service");
+            let _ = stream.write_all(b"hello");
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer);
+            assert_eq!(answer, b"");
+            let said_by = if words == "relay+ws" { &server } else { &client };
+            said_by.wait_for_line(&[said]);
+            drop(client);
+            let _ = std::fs::remove_file(near);
+        }
+    }
+
     /// The mark needs a privilege that a test may not have: it is tried by hand.
     fn connections_leave_by_the_interface_that_is_named(ginnel: &Program) {
         let targets = Targets::new();
