@@ -28,7 +28,9 @@ impl Engine {
         let links = self.links.values();
         let rx = self.sessions.values().map(|session| {
             let datagrams = session.udp.as_ref().map_or(0, |udp| udp.bytes());
-            session.rx.len() + session.upstream_rx.len() + datagrams
+            let watch = session.watch.as_ref();
+            let watched: usize = watch.map_or(0, |watch| watch.held().iter().sum());
+            session.rx.len() + session.upstream_rx.len() + datagrams + watched
         });
         Census {
             links: self.links.len(),

@@ -10,6 +10,7 @@
 //!   holds nothing) always has a frame for itself, whatever the others do.
 
 use super::link::{Base, Link, Top};
+use super::session::Session;
 use super::{Engine, LinkId};
 use crate::layer::{AnyLayer, Layer};
 
@@ -273,11 +274,12 @@ impl Engine {
                     let early = session.upstream.map_or(udp.held(1), |_| 0);
                     udp.held(0) + early
                 });
-                session.rx.len() + held
+                session.rx.len() + held + watched(session, 0)
             }),
             Top::Upstream(session) => self.sessions.get(session).map(|session| {
                 let udp = session.udp.as_ref();
-                session.upstream_rx.len() + udp.map_or(0, |udp| udp.held(1))
+                let held = udp.map_or(0, |udp| udp.held(1));
+                session.upstream_rx.len() + held + watched(session, 1)
             }),
             Top::Dial(dial) => Some(self.dial_holds(dial)),
             Top::Port(port) => Some(self.far_holds(port)),
@@ -309,6 +311,11 @@ impl Engine {
 
 fn beyond(held: usize) -> usize {
     held.saturating_sub(FRAME)
+}
+
+/// Of a direction that is followed.
+fn watched(session: &Session, side: usize) -> usize {
+    session.watch.as_ref().map_or(0, |watch| watch.held()[side])
 }
 
 fn fixed(link: &Link) -> usize {

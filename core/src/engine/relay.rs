@@ -63,8 +63,12 @@ impl Engine {
         };
         session.input += data.len() as u64;
         session.active = self.now;
-        let client = session.client;
-        if let Some(upstream) = session.upstream {
+        let (client, watched) = (session.client, session.watch.is_some());
+        let upstream = session.upstream;
+        if watched {
+            self.watch_request(id, &data);
+        }
+        if let Some(upstream) = upstream {
             self.pass(client, upstream, data);
         }
     }
@@ -108,7 +112,7 @@ impl Engine {
             Stage::Datagrams => self.frames_in(id, 1, data),
             _ => {
                 if session.watch.is_some() {
-                    self.watch(id, &data);
+                    self.watch_response(id, &data);
                 }
                 let Some(session) = self.sessions.get_mut(id) else {
                     return;
@@ -118,6 +122,9 @@ impl Engine {
                 let client = session.client;
                 if let Some(upstream) = session.upstream {
                     self.pass(upstream, client, data);
+                }
+                if self.is_given_up(id) {
+                    self.end_session(id, None);
                 }
             }
         }

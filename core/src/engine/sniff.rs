@@ -10,34 +10,39 @@ use crate::handler::Goal;
 use crate::route::access::bypassed;
 use crate::route::sniff::{self, Seen};
 use crate::wire::http1::HeadLimits;
+use crate::wire::http1_follow::Follower;
 
 const FORBIDDEN: &[u8] =
     b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// A response whose status decides on the target that sent it.
+/// Responses whose statuses decide on the target that sends them.
 pub(super) struct Watch {
     /// Of the service's targets.
     pub(super) target: usize,
-    begun: Vec<u8>,
+    follower: Follower,
+    /// It has failed: the connection ends when no response is under way, and whoever had it comes again.
+    failed: bool,
 }
 
 impl Watch {
     pub(super) fn new(target: usize) -> Self {
         Self {
             target,
-            begun: Vec::new(),
+            follower: Follower::default(),
+            failed: false,
         }
+    }
+
+    /// Bytes of the client, and of the target, that are not understood yet.
+    pub(super) fn held(&self) -> [usize; 2] {
+        self.follower.held()
     }
 }
 
 impl Engine {
     /// More of the client's bytes have come.
     pub(super) fn sniff(&mut self, id: SessionId) {
-        let limits = &self.plan.limits;
-        let limits = HeadLimits {
-            bytes: limits.head,
-            fields: limits.fields,
-        };
+        let limits = self.head_limits();
         let most = self.early();
         let Some(session) = self.sessions.get(id) else {
             return;
@@ -78,37 +83,69 @@ impl Engine {
         self.dial_goal(id, Goal::Forward);
     }
 
-    /// Bytes of a target, of which the first tell its status.
-    pub(super) fn watch(&mut self, id: SessionId, data: &[u8]) {
+    /// Bytes of a client whose target is judged by its answers.
+    pub(super) fn watch_request(&mut self, id: SessionId, data: &[u8]) {
+        let limits = self.head_limits();
+        if let Some(session) = self.sessions.get_mut(id)
+            && let Some(watch) = &mut session.watch
+        {
+            watch.follower.request(data, limits);
+            let client = session.client;
+            self.touch(client);
+        }
+    }
+
+    /// Bytes of such a target.
+    pub(super) fn watch_response(&mut self, id: SessionId, data: &[u8]) {
         let plan = self.plan.clone();
+        let limits = self.head_limits();
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
         let Some(watch) = &mut session.watch else {
             return;
         };
-        watch.begun.extend(data.iter().take(12));
-        let Some(status) = sniff::status(&watch.begun) else {
-            return;
-        };
+        let statuses = watch.follower.response(data, limits);
         let (service, index) = (session.service, watch.target);
-        session.watch = None;
-        let no = session.no;
+        let (no, upstream) = (session.no, session.upstream);
         let forward = plan.services[service].forward.as_ref();
         let Some(target) = forward.and_then(|forward| forward.nodes.get(index)) else {
             return;
         };
         let pool = self.hub.targets(service);
-        match status.filter(|status| target.rules.is_failure(*status)) {
-            None => pool.succeeded(index),
-            Some(status) => {
-                pool.failed(index, self.now);
-                self.events.push_back(Event::DialFailed {
-                    no: Some(no),
-                    place: target.addr.to_string(),
-                    fail: Fail::new(Cause::Denied, format!("answered {status} (failCodes)")),
-                });
+        for status in statuses {
+            if !target.rules.is_failure(status) {
+                pool.succeeded(index);
+                continue;
             }
+            watch.failed = true;
+            pool.failed(index, self.now);
+            self.events.push_back(Event::DialFailed {
+                no: Some(no),
+                place: target.addr.to_string(),
+                fail: Fail::new(Cause::Denied, format!("answered {status} (failCodes)")),
+            });
+        }
+        if watch.follower.is_lost() {
+            session.watch = None;
+        }
+        if let Some(upstream) = upstream {
+            self.touch(upstream);
+        }
+    }
+
+    /// Whether the target has failed, and its last answer is complete.
+    pub(super) fn is_given_up(&self, id: SessionId) -> bool {
+        let session = self.sessions.get(id);
+        let watch = session.and_then(|session| session.watch.as_deref());
+        watch.is_some_and(|watch| watch.failed && watch.follower.is_idle())
+    }
+
+    fn head_limits(&self) -> HeadLimits {
+        let limits = &self.plan.limits;
+        HeadLimits {
+            bytes: limits.head,
+            fields: limits.fields,
         }
     }
 }

@@ -58,17 +58,6 @@ pub fn detect(bytes: &[u8], limits: HeadLimits) -> Option<Seen> {
     }
 }
 
-/// The status of an HTTP response. `None`: more bytes are needed; `Some(None)`: it is none.
-pub fn status(bytes: &[u8]) -> Option<Option<u16>> {
-    let is_http = b"HTTP/1.".iter().zip(bytes).all(|(a, b)| a == b);
-    if !is_http {
-        return Some(None);
-    }
-    let digits = bytes.get(9..12)?;
-    let text = str::from_utf8(digits).ok();
-    Some(text.and_then(|text| text.parse().ok()))
-}
-
 fn http(bytes: &[u8], limits: HeadLimits) -> Option<Seen> {
     let line = &bytes[..bytes.len().min(METHOD + 1)];
     match line.iter().position(|byte| !byte.is_ascii_uppercase()) {
@@ -252,13 +241,5 @@ mod tests {
         ] {
             assert_eq!(seen.target().unwrap().to_string(), target);
         }
-    }
-
-    #[test]
-    fn the_status_of_a_response_is_in_its_first_twelve_bytes() {
-        assert_eq!(status(b"HTTP/1.1 429 Too"), Some(Some(429)));
-        assert_eq!(status(b"HTTP/1.1 42"), None);
-        assert_eq!(status(b"SSH-2"), Some(None));
-        assert_eq!(status(b"HTTP/1.1 abc"), Some(None));
     }
 }

@@ -73,6 +73,42 @@ services:
         assert_eq!(failing.accepted(), 1);
     }
 
+    /// The answer is complete, and whoever got it comes again.
+    fn every_answer_of_a_connection_counts(ginnel: &Program) {
+        let failing = Target::start(|mut stream| {
+            for status in [200, 200, 429] {
+                let _ = ginnel_tests::client::read_head(&mut stream);
+                let head = format!("HTTP/1.1 {status} X\r\nTransfer-Encoding: chunked\r\n\r\n");
+                for piece in [&head, "3\r\nbad\r\n", "0\r\n", "\r\n"] {
+                    let _ = stream.write_all(piece.as_bytes());
+                }
+            }
+            // It does not end the connection.
+            let _ = stream.read(&mut [0]);
+        });
+        let good = web(200, "good");
+        let file = format!("\
+services:
+{SERVICE}, forwarder: {{selector: {{strategy: fifo, maxFails: 1}}, nodes: [
+  {{name: bad, addr: '{}', protocol: http, http: {{failCodes: 429}}}},
+  {{name: good, addr: '{}', protocol: http}}]}}}}
+", failing.addr, good.addr);
+        let server = ginnel.serve_file(&file, 1);
+        let mut stream = connect(server.named("s"));
+        for status in [200, 200, 429] {
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("a request");
+            let head = ginnel_tests::client::read_head(&mut stream).expect("an answer");
+            assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
+            let mut body = [0; 13];
+            stream.read_exact(&mut body).expect("a body");
+            assert_eq!(&body, b"3\r\nbad\r\n0\r\n\r\n");
+        }
+        assert_eq!(stream.read(&mut [0]).expect("an end"), 0);
+        server.wait_for_line(&["answered 429"]);
+        assert!(get(server.named("s"), "a", "/").ends_with("good"));
+        assert_eq!(failing.accepted(), 1);
+    }
+
     fn a_bypass_refuses_whom_the_client_asks_for(ginnel: &Program) {
         let web = web(200, "reached");
         let file = format!("\
