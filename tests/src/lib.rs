@@ -8,6 +8,7 @@
 //! (`target/gost/`), the scenarios show what is the product's own: those that fail there are gost's
 //! known defects, status codes of ours, spellings that gost dropped, and messages.
 
+pub mod certificate;
 pub mod check;
 pub mod client;
 pub mod config;

@@ -1,6 +1,8 @@
 //! Interoperation with the real gost, in both directions. What gost itself cannot do is not asked of
 //! it: half-close inside a mux or behind SOCKS5 and relay, and the banners of `hears_a_banner`.
 
+#[path = "gost/certificates.rs"]
+mod certificates;
 #[path = "gost/proxy_header.rs"]
 mod proxy_header;
 #[path = "gost/reverse.rs"]
@@ -8,6 +10,7 @@ mod reverse;
 #[path = "gost/socket_file.rs"]
 mod socket_file;
 
+use certificates::certificates;
 use ginnel_tests::check::{self, KIB, MIB, Targets};
 use ginnel_tests::client::{Dest, Proxy, Refused, Speak};
 use ginnel_tests::config::{self, Node, Service};
@@ -364,7 +367,8 @@ macro_rules! cases {
     ($($module:ident: $version:ident $gost:ident $runtime:ident;)*) => {
         $(cases!(@module $module $version $gost $runtime
             every_protocol credentials no_target options other_path heartbeat liveness nodelay mixed_chain
-            proxy_header datagrams reverse reverse_datagrams any_address socket_file);)*
+            proxy_header datagrams reverse reverse_datagrams any_address socket_file
+            certificates);)*
     };
     (@module $module:ident $version:ident $gost:ident $runtime:ident $($check:ident)*) => {
         mod $module {

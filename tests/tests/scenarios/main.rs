@@ -1,6 +1,7 @@
 //! What the product promises, on real sockets and on both runtimes: each scenario is written once.
 
 mod bind;
+mod certificates;
 mod channels;
 mod client_address;
 mod credentials;

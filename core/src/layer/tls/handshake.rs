@@ -15,7 +15,9 @@ use crate::error::{Cause, Fail};
 use crate::plan::TlsClient;
 use crate::wire::tls_record::Version;
 
+/// Types of records (RFC 8446 5.1).
 const CHANGE_CIPHER_SPEC: u8 = 20;
+const HANDSHAKE: u8 = 22;
 
 pub(super) struct Handshake {
     side: Side,
@@ -81,15 +83,16 @@ impl Handshake {
         })
     }
 
-    /// rustls has queued it, maybe behind a change of the cipher. Nothing more is asked of it: it would look at the
-    /// wrong bytes again, and have a second alert for them.
+    /// rustls has queued it, maybe behind a change of the cipher or the message that leads to it: in TLS 1.3 a
+    /// server that has no protocol in common finds out when its hello is made. Nothing more is asked of it: it
+    /// would look at the wrong bytes again, and have a second alert for them.
     fn say_alert(&mut self, down: &mut Rope) {
         loop {
             let mut said = Rope::default();
             let again = matches!(self.step(&mut said), Ok(Step::Again));
-            let is_change = said.to_vec().first() == Some(&CHANGE_CIPHER_SPEC);
+            let kind = said.to_vec().first().copied();
             down.append(&mut said);
-            if !again || !is_change {
+            if !again || !matches!(kind, Some(CHANGE_CIPHER_SPEC | HANDSHAKE)) {
                 return;
             }
         }

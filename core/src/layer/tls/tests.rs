@@ -471,3 +471,28 @@ fn a_certificate_for_another_name_is_refused_with_an_alert() {
         );
     }
 }
+
+/// RFC 7301, 3.2; in TLS 1.3 it comes encrypted, behind the server's hello.
+#[test]
+fn a_client_without_a_common_protocol_is_told_so() {
+    for suite in library::ALL_CIPHER_SUITES {
+        if format!("{suite:?}").contains("RSA") {
+            continue;
+        }
+        let (server, client) = configs(*suite);
+        let mut server = ServerConfig::clone(&server);
+        server.alpn_protocols = vec![b"h2".to_vec()];
+        let mut config = ClientConfig::clone(&client.config);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let client = TlsClient {
+            config: Arc::new(config),
+            ..client
+        };
+        let (mut ours, mut peer) = pair(&Arc::new(server), &client, true);
+        let hello = peer_out(&mut peer);
+        assert_eq!(ours.recv(&hello, &[]).unwrap_err().cause, Cause::Tls);
+        let alert = rustls::AlertDescription::NoApplicationProtocol;
+        let told = peer_in(&mut peer, &ours.take());
+        assert_eq!(told, Err(rustls::Error::AlertReceived(alert)), "{suite:?}");
+    }
+}
