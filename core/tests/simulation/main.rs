@@ -2,6 +2,7 @@
 //! resets, with one fake clock; in `storms` with delays, outages, stopped processes and jumps of the clock,
 //! too. A failing seed is printed; `GINNEL_SEED=n` runs it alone, `GINNEL_RUNS=n` sets how many are run.
 
+mod bind;
 mod datagrams;
 mod liveness;
 mod net;

@@ -87,6 +87,11 @@ impl Setting {
         Self::with(random, hops)
     }
 
+    /// What the entry speaks.
+    pub fn entry(&mut self, kind: HandlerKind) {
+        self.entry = kind;
+    }
+
     /// Datagrams from a udp listener, or of SOCKS5 UDP ASSOCIATE, by nodes that carry them.
     pub fn datagrams(random: &mut Random, associate: bool) -> Self {
         let channels = [Channel::Tcp, Channel::Ws, Channel::Mws];

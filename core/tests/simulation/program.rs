@@ -70,6 +70,28 @@ impl Program {
         }
     }
 
+    /// Asks for a port, waits for somebody, sends them `n` bytes and wants them back.
+    pub fn binding_client(port: SocketAddr, key: u64, n: usize) -> Self {
+        let greeting = (vec![5, 1, 0], vec![5, 0]);
+        let SocketAddr::V4(addr) = port else {
+            panic!("an IPv4 address");
+        };
+        let tail = [&addr.ip().octets()[..], &addr.port().to_be_bytes()].concat();
+        let request = [&[5, 2, 0, 1], &tail[..]].concat();
+        let bound = [&[5, 0, 0, 1], &tail[..]].concat();
+        let came = (Vec::new(), vec![5, 0, 0, 1]);
+        Self {
+            script: vec![greeting, (request, bound), came],
+            key,
+            to_send: n,
+            expect_key: key,
+            expect: n,
+            client: true,
+            associates: true,
+            ..Self::default()
+        }
+    }
+
     /// Ends its connection.
     pub fn leave(&mut self) {
         self.waits_for_end = false;

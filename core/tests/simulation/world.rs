@@ -96,7 +96,7 @@ pub struct World {
     pub engines: Vec<Engine>,
     pub programs: Vec<Program>,
     pub events: Vec<ginnel_core::event::Event>,
-    program_ends: Vec<Option<(usize, usize)>>,
+    pub program_ends: Vec<Option<(usize, usize)>>,
     pub connections: Vec<Connection>,
     /// Those in which something can still happen.
     pub live: Vec<usize>,
