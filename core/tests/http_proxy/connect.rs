@@ -88,6 +88,23 @@ fn a_failed_connect_says_why_without_naming_our_nodes() {
     }
 }
 
+/// HTTP/1.0 has no 504, and 502 for invalid responses alone.
+#[test]
+fn an_old_client_is_told_that_a_target_is_not_reached() {
+    for (cause, status) in [
+        (Cause::Refused, 503),
+        (Cause::TimedOut, 503),
+        (Cause::NameNotFound, 503),
+        (Cause::Denied, 403),
+        (Cause::Protocol, 502),
+    ] {
+        let mut rig = Rig::failing(cause);
+        rig.client("CONNECT h:443 HTTP/1.0\r\n\r\n");
+        let down = rig.down();
+        assert!(down.starts_with(&format!("HTTP/1.1 {status} ")), "{down}");
+    }
+}
+
 #[test]
 fn a_reply_to_head_has_no_body() {
     let mut rig = Rig::failing(Cause::Refused);

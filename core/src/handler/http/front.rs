@@ -127,13 +127,13 @@ impl Proxy {
         let Some(exchange) = self.exchange.as_deref() else {
             return;
         };
-        let to_head = exchange.asked.to_head;
+        let asked = exchange.asked;
         match &exchange.site {
             Some(site) => {
-                let status = reply::upstream_status(cause);
-                site::last_words(site, cx.now, status, to_head, io.to_client);
+                let status = reply::upstream_status(cause, false);
+                site::last_words(site, cx.now, status, asked.to_head, io.to_client);
             }
-            None => reply::bad_gateway(cx, &exchange.target, cause, to_head, io.to_client),
+            None => reply::bad_gateway(cx, &exchange.target, cause, asked, io.to_client),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the proxy itself says.
 
 use super::fields::write_field;
+use super::response::Asked;
 use crate::addr::Target;
 use crate::buffer::Rope;
 use crate::connector::http::EMPTIES;
@@ -20,11 +21,14 @@ pub(super) fn refusal_status(cause: Cause) -> u16 {
     }
 }
 
-/// The status for a failure behind the proxy (RFC 9110, 15.6).
-pub(super) fn upstream_status(cause: Cause) -> u16 {
+/// The status for a failure behind the proxy (RFC 9110, 15.6). HTTP/1.0 has no 504, and 502 for invalid responses
+/// alone (RFC 1945, 9.5): a target that is not reached is 503 there, as it is with gost.
+pub(super) fn upstream_status(cause: Cause, legacy: bool) -> u16 {
     match cause {
-        Cause::TimedOut => 504,
         Cause::Denied => 403,
+        Cause::Protocol | Cause::Limit | Cause::Reset | Cause::Closed => 502,
+        _ if legacy => 503,
+        Cause::TimedOut => 504,
         _ => 502,
     }
 }
@@ -95,10 +99,10 @@ pub(super) fn refuse(cx: &Cx, fail: &Fail, request: Option<&Request>, out: &mut 
 }
 
 /// Reports a failure behind the proxy.
-pub(super) fn bad_gateway(cx: &Cx, target: &Target, cause: Cause, to_head: bool, out: &mut Rope) {
-    let mut head = start(upstream_status(cause));
+pub(super) fn bad_gateway(cx: &Cx, target: &Target, cause: Cause, asked: Asked, out: &mut Rope) {
+    let mut head = start(upstream_status(cause, asked.legacy));
     write_agent(cx, &mut head);
-    end(cx, head, &upstream_text(target, cause), to_head, out);
+    end(cx, head, &upstream_text(target, cause), asked.to_head, out);
 }
 
 /// The answer to an `OPTIONS` that may not go further.
