@@ -536,6 +536,8 @@ pub enum Strategy {
     Hash,
     /// All at once: the first that answers. For what cannot be raced, as `Round`.
     Parallel,
+    /// The one that was reached soonest of late.
+    Latency,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -545,6 +547,8 @@ pub struct Selector {
     pub max_fails: u32,
     /// For how long it stays out.
     pub fail_timeout: Duration,
+    /// Those that took longer to reach are left out while there are others.
+    pub max_latency: Option<Duration>,
 }
 
 impl Default for Selector {
@@ -553,6 +557,7 @@ impl Default for Selector {
             strategy: Strategy::Round,
             max_fails: 1,
             fail_timeout: Duration::from_secs(10),
+            max_latency: None,
         }
     }
 }

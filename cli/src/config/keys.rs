@@ -92,10 +92,10 @@ pub static KEYS: &[Key] = &[
     key(&["options.cipherSuites"], Texts, "all that are safe", Used, FILE, TLS_SECTIONS, "cipher suites of TLS 1.2"),
     key(&["options.alpn"], Texts, "none", Used, FILE, TLS_SECTIONS, "application protocols, in order of preference"),
     // Choosing nodes and targets.
-    key(&["strategy"], Text, "round", Used, BOTH, SELECTORS, "which target or node is next: round, random, fifo, hash, parallel"),
+    key(&["strategy"], Text, "round", Used, BOTH, SELECTORS, "which target or node is next: round, random, fifo, hash, parallel, lowestlatency"),
     key(&["maxFails", "max_fails"], Int, "1", Used, BOTH, SELECTORS, "failures in a row that take a target or node out"),
     key(&["failTimeout", "fail_timeout"], Duration, "10s in a file, 30s on the command line", Used, BOTH, SELECTORS, "for how long it stays out"),
-    key(&["maxLatency"], Duration, "", NotYet, FILE, SELECTORS, "slower nodes are left out"),
+    key(&["maxLatency"], Duration, "", Used, FILE, SELECTORS, "nodes that took longer to reach are left out while there are others"),
     key(&["retries"], Int, "0", Used, L, &["services[].handler"], "further attempts after all nodes and targets have failed once"),
     // Parts of a file.
     key(&["name"], Text, "", Used, FILE, &["services[]", "chains[]", "hops[]", "authers[]", NODE], "what others refer to, and logs show"),

@@ -23,7 +23,6 @@ use super::lower_socket as socket;
 use super::lower_udp as udp;
 use super::model::{self, Config};
 use super::options::{Options, Place};
-use crate::duration::Span;
 use crate::listen::Network;
 use crate::profile::Profile;
 use crate::report::Findings;
@@ -429,16 +428,10 @@ impl Lowering<'_> {
             "fifo" | "ha" => Strategy::Fifo,
             "hash" => Strategy::Hash,
             "parallel" => Strategy::Parallel,
-            word @ ("lowestlatency" | "lowest" | "ll") => {
-                self.findings.warn(
-                    at,
-                    format_args!("strategy {word} is not supported yet: round is used"),
-                );
-                Strategy::Round
-            }
+            "lowestlatency" | "lowest" | "ll" => Strategy::Latency,
             word => {
                 let text = format_args!(
-                    "unknown strategy {word:?}: expected round, random, fifo, hash or parallel"
+                    "unknown strategy {word:?}: expected round, random, fifo, hash, parallel or lowestlatency"
                 );
                 self.findings.error(at, text);
                 Strategy::Round
@@ -450,10 +443,7 @@ impl Lowering<'_> {
         if let Some(time) = model.fail_timeout.positive() {
             selector.fail_timeout = time;
         }
-        if model.max_latency != Span::default() {
-            self.findings
-                .warn(at, "maxLatency: not supported yet, has no effect");
-        }
+        selector.max_latency = model.max_latency.positive();
         selector
     }
 }

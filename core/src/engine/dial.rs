@@ -81,6 +81,10 @@ pub(super) struct Dial {
     pub(super) lost: u32,
     /// When to begin again.
     pub(super) retry_at: Option<Time>,
+    /// Since when the node at hand is being reached, where that is not by a session that is there.
+    pub(super) begun: Option<Time>,
+    /// How long it took to reach those of the route.
+    pub(super) took: Vec<(usize, Duration)>,
     /// With the target itself.
     pub(super) tls: Option<TlsClient>,
 }
@@ -150,6 +154,8 @@ impl Dial {
             mux: None,
             lost: 0,
             retry_at: None,
+            begun: None,
+            took: Vec::new(),
             tls: None,
         }
     }
@@ -290,15 +296,18 @@ impl Engine {
         if self.asks_for_nodes(id, mux.map_or(0, |at| at + 1)) {
             return;
         }
+        let dial = &mut self.dials[id];
+        dial.took.clear();
+        dial.begun = None;
         if let Some(at) = mux {
-            let dial = &mut self.dials[id];
             dial.at = at;
             dial.stage = WAITING;
             dial.stage_until = None;
             self.dial_timer(id);
             return self.join_mux(id, at);
         }
-        self.dials[id].at = 0;
+        dial.at = 0;
+        dial.begun = Some(self.now);
         self.connect_first(id);
     }
 
@@ -365,16 +374,20 @@ impl Engine {
         let mut dial = self.dials.remove(id)?;
         self.timers.arm(Key::Dial(id), &mut dial.armed, None);
         let node = dial.route.nodes.last()?.clone();
-        self.note_success(&dial.route);
+        self.note_success(&dial.route, &dial.took);
         match dial.purpose {
             Purpose::Mux(key) => Some((key, node, dial.rx)),
             _ => None,
         }
     }
 
-    pub(super) fn note_success(&mut self, route: &Route) {
-        for (hop, node) in &route.picks {
-            self.hub.pool(route.chain, *hop).succeeded(*node);
+    pub(super) fn note_success(&mut self, route: &Route, took: &[(usize, Duration)]) {
+        for (at, (hop, node)) in route.picks.iter().enumerate() {
+            let pool = self.hub.pool(route.chain, *hop);
+            pool.succeeded(*node);
+            if let Some((_, took)) = took.iter().find(|(place, _)| *place == at) {
+                pool.took(*node, *took, self.now);
+            }
         }
     }
 

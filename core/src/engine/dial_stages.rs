@@ -59,6 +59,9 @@ impl Engine {
             return self.dial_step(id);
         }
         dial.stage_until = None;
+        if let Some(begun) = dial.begun.take() {
+            dial.took.push((dial.at, self.now.since(begun)));
+        }
         if dial.exchange.as_ref().is_some_and(|one| one.is_there()) {
             // TLS with the name server is up.
             return self.server_reached(id, false);
@@ -226,6 +229,7 @@ impl Engine {
             return self.dial_open(id, lazy);
         }
         dial.at += 1;
+        dial.begun = Some(self.now);
         let rest = std::mem::take(&mut dial.rx);
         let level = self.links.get(link).map_or(0, |link| link.layers.len());
         self.start_layers(id, link, level);
@@ -242,10 +246,14 @@ impl Engine {
             return;
         };
         self.timers.arm(Key::Dial(id), &mut dial.armed, None);
-        self.note_success(&dial.route);
+        self.note_success(&dial.route, &dial.took);
         if let Some(Some(target)) = dial.forward
             && dial.carries == Carries::Bytes
         {
+            if let (true, Some((_, took))) = (dial.route.nodes.is_empty(), dial.took.first()) {
+                let pool = self.hub.targets(dial.service);
+                pool.took(target, *took, self.now);
+            }
             self.target_reached(&dial, target);
         }
         if let Some(member) = dial.route.member {

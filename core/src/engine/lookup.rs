@@ -436,8 +436,9 @@ impl Engine {
         let Purpose::NameServer(lookup) = self.dials[id].purpose else {
             return;
         };
-        let route = self.dials[id].route.clone();
-        self.note_success(&route);
+        let dial = &self.dials[id];
+        let (route, took) = (dial.route.clone(), dial.took.clone());
+        self.note_success(&route, &took);
         self.cancel_dial(id);
         let Some(asked) = self.lookups.get_mut(lookup) else {
             return;

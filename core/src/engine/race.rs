@@ -60,6 +60,7 @@ impl Engine {
         dial.rx = racer.rx;
         dial.mux = racer.mux;
         dial.lost = racer.lost;
+        dial.took = racer.took;
         self.dial_up(id, info);
     }
 

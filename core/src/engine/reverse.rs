@@ -143,7 +143,7 @@ impl Engine {
             return;
         };
         self.timers.arm(Key::Dial(id), &mut dial.armed, None);
-        self.note_success(&dial.route);
+        self.note_success(&dial.route, &dial.took);
         let (Purpose::Port(service), Some(link)) = (dial.purpose, dial.link) else {
             return;
         };

@@ -1,4 +1,7 @@
-//! Choosing among the nodes of a hop (or the targets of a forwarder), and remembering who failed.
+//! Choosing among the nodes of a hop (or the targets of a forwarder), and remembering who failed, and how long it
+//! took to reach whom.
+
+use std::time::Duration;
 
 use crate::entropy::Entropy;
 use crate::plan::{ForwardNode, GroupMember, Node, Overrides, Selector, Strategy};
@@ -65,7 +68,18 @@ pub struct Pool {
 struct Mark {
     fails: u32,
     last: Time,
+    latency: Option<Latency>,
 }
+
+/// How long it took to reach a node, and when that was known, or is being found out.
+#[derive(Clone, Copy, Debug)]
+struct Latency {
+    took: Duration,
+    at: Time,
+}
+
+/// A latency that is older is found out anew, by one connection.
+const FRESH: Duration = Duration::from_secs(60);
 
 impl Pool {
     /// The index of the node to use, or `None` when there is none at all.
@@ -95,6 +109,7 @@ impl Pool {
             }
             Strategy::Random => weighted(&choice, entropy),
             Strategy::Hash => choice[hash(source) as usize % choice.len()].index,
+            Strategy::Latency => self.quickest(&choice, now),
         })
     }
 
@@ -118,6 +133,11 @@ impl Pool {
         }
         let highest = choice.iter().map(|node| node.priority).max();
         choice.retain(|node| Some(node.priority) == highest);
+        if let Some(most) = selector.max_latency
+            && choice.iter().any(|node| !self.is_slow(node, most, now))
+        {
+            choice.retain(|node| !self.is_slow(node, most, now));
+        }
         if choice.is_empty() {
             let first = |node: &&Candidate| self.marks[node.index].last;
             let rest = nodes.iter().filter(untried).min_by_key(first);
@@ -135,8 +155,40 @@ impl Pool {
 
     pub fn succeeded(&mut self, index: usize) {
         if let Some(mark) = self.marks.get_mut(index) {
-            *mark = Mark::default();
+            mark.fails = 0;
+            mark.last = Time::ZERO;
         }
+    }
+
+    /// It took so long to reach it: the average of late, not the last one alone.
+    pub fn took(&mut self, index: usize, took: Duration, now: Time) {
+        if let Some(mark) = self.marks.get_mut(index) {
+            let took = mark.latency.map_or(took, |old| (old.took * 3 + took) / 4);
+            mark.latency = Some(Latency { took, at: now });
+        }
+    }
+
+    /// The one that is reached soonest; before it one of which that is not known, or not any more.
+    fn quickest(&mut self, choice: &[Candidate], now: Time) -> usize {
+        let unknown = choice.iter().find(|node| self.latency(node, now).is_none());
+        if let Some(node) = unknown {
+            // The others do not wait for what comes of it.
+            if let Some(latency) = &mut self.marks[node.index].latency {
+                latency.at = now;
+            }
+            return node.index;
+        }
+        let took = |node: &&Candidate| self.latency(node, now);
+        choice.iter().min_by_key(took).map_or(0, |node| node.index)
+    }
+
+    fn is_slow(&self, node: &Candidate, most: Duration, now: Time) -> bool {
+        self.latency(node, now).is_some_and(|took| took > most)
+    }
+
+    fn latency(&self, node: &Candidate, now: Time) -> Option<Duration> {
+        let latency = self.marks[node.index].latency?;
+        (now.since(latency.at) < FRESH).then_some(latency.took)
     }
 
     fn is_out(&self, node: &Candidate, selector: &Selector, now: Time) -> bool {
@@ -306,6 +358,61 @@ mod tests {
     }
 
     #[test]
+    fn the_quickest_is_taken_and_the_others_are_looked_at_again() {
+        let mut pool = Pool::default();
+        let list = nodes(3);
+        let at = |seconds: u64| Time::ZERO + Duration::from_secs(seconds);
+        let next = |pool: &mut Pool, seconds| pick(pool, &list, Strategy::Latency, at(seconds));
+        for (node, millis) in [(0, 50), (1, 20), (2, 30)] {
+            assert_eq!(next(&mut pool, 0), Some(node), "unknown ones first");
+            pool.took(node, Duration::from_millis(millis), at(0));
+        }
+        assert_eq!(next(&mut pool, 1), Some(1));
+        // A single slow moment changes little.
+        pool.took(1, Duration::from_millis(40), at(1));
+        assert_eq!(next(&mut pool, 2), Some(1));
+        pool.took(1, Duration::from_millis(90), at(2));
+        assert_eq!(next(&mut pool, 3), Some(2));
+        pool.failed(2, at(3));
+        assert_eq!(next(&mut pool, 4), Some(1));
+        pool.succeeded(2);
+        // One connection finds out anew, others go on with what was known.
+        assert_eq!(next(&mut pool, 60), Some(0));
+        assert_eq!(next(&mut pool, 60), Some(2));
+        assert_eq!(next(&mut pool, 60), Some(2));
+        pool.took(0, Duration::from_millis(1), at(61));
+        pool.took(0, Duration::from_millis(1), at(61));
+        assert_eq!(next(&mut pool, 61), Some(0));
+    }
+
+    #[test]
+    fn slow_nodes_are_left_out_while_there_are_others() {
+        let mut pool = Pool::default();
+        let list = nodes(2);
+        let selector = Selector {
+            max_latency: Some(Duration::from_millis(100)),
+            ..Selector::default()
+        };
+        let mut entropy = Entropy::new([1; 32]);
+        let mut next = |pool: &mut Pool, seconds| {
+            let now = Time::ZERO + Duration::from_secs(seconds);
+            pool.select(&list, &selector, CLIENT, &[], now, &mut entropy)
+        };
+        let mut taken = [next(&mut pool, 0), next(&mut pool, 0)];
+        taken.sort();
+        assert_eq!(taken, [Some(0), Some(1)]);
+        pool.took(0, Duration::from_millis(101), Time::ZERO);
+        pool.took(1, Duration::from_millis(100), Time::ZERO);
+        assert!((0..4).all(|_| next(&mut pool, 1) == Some(1)));
+        pool.took(1, Duration::from_secs(1), Time::ZERO);
+        let both: Vec<_> = (0..2).map(|_| next(&mut pool, 2)).collect();
+        assert_ne!(both[0], both[1], "all are slow");
+        pool.took(1, Duration::ZERO, Time::ZERO + Duration::from_secs(50));
+        let later: Vec<_> = (0..2).map(|_| next(&mut pool, 61)).collect();
+        assert!(later.contains(&Some(0)), "it may be quick again");
+    }
+
+    #[test]
     fn random_goes_by_weight() {
         let mut nodes = nodes(2);
         nodes[1].weight = 9;
@@ -330,7 +437,7 @@ mod tests {
             backups in prop::collection::vec(any::<bool>(), 1..6),
             fails in prop::collection::vec((0usize..6, 0u64..20), 0..12),
             avoid in prop::collection::vec(0usize..6, 0..4),
-            strategy in prop::sample::select(vec![Strategy::Round, Strategy::Random, Strategy::Fifo, Strategy::Hash]),
+            strategy in prop::sample::select(vec![Strategy::Round, Strategy::Random, Strategy::Fifo, Strategy::Hash, Strategy::Latency]),
         ) {
             let mut nodes = nodes(backups.len());
             for (node, backup) in nodes.iter_mut().zip(&backups) {
