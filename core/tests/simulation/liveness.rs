@@ -39,7 +39,7 @@ fn seconds(random: &mut Random, below: usize) -> Duration {
 /// Every connection through a black hole is given up on both sides, with whatever is queued.
 #[test]
 fn a_black_hole_is_found_in_time_on_both_sides() {
-    each_seed(150, |seed| {
+    each_seed(60, |seed| {
         let mut random = Random::new(seed);
         let channel = [Channel::Ws, Channel::Mws][random.below(2)];
         let setting = Setting::with(

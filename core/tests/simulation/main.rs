@@ -157,10 +157,10 @@ fn disturbed(seed: u64, tls: bool) {
 #[test]
 fn every_byte_arrives_and_everything_is_released() {
     let spliced = Cell::new(0);
-    each_seed(3500, |seed| {
+    each_seed(2500, |seed| {
         spliced.set(spliced.get() + undisturbed(seed, false));
     });
-    let runs = runs(3500);
+    let runs = runs(2500);
     assert!(spliced.get() > 0 || runs.end - runs.start == 1);
 }
 
@@ -201,7 +201,7 @@ fn a_reload_disturbs_nobody() {
 #[test]
 fn a_drain_cuts_nothing_in_time_and_hides_no_cut() {
     let drained = Cell::new(0);
-    each_seed(1800, |seed| {
+    each_seed(1200, |seed| {
         let (mut world, setting) = world(seed, false);
         let engine = world.random.below(2);
         let patience = [0, 0, 200][world.random.below(3)];
@@ -227,13 +227,13 @@ fn a_drain_cuts_nothing_in_time_and_hides_no_cut() {
         }
         all_released(&mut world);
     });
-    let runs = runs(1800);
+    let runs = runs(1200);
     assert!(2 * drained.get() > runs.end - runs.start || runs.end - runs.start == 1);
 }
 
 #[test]
 fn resets_and_cuts_invent_nothing_and_leave_nothing() {
-    each_seed(2500, |seed| disturbed(seed, false));
+    each_seed(1800, |seed| disturbed(seed, false));
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn resets_within_tls_leave_nothing() {
 /// One session a node: sixteen connections at once are one transport.
 #[test]
 fn connections_share_one_mux_session() {
-    each_seed(50, |seed| {
+    each_seed(20, |seed| {
         let mut random = Random::new(seed);
         let setting = Setting::muxed(&mut random);
         let mut world = World::new(seed, setting.plans());

@@ -63,7 +63,7 @@ fn finish(world: &mut World) {
 
 #[test]
 fn clients_of_a_far_port_reach_the_target() {
-    each_seed(100, |seed| {
+    each_seed(50, |seed| {
         let (mut world, setting) = world(seed);
         serves(&mut world, &setting);
         let from = world.events.iter().find_map(|event| match event {
@@ -81,7 +81,7 @@ fn clients_of_a_far_port_reach_the_target() {
 
 #[test]
 fn a_far_port_comes_back_after_a_cut() {
-    each_seed(40, |seed| {
+    each_seed(20, |seed| {
         let (mut world, setting) = world(seed);
         for times in 1..4 {
             serves(&mut world, &setting);
