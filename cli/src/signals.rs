@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use ginnel_core::driver::Controller;
@@ -16,6 +16,9 @@ use crate::duration::Span;
 use crate::log::Logger;
 use crate::reload::Order;
 use crate::workers;
+
+/// For its share of the listeners.
+const KEEPER: Duration = Duration::from_secs(1);
 
 pub struct Signals {
     /// A byte for each signal.
@@ -98,13 +101,16 @@ impl Signals {
 impl Ending {
     fn begin(&self, signal: &str) {
         // Its share of the listeners first, or clients would still get connected.
-        let _ = self.keeper.send(Order::Stop);
+        let (done, stopped) = mpsc::channel();
+        let _ = self.keeper.send(Order::Stop(done));
         let time = Span(i64::try_from(self.timeout.as_nanos()).unwrap_or(i64::MAX));
         let left = match self.controller.drain(self.timeout) {
             0 => "no connections left".to_owned(),
             1 => format!("1 connection left, up to {time} for it"),
             left => format!("{left} connections left, up to {time} for them"),
         };
+        // Who reads the line may bind the addresses. A keeper that is busy with a reload is not waited for.
+        let _ = stopped.recv_timeout(KEEPER);
         self.logger
             .info(&format!("{signal}: accepting no more, {left}"));
     }

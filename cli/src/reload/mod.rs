@@ -5,7 +5,7 @@ pub mod keys;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use ginnel_core::driver::Controller;
@@ -27,7 +27,8 @@ const SHORTEST: Duration = Duration::from_millis(10);
 
 pub enum Order {
     Reload,
-    Stop,
+    /// The sender is dropped when it is done.
+    Stop(Sender<()>),
 }
 
 /// What a configuration is made from again.
@@ -69,7 +70,8 @@ impl Keeper {
             let next = reload.map_or(look, |reload| reload.min(look));
             match orders.recv_timeout(next.saturating_duration_since(Instant::now())) {
                 Ok(Order::Reload) => self.reload(true),
-                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Order::Stop(_done)) => return drop(self),
+                Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if reload.is_some_and(|at| at <= Instant::now()) {
