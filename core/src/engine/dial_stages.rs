@@ -34,7 +34,11 @@ impl Engine {
             }
             return self.rise(link, level, Up::Ready(Info::default()));
         };
-        dial.stage = "TLS and websocket handshake";
+        dial.stage = match (&node.dialer.tls, &node.dialer.ws) {
+            (Some(_), Some(_)) => "TLS and websocket handshake",
+            (Some(_), None) => "TLS handshake",
+            (None, _) => "websocket handshake",
+        };
         dial.stage_until = Some(self.now + node.dialer.handshake_timeout);
         self.dial_timer(id);
         self.send_proxy_header(id, link, &node.dialer);

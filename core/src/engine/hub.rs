@@ -370,6 +370,7 @@ impl Engine {
         session.pumping = false;
         let mut touched = Vec::new();
         let mut emptied = Vec::new();
+        let (now, limits) = (self.now, &self.plan.limits);
         let mut batch = Rope::default();
         loop {
             let waiting = self
@@ -391,6 +392,9 @@ impl Engine {
                     link.out.pop(max.min(room.max(LEAST)))
                 };
                 touched.push(owner);
+                if seg.is_some() {
+                    link.progress(limits, now);
+                }
                 if link.out.len() <= low {
                     emptied.push(owner);
                 }
@@ -406,6 +410,13 @@ impl Engine {
         }
         for link in touched {
             self.touch(link);
+            if self
+                .links
+                .get(link)
+                .is_some_and(|link| link.closing.is_some())
+            {
+                self.link_timer(link);
+            }
         }
         emptied.dedup();
         for link in emptied {

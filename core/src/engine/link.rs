@@ -14,6 +14,7 @@ use crate::layer::gate::Gate;
 use crate::layer::tls::Tls;
 use crate::layer::ws::Ws;
 use crate::layer::{AnyLayer, Cx, Info, Io, Layer, Up};
+use crate::limits::Limits;
 use crate::plan::{Counted, Dialer, Listener};
 use crate::time::Time;
 
@@ -129,6 +130,15 @@ impl Link {
 
     pub(super) fn client_is(&mut self, client: ConnMeta) {
         self.named = (client != self.meta).then(|| Box::new(client));
+    }
+
+    /// Output left. A slow reader gets all of it, as long as it reads.
+    pub(super) fn progress(&mut self, limits: &Limits, now: Time) {
+        self.moved = now;
+        if self.closing.is_some() {
+            let by = now + limits.patience(&self.out);
+            self.deadline = Some(self.closing_by.map_or(by, |latest| latest.min(by)));
+        }
     }
 
     /// Bytes in the inbox, and in how many pieces.

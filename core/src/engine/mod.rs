@@ -328,12 +328,7 @@ impl Engine {
         let more = !link.out.is_empty() && (n == 0 || link.out.outside() == 0);
         link.pace.took(n, more, self.now);
         if n > 0 {
-            link.moved = self.now;
-        }
-        if n > 0 && link.closing.is_some() {
-            // A slow reader gets all of it, as long as it reads.
-            let by = self.now + self.plan.limits.patience(&link.out);
-            link.deadline = Some(link.closing_by.map_or(by, |latest| latest.min(by)));
+            link.progress(&self.plan.limits, self.now);
         }
         if !link.out.is_empty() {
             link.out.unpin(tight);

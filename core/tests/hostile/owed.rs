@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ginnel_core::engine::SocketId;
 
-use super::{BINARY, HTTP, MWS, Rig, SYN, WS, frame, say_smux, smux};
+use super::{BINARY, FIN, HTTP, MWS, Rig, SYN, WS, frame, say_smux, smux};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -60,9 +60,20 @@ fn a_slow_reader_gets_all_that_its_target_said() {
         let (mut rig, id, sent) = ended(service);
         let target = rig.targets[0];
         rig.finish(target);
-        assert_eq!(read(&mut rig, id, 1000), sent, "service {service}");
+        assert_eq!(read(&mut rig, id, 400), sent, "service {service}");
         rig.end();
     }
+}
+
+/// What of a stream still waits at its session leaves as slowly.
+#[test]
+fn a_stream_that_is_closing_moves_as_slowly_as_its_session() {
+    let (mut rig, id, sent) = ended(MWS);
+    let target = rig.targets[0];
+    say_smux(&mut rig, id, &[smux(FIN, 3, b"")]);
+    rig.finish(target);
+    assert_eq!(read(&mut rig, id, 400), sent);
+    rig.end();
 }
 
 /// Both directions have ended: nothing but the rest is left of the tunnel.
@@ -72,7 +83,7 @@ fn a_slow_reader_that_has_said_its_end_gets_all() {
     let target = rig.targets[0];
     rig.finish(id);
     rig.finish(target);
-    assert_eq!(read(&mut rig, id, 1000), sent);
+    assert_eq!(read(&mut rig, id, 400), sent);
     assert!(!rig.resets.contains(&id));
     rig.end();
 }
