@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::wire::websocket::HEAD;
 
@@ -377,8 +377,8 @@ pub fn unpin(rest: &mut BytesMut) {
 
 /// A driver's receive buffer: one a thread, handed to the engine in uniquely owned pieces.
 ///
-/// It grows while reads come back full and shrinks when they come back small; the memory is the same
-/// one again as long as nothing of an earlier piece is still waiting somewhere.
+/// Reads grow while they come back full and shrink when they come back small. The memory of small ones is the
+/// same one again as long as nothing of an earlier piece is still waiting somewhere; a large one has its own.
 #[derive(Debug)]
 pub struct Receive {
     buffer: BytesMut,
@@ -403,15 +403,37 @@ impl Receive {
         let want = self.size.min(max).max(1);
         if self.buffer.len() < want {
             self.buffer.clear();
-            self.buffer.resize(self.size.max(want), 0);
+            self.buffer.resize(want.max(RECEIVE_MIN), 0);
         }
         &mut self.buffer[..want]
     }
 
     /// The first `n` bytes of the space, and whether the read was full: more may be there.
     pub fn take(&mut self, n: usize, max: usize) -> (BytesMut, bool) {
-        let full = n == self.size.min(max).max(1);
         let piece = self.buffer.split_to(n);
+        (piece, self.note(n, max))
+    }
+
+    /// Room for one read of at most `max` bytes, if that is to be a large one, in place of `space`: setting that to
+    /// zeros is a twentieth of what a tunnel costs, and an allocation next to nothing.
+    pub fn room(&self, max: usize) -> Option<Vec<u8>> {
+        let want = self.size.min(max);
+        (want > RECEIVE_MIN).then(|| Vec::with_capacity(want))
+    }
+
+    /// What a read put into the room, and whether it was full.
+    pub fn take_room(&mut self, mut read: Vec<u8>, max: usize) -> (BytesMut, bool) {
+        let full = self.note(read.len(), max);
+        if !full {
+            // It may have to wait.
+            read.shrink_to_fit();
+        }
+        (BytesMut::from(Bytes::from(read)), full)
+    }
+
+    /// A read of at most `max` bytes brought `n`; whether it was full.
+    fn note(&mut self, n: usize, max: usize) -> bool {
+        let full = n == self.size.min(max).max(1);
         if n == self.size {
             self.size = (self.size * 2).min(RECEIVE_MAX);
         } else if n < self.size / 4 && max > HEAD {
@@ -419,7 +441,7 @@ impl Receive {
             // header was read alone says nothing.
             self.size = (self.size / 2).max(RECEIVE_MIN);
         }
-        (piece, full)
+        full
     }
 }
 
@@ -451,5 +473,29 @@ mod tests {
         assert_eq!(rope.pop(30).map(|seg| seg.len()), Some(30));
         rope.consume(10);
         assert_eq!((shown(&rope), rope.outside()), (b"ef".to_vec(), 0));
+    }
+
+    #[test]
+    fn large_reads_have_room_of_their_own() {
+        let mut receive = Receive::default();
+        assert!(receive.room(RECEIVE_MAX).is_none());
+        receive.space(RECEIVE_MAX);
+        assert!(receive.take(RECEIVE_MIN, RECEIVE_MAX).1);
+        let mut room = receive.room(RECEIVE_MAX).unwrap();
+        assert_eq!(room.capacity(), 2 * RECEIVE_MIN);
+        room.resize(2 * RECEIVE_MIN, 7);
+        let (piece, full) = receive.take_room(room, RECEIVE_MAX);
+        assert!(full && piece[..] == [7; 2 * RECEIVE_MIN]);
+        // One that came back short holds no more than it has.
+        let mut room = receive.room(3 * RECEIVE_MIN).unwrap();
+        room.extend_from_slice(b"short");
+        let (piece, full) = receive.take_room(room, 3 * RECEIVE_MIN);
+        assert!(!full && piece.capacity() < 64 && &piece[..] == b"short");
+        assert_eq!(
+            receive.room(RECEIVE_MAX).unwrap().capacity(),
+            2 * RECEIVE_MIN
+        );
+        // Little is asked for: a header.
+        assert!(receive.room(HEAD).is_none());
     }
 }

@@ -53,7 +53,7 @@
 //! - **Reading.** Never more than `interest().read` at once and nothing while that is 0: this is how a slow
 //!   reader at the far end slows down the near one. It becomes positive again with a `Wake`; an edge-triggered
 //!   driver has to remember that the socket still is readable. Pieces are [`BytesMut`](bytes::BytesMut) that
-//!   nobody else holds, for they are unmasked in place; [`buffer::Receive`] cuts them out of one buffer a
+//!   nobody else holds, for they are unmasked in place; [`buffer::Receive`] cuts small ones out of one buffer a
 //!   thread.
 //! - **Splicing** is for drivers whose system can move bytes between sockets without bringing them into the
 //!   process. Before a read, `splice` says whether nobody here needs to see what comes next, and which socket is to

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use rustix::buffer::spare_capacity;
 use socket2::SockRef;
 
 use super::Stream;
@@ -118,12 +119,19 @@ pub fn read(
         }
     }
     let receive = &mut buffers.receive;
-    match stream.read(receive.space(max)) {
-        Ok(0) => Input::Fin,
-        Ok(n) => {
-            let (bytes, full) = receive.take(n, max);
-            Input::Data { bytes, full }
-        }
+    let read = match receive.room(max) {
+        Some(mut room) => match rustix::io::read(stream, spare_capacity(&mut room)) {
+            Ok(_) => Ok(receive.take_room(room, max)),
+            Err(errno) => Err(errno.into()),
+        },
+        None => match stream.read(receive.space(max)) {
+            Ok(n) => Ok(receive.take(n, max)),
+            Err(error) => Err(error),
+        },
+    };
+    match read {
+        Ok((bytes, _)) if bytes.is_empty() => Input::Fin,
+        Ok((bytes, full)) => Input::Data { bytes, full },
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Input::Blocked,
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Input::Interrupted,
         Err(_) => Input::Failed,
