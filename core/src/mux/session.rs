@@ -253,7 +253,11 @@ impl<K: Copy + PartialEq> Smux<K> {
         let first = stream.read == 0;
         stream.read = stream.read.wrapping_add(n as u32);
         stream.unreported = stream.unreported.saturating_add(n as u32);
-        let part = stream.granted.min(window) / if self.share.is_agreed() { 4 } else { 2 };
+        let window = stream.granted.min(window);
+        let part = match self.share.is_agreed() {
+            true => stream.growth.news(window),
+            false => window / 2,
+        };
         if (first || stream.unreported as usize >= part) && !stream.update {
             stream.update = true;
             self.control.push_back((id, Control::Upd));
@@ -285,6 +289,7 @@ impl<K: Copy + PartialEq> Smux<K> {
                         .is_some_and(|stream| !stream.abandoned)
                 {
                     events.push(Event::Data(id, piece));
+                    self.share.carried(id, now);
                     self.arrived(id, now);
                 }
                 continue;
@@ -466,6 +471,7 @@ impl<K: Copy + PartialEq> Smux<K> {
             };
             if let Some(mut seg) = seg {
                 stream.sent = stream.sent.wrapping_add(seg.len() as u32);
+                self.share.carried(id, now);
                 if more || stream.fin == Fin::Wanted {
                     stream.ready = true;
                     self.ready.push_back(id);

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::window::RoundTrip;
+use super::window::{self, RoundTrip};
 use super::{Control, INITIAL_WINDOW, Smux, Stream};
 use crate::time::Time;
 use crate::wire::smux::Update;
@@ -17,6 +17,8 @@ pub const STALL: Duration = Duration::from_secs(5);
 
 /// Of peers that agreed on version 2: what may come before the first window, which each end tells at once.
 const AGREED_WINDOW: u32 = 2048;
+/// So long after payload of another stream a session counts as shared.
+const MIXED: Duration = Duration::from_millis(500);
 /// The least window without a byte budget.
 const LEAST_WINDOW: usize = 32 * 1024;
 
@@ -33,6 +35,10 @@ pub(super) struct Share {
     /// Streams that hold something.
     holders: usize,
     round_trip: RoundTrip,
+    /// The stream of the last payload in either direction, and when that was.
+    recent: Option<(u32, Time)>,
+    /// When it last was another one than just before.
+    changed: Option<Time>,
 }
 
 impl Share {
@@ -42,6 +48,21 @@ impl Share {
 
     pub(super) fn is_kept(&self) -> bool {
         self.over.is_empty()
+    }
+
+    /// A stream's payload came or left.
+    pub(super) fn carried(&mut self, id: u32, now: Time) {
+        if let Some((before, at)) = self.recent.replace((id, now))
+            && before != id
+            && now.since(at) < MIXED
+        {
+            self.changed = Some(now);
+        }
+    }
+
+    /// Whether more than one stream has something to say.
+    fn is_mixed(&self, now: Time) -> bool {
+        self.changed.is_some_and(|at| now.since(at) < MIXED)
     }
 }
 
@@ -129,13 +150,15 @@ impl<K: Copy + PartialEq> Smux<K> {
     /// The news of a window, which is sent now.
     pub(super) fn update(&mut self, id: u32, now: Time) -> Option<Update> {
         let most = self.window();
+        let alone = !self.share.is_mixed(now);
         let stream = self.streams.get_mut(&id)?;
         let mut window = most;
         if self.share.agreed {
             let end = stream.told.wrapping_add(stream.granted as u32);
             let read = stream.unreported as usize;
+            let least = window::least(stream.read as usize, alone);
             let trip = &self.share.round_trip;
-            window = stream.growth.tell(end, read, most, now, trip);
+            window = stream.growth.tell(end, read, (least, most), now, trip);
         }
         stream.update = false;
         stream.unreported = 0;

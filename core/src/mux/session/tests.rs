@@ -310,6 +310,42 @@ fn agreed_windows_shrink_while_streams_hold_something() {
 }
 
 #[test]
+fn who_reads_much_alone_in_a_session_is_told_a_larger_window() {
+    let mut mux = Smux::<u8>::new(Mux::default(), false, 4, Time::ZERO);
+    mux.agree();
+    for id in [3, 5] {
+        feed(&mut mux, &[2, 0, 0, 0, id, 0, 0, 0], Time::ZERO);
+        mux.adopt(id.into(), id);
+    }
+    sent(&mut mux, &mut Vec::new());
+    // The window that is told when so many bytes of a stream came and were read.
+    let mut told = |id: u8, kib: usize, millis: u64| {
+        let now = Time::ZERO + Duration::from_millis(millis);
+        for _ in 0..8 * kib {
+            feed(&mut mux, &psh(2, id, 128), now);
+            mux.consumed(id.into(), 128, now);
+        }
+        let (mut wire, mut window) = (Vec::new(), None);
+        while let Some(seg) = mux.poll(now, |_, _| (None, false)) {
+            wire.extend(seg.parts().concat());
+        }
+        if let Some(bytes) = wire.last_chunk() {
+            window = Some(u32::from_le_bytes(*bytes) / 1024);
+        }
+        window
+    };
+    assert_eq!(told(3, 127, 0), Some(256));
+    assert_eq!(told(3, 64, 1), Some(1024));
+    assert_eq!(told(3, 511, 2), None);
+    assert_eq!(told(3, 1, 3), Some(1024));
+    // Somebody else has something to say, and then no more.
+    assert_eq!(told(5, 1, 4), Some(256));
+    assert_eq!(told(3, 512, 5), Some(256));
+    assert_eq!(told(3, 64, 504), Some(256));
+    assert_eq!(told(3, 64, 506), Some(1024));
+}
+
+#[test]
 fn a_flood_of_streams_ends_the_session() {
     let mut mux = Smux::<u8>::new(Mux::default(), false, 4, Time::ZERO);
     let mut events = Vec::new();

@@ -1,8 +1,10 @@
 //! The window of a stream between peers that agreed on version 2: it follows bandwidth times delay.
 //!
-//! What a window lets a sender have on its way, others wait for, so it is no larger than needed. News of it leave
-//! when a quarter of it was read, so it needs a third more than what is read in a round trip. It has from twice
-//! to three times that. While it is too small, most of it is read in each round trip, and the next one is larger.
+//! What a window lets a sender have on its way, others wait for, so it is no larger than needed while there are
+//! others. News of it leave when a quarter of it was read, so it needs a third more than what is read in a round
+//! trip. It has from twice to three times that. While it is too small, most of it is read in each round trip, and
+//! the next one is larger. Who is alone in the session and reads much has a larger one than it needs, and news
+//! when half of that was read: nobody waits for it, and news cost a write here and a wake-up there.
 //!
 //! The round trip is that from the telling of a window to the first byte that only this window allows. A sender
 //! may take its time for that, and what waits in queues adds to it, so the shortest one of the session counts.
@@ -13,6 +15,16 @@ use crate::time::Time;
 
 /// The first window: more than any path brings in its first round trip.
 pub(super) const FIRST: usize = 256 * 1024;
+/// The least one of a stream that brings much while the others are silent.
+const ALONE: usize = 1024 * 1024;
+
+/// The least window of a stream that has brought so many bytes.
+pub(super) fn least(read: usize, alone: bool) -> usize {
+    match alone && read >= FIRST / 2 {
+        true => ALONE,
+        false => FIRST,
+    }
+}
 
 /// The shortest round trip of all streams of a session.
 #[derive(Default)]
@@ -44,6 +56,14 @@ impl Growth {
         }
     }
 
+    /// How much of a window that was told is read before the next one.
+    pub(super) fn news(&self, window: usize) -> usize {
+        match self.size <= window / 2 {
+            true => window / 2,
+            false => window / 4,
+        }
+    }
+
     /// So many bytes came, counted from the beginning.
     pub(super) fn arrived(&mut self, count: u32, now: Time, trip: &mut RoundTrip) {
         if let Some((mark, told)) = self.probe
@@ -54,13 +74,13 @@ impl Growth {
         }
     }
 
-    /// The window to tell now, at most `most`. Until now the peer may send as far as `end`; since the last
-    /// time, `read` bytes were read.
+    /// The window to tell now, of at least `least` bytes if `most` allows it. Until now the peer may send as far as
+    /// `end`; since the last time, `read` bytes were read.
     pub(super) fn tell(
         &mut self,
         end: u32,
         read: usize,
-        most: usize,
+        (least, most): (usize, usize),
         now: Time,
         trip: &RoundTrip,
     ) -> usize {
@@ -77,7 +97,7 @@ impl Growth {
             (self.read, self.since) = (0, now);
         }
         self.size = self.size.min(most);
-        self.size
+        self.size.max(least).min(most)
     }
 }
 
@@ -98,11 +118,11 @@ mod tests {
         let (mut now, mut count, mut end) = (1, 0u32, 2048u32);
         let mut read = 2048;
         for _ in 0..100 {
-            let window = growth.tell(end, read, 8 * MIB, at(now), &round);
+            let window = growth.tell(end, read, (FIRST, 8 * MIB), at(now), &round);
             end = count.wrapping_add(window as u32);
             growth.arrived(end.wrapping_add(1), at(now + trip), &mut round);
             // The sender waits for news of each quarter, or the reader is slower than that.
-            read = window / 4;
+            read = growth.news(window);
             now += (trip / 3).max((read / rate) as u64);
             count = count.wrapping_add(read as u32);
         }
@@ -127,9 +147,27 @@ mod tests {
         let (mut growth, mut round) = (Growth::new(), RoundTrip::default());
         round.sample(Duration::from_secs(1));
         for n in 1..100 {
-            let window = growth.tell(2048, 100, 8 * MIB, at(n), &round);
+            let window = growth.tell(2048, 100, (FIRST, 8 * MIB), at(n), &round);
             assert_eq!(window, FIRST);
         }
-        assert_eq!(growth.tell(2048, 0, 4096, at(100), &round), 4096);
+        assert_eq!(growth.tell(2048, 0, (FIRST, 4096), at(100), &round), 4096);
+    }
+
+    #[test]
+    fn who_brings_much_alone_has_a_larger_window_and_fewer_news() {
+        assert_eq!(least(FIRST / 2 - 1, true), FIRST);
+        assert_eq!(least(FIRST, false), FIRST);
+        assert_eq!(least(FIRST, true), ALONE);
+        let (mut growth, mut round) = (Growth::new(), RoundTrip::default());
+        assert_eq!(growth.tell(0, 0, (ALONE, 8 * MIB), at(1), &round), ALONE);
+        assert_eq!(growth.news(ALONE), ALONE / 2);
+        // It is gone when others come.
+        assert_eq!(growth.tell(0, 0, (FIRST, 8 * MIB), at(2), &round), FIRST);
+        assert_eq!(growth.news(FIRST), FIRST / 4);
+        // One that it needs is told as early as ever.
+        round.sample(Duration::from_millis(1));
+        let window = growth.tell(0, MIB, (ALONE, 8 * MIB), at(1002), &round);
+        assert!(window > 2 * MIB, "{window}");
+        assert_eq!(growth.news(window), window / 4);
     }
 }
