@@ -75,6 +75,14 @@ impl Target {
         Some(Self::new(Host::parse(host), port.parse().ok()?))
     }
 
+    /// Names are the same in any case.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.host, &other.host) {
+            (Host::Name(a), Host::Name(b)) => self.port == other.port && a.eq_ignore_ascii_case(b),
+            _ => self == other,
+        }
+    }
+
     /// Where to listen: an empty name means all addresses, which are `any`.
     pub fn or_all(&self, any: IpAddr) -> Self {
         match &self.host {

@@ -281,11 +281,12 @@ impl Engine {
         let judged = node.is_some_and(|node| !node.rules.fail_codes.is_empty());
         if let Purpose::Session(session) = dial.purpose
             && let Some(session) = self.sessions.get_mut(session)
-            && judged
             && matches!(session.seen.as_deref(), Some(Seen::Http { .. }))
         {
             session.watch = Some(Box::new(Watch::new(target)));
-            return;
+            if judged {
+                return;
+            }
         }
         self.hub.targets(dial.service).succeeded(target);
     }

@@ -63,12 +63,13 @@ impl Engine {
         };
         session.input += data.len() as u64;
         session.active = self.now;
-        let (client, watched) = (session.client, session.watch.is_some());
-        let upstream = session.upstream;
-        if watched {
-            self.watch_request(id, &data);
-        }
-        if let Some(upstream) = upstream {
+        let (client, upstream) = (session.client, session.upstream);
+        let watched = session.watch.is_some();
+        let data = match watched {
+            true => self.watch_request(id, data),
+            false => Some(data),
+        };
+        if let (Some(upstream), Some(data)) = (upstream, data) {
             self.pass(client, upstream, data);
         }
     }
@@ -124,7 +125,20 @@ impl Engine {
                     self.pass(upstream, client, data);
                 }
                 if self.is_given_up(id) {
-                    self.end_session(id, None);
+                    return self.end_session(id, None);
+                }
+                if let Some(next) = self.next_request(id)
+                    && let Some(upstream) = self.sessions[id].upstream
+                {
+                    self.pass(client, upstream, next);
+                    self.reread(client);
+                    let ended = self
+                        .sessions
+                        .get(id)
+                        .is_some_and(|session| session.client_ended);
+                    if ended && !self.has_waiting_request(id) {
+                        self.relay_end(id, true, false);
+                    }
                 }
             }
         }
@@ -148,6 +162,17 @@ impl Engine {
 
     /// One side sends no more; `both`: it does not read any more either.
     pub(super) fn relay_end(&mut self, id: SessionId, from_client: bool, both: bool) {
+        if from_client && !both && self.has_waiting_request(id) {
+            self.sessions[id].client_ended = true;
+            return self.relay_timer(id);
+        }
+        if from_client
+            && let Some(begun) = self.take_begun(id)
+            && let Some(session) = self.sessions.get(id)
+            && let Some(upstream) = session.upstream
+        {
+            self.pass(session.client, upstream, begun);
+        }
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };

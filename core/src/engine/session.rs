@@ -429,7 +429,11 @@ impl Engine {
         let Some(session) = self.sessions.get(id) else {
             return true;
         };
-        matches!(session.stage, Stage::Relay | Stage::Datagrams) || session.rx.len() < self.early()
+        match session.stage {
+            Stage::Relay => !self.is_watch_full(session),
+            Stage::Datagrams => true,
+            _ => session.rx.len() < self.early(),
+        }
     }
 
     pub(super) fn upstream_accepts(&self, id: SessionId) -> bool {

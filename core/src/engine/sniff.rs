@@ -1,9 +1,12 @@
-//! Forwarding services that look at their clients' first bytes before they choose a target.
+//! Forwarding services that look at their clients' first bytes before they choose a target, and at each request of
+//! a connection whose first one is HTTP.
 
 use bytes::{Bytes, BytesMut};
 
-use super::session::{Stage, rope};
+use super::link::Top;
+use super::session::{Session, Stage, rope};
 use super::{Engine, SessionId};
+use crate::buffer::stash;
 use crate::error::{Cause, Fail};
 use crate::event::Event;
 use crate::handler::Goal;
@@ -15,11 +18,13 @@ use crate::wire::http1_follow::Follower;
 const FORBIDDEN: &[u8] =
     b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// Responses whose statuses decide on the target that sends them.
+/// A connection of HTTP: a request for another host goes its own way, and responses decide on their target.
 pub(super) struct Watch {
     /// Of the service's targets.
     pub(super) target: usize,
     follower: Follower,
+    /// A request that is not known yet.
+    begun: BytesMut,
     /// It has failed: the connection ends when no response is under way, and whoever had it comes again.
     failed: bool,
 }
@@ -29,13 +34,15 @@ impl Watch {
         Self {
             target,
             follower: Follower::default(),
+            begun: BytesMut::new(),
             failed: false,
         }
     }
 
     /// Bytes of the client, and of the target, that are not understood yet.
     pub(super) fn held(&self) -> [usize; 2] {
-        self.follower.held()
+        let [requests, responses] = self.follower.held();
+        [requests + self.begun.len(), responses]
     }
 }
 
@@ -83,16 +90,87 @@ impl Engine {
         self.dial_goal(id, Goal::Forward);
     }
 
-    /// Bytes of a client whose target is judged by its answers.
-    pub(super) fn watch_request(&mut self, id: SessionId, data: &[u8]) {
-        let limits = self.head_limits();
-        if let Some(session) = self.sessions.get_mut(id)
-            && let Some(watch) = &mut session.watch
-        {
-            watch.follower.request(data, limits);
-            let client = session.client;
-            self.touch(client);
+    /// Bytes of a client that are looked at. What is to be sent to the target now: not a request of which it is not
+    /// known yet whom it is for, nor one behind another that is not answered yet.
+    pub(super) fn watch_request(&mut self, id: SessionId, data: BytesMut) -> Option<BytesMut> {
+        let watch = self.sessions.get_mut(id)?.watch.as_mut()?;
+        stash(&mut watch.begun, data);
+        self.next_request(id)
+    }
+
+    /// The same with what waits.
+    pub(super) fn next_request(&mut self, id: SessionId) -> Option<BytesMut> {
+        let (limits, most) = (self.head_limits(), self.early());
+        let session = self.sessions.get_mut(id)?;
+        let client = session.client;
+        let watch = session.watch.as_mut()?;
+        if watch.begun.is_empty() {
+            return None;
         }
+        if watch.follower.is_idle() {
+            let seen = sniff::detect(&watch.begun, limits);
+            if seen.is_none() && watch.begun.len() < most {
+                self.touch(client);
+                return None;
+            }
+            let asked = seen.as_ref().and_then(Seen::target);
+            let before = session.seen.as_ref().and_then(|seen| seen.target());
+            if let (Some(seen), Some(asked), Some(before)) = (seen, asked, before)
+                && !asked.is_same(&before)
+            {
+                let data = std::mem::take(&mut watch.begun);
+                self.turn(id, data, seen);
+                return None;
+            }
+        }
+        let taken = watch.follower.request(&watch.begun, limits);
+        let data = watch.begun.split_to(taken);
+        if watch.follower.is_lost() {
+            session.watch = None;
+        }
+        self.touch(client);
+        Some(data).filter(|data| !data.is_empty())
+    }
+
+    /// Whether one request waits for the response to another.
+    pub(super) fn has_waiting_request(&self, id: SessionId) -> bool {
+        let watch = self
+            .sessions
+            .get(id)
+            .and_then(|session| session.watch.as_deref());
+        watch.is_some_and(|watch| !watch.begun.is_empty() && !watch.follower.is_idle())
+    }
+
+    /// Whether a client is to send no more for now.
+    pub(super) fn is_watch_full(&self, session: &Session) -> bool {
+        let watch = session.watch.as_deref();
+        watch.is_some_and(|watch| watch.begun.len() >= self.early())
+    }
+
+    /// A client ended behind a request that never became complete.
+    pub(super) fn take_begun(&mut self, id: SessionId) -> Option<BytesMut> {
+        let watch = self.sessions.get_mut(id)?.watch.as_mut()?;
+        Some(std::mem::take(&mut watch.begun)).filter(|begun| !begun.is_empty())
+    }
+
+    /// The next request is for another host: it goes on as if it had come on a connection of its own.
+    fn turn(&mut self, id: SessionId, data: BytesMut, seen: Seen) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.watch = None;
+        session.rx = data;
+        session.upstream_rx.clear();
+        session.lazy = false;
+        session.connected = false;
+        let client = session.client;
+        if let Some(link) = session.upstream.take() {
+            self.links[link].top = Top::Closing;
+            self.close(link);
+        }
+        self.pause(client, false);
+        self.touch(client);
+        self.sniffed(id, seen);
     }
 
     /// Bytes of such a target.

@@ -1,23 +1,19 @@
-//! An HTTP/1.1 connection that passes by: which statuses its responses have, and when none is under way.
+//! An HTTP/1.1 connection that passes by, one exchange after the other: which statuses its responses have, and when
+//! none is under way.
 //!
 //! Nothing is changed and nothing refused. What cannot be followed (another protocol behind an upgrade or CONNECT,
 //! faulty framing, heads over the limits) is followed no further.
-
-use std::collections::VecDeque;
 
 use super::http1::{HeadLimits, HeadSearch, Request, Response};
 use super::http1_body::{Chunked, Framing, Piece};
 use crate::error::Fail;
 
-/// Requests without a response that are kept count of; who sends more is followed no further.
-const PIPELINED: usize = 100;
-
 #[derive(Debug, Default)]
 pub struct Follower {
     requests: Walk,
     responses: Walk,
-    /// The methods that decide on the framing of responses, oldest first.
-    asked: VecDeque<Asked>,
+    /// The method decides on the framing of the response.
+    asked: Option<Asked>,
     lost: bool,
 }
 
@@ -29,10 +25,18 @@ enum Asked {
 }
 
 impl Follower {
-    /// Bytes of the client.
-    pub fn request(&mut self, bytes: &[u8], limits: HeadLimits) {
-        if !self.lost && self.follow_requests(bytes, limits).is_err() {
-            self.lose();
+    /// Bytes of the client. How many of them belong to the request that is under way, or begins: what is behind it
+    /// is for later, when its response is complete.
+    pub fn request(&mut self, bytes: &[u8], limits: HeadLimits) -> usize {
+        if self.lost {
+            return bytes.len();
+        }
+        match self.follow_request(bytes, limits) {
+            Ok(taken) => taken,
+            Err(_) => {
+                self.lose();
+                bytes.len()
+            }
         }
     }
 
@@ -45,10 +49,10 @@ impl Follower {
         statuses
     }
 
-    /// Every request has its whole response.
+    /// No exchange is under way.
     pub fn is_idle(&self) -> bool {
         !self.lost
-            && self.asked.is_empty()
+            && self.asked.is_none()
             && self.requests.is_between()
             && self.responses.is_between()
     }
@@ -63,22 +67,25 @@ impl Follower {
         [self.requests.held.len(), self.responses.held.len()]
     }
 
-    fn follow_requests(&mut self, bytes: &[u8], limits: HeadLimits) -> Result<(), Fail> {
+    fn follow_request(&mut self, bytes: &[u8], limits: HeadLimits) -> Result<usize, Fail> {
+        if self.asked.is_some() && self.requests.is_between() {
+            return Ok(0);
+        }
         self.requests.held.extend_from_slice(bytes);
         while let Some(part) = self.requests.next(limits)? {
-            let Part::Head(head) = part else { continue };
+            let Part::Head(head) = part else {
+                let behind = std::mem::take(&mut self.requests.held);
+                return Ok(bytes.len() - behind.len());
+            };
             let request = Request::parse(&head, limits)?;
             self.requests.begin(Framing::of_request(&request)?, limits);
-            self.asked.push_back(match request.method.as_str() {
+            self.asked = Some(match request.method.as_str() {
                 "HEAD" => Asked::Head,
                 "CONNECT" => Asked::Connect,
                 _ => Asked::Other,
             });
-            if self.asked.len() > PIPELINED {
-                return Err(Fail::protocol("too many requests without a response"));
-            }
         }
-        Ok(())
+        Ok(bytes.len())
     }
 
     fn follow_responses(
@@ -90,7 +97,7 @@ impl Follower {
         self.responses.held.extend_from_slice(bytes);
         while let Some(part) = self.responses.next(limits)? {
             let Part::Head(head) = part else {
-                self.asked.pop_front();
+                self.asked = None;
                 continue;
             };
             let response = Response::parse(&head, limits)?;
@@ -99,13 +106,13 @@ impl Follower {
                 continue;
             }
             statuses.push(status);
-            let Some(asked) = self.asked.front() else {
+            let Some(asked) = self.asked else {
                 return Err(Fail::protocol("a response that nobody asked for"));
             };
-            if status == 101 || (*asked == Asked::Connect && status < 300) {
+            if status == 101 || (asked == Asked::Connect && status < 300) {
                 return Err(Fail::protocol("another protocol begins"));
             }
-            let framing = Framing::of_response(&response, *asked == Asked::Head)?;
+            let framing = Framing::of_response(&response, asked == Asked::Head)?;
             self.responses.begin(framing, limits);
         }
         Ok(())
@@ -209,7 +216,7 @@ mod tests {
             let mut statuses = Vec::new();
             for (request, response) in turns {
                 for piece in request.as_bytes().chunks(size) {
-                    follower.request(piece, LIMITS);
+                    assert_eq!(follower.request(piece, LIMITS), piece.len());
                 }
                 for piece in response.as_bytes().chunks(size) {
                     statuses.extend(follower.response(piece, LIMITS));
@@ -248,17 +255,32 @@ mod tests {
 
     #[test]
     fn it_is_idle_between_whole_exchanges_only() {
-        let two = [GET, GET].concat();
         let one = "HTTP/1.1 200 X\r\nContent-Length: 3\r\n\r\nab";
         assert_eq!(follow(&[(GET, one)]), (vec![200], false, false));
         assert_eq!(follow(&[(GET, one), ("", "c")]), (vec![200], true, false));
-        let whole = [one, "c"].concat();
-        assert_eq!(follow(&[(&two, &whole)]), (vec![200], false, false));
-        let both = [whole.as_str(), &whole].concat();
-        assert_eq!(follow(&[(&two, &both)]), (vec![200, 200], true, false));
         assert_eq!(follow(&[(&GET[..20], "")]), (vec![], false, false));
         let until_end = "HTTP/1.1 500 X\r\n\r\nHTTP/1.1 200 X\r\n\r\n";
         assert_eq!(follow(&[(GET, until_end)]), (vec![500], false, false));
+    }
+
+    /// The next request is for later, wherever the bytes are cut.
+    #[test]
+    fn what_is_behind_a_request_is_not_taken() {
+        let post = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nGET\r\n0\r\n\r\n";
+        for first in [GET, post] {
+            let both = [first, GET].concat();
+            for cut in 0..both.len() {
+                let mut follower = Follower::default();
+                let (a, b) = both.as_bytes().split_at(cut);
+                let taken = follower.request(a, LIMITS);
+                assert_eq!(taken, cut.min(first.len()));
+                let more = follower.request(b, LIMITS);
+                assert_eq!(taken + more, first.len().max(taken), "cut at {cut}");
+                assert_eq!(follower.response(b"HTTP/1.1 204 X\r\n\r\n", LIMITS), [204]);
+                assert!(follower.is_idle());
+                assert_eq!(follower.request(GET.as_bytes(), LIMITS), GET.len());
+            }
+        }
     }
 
     #[test]
@@ -278,8 +300,6 @@ mod tests {
         }
         let long = format!("GET /{} HTTP/1.1\r\n", "a".repeat(400));
         assert_eq!(follow(&[(&long, "")]), (vec![], false, true));
-        let many = GET.repeat(PIPELINED + 1);
-        assert_eq!(follow(&[(&many, "")]), (vec![], false, true));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Rules and detours of the engine, with a scripted network and a fake clock.
 
 mod resolver;
+mod sniffing;
 
 use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};

@@ -73,6 +73,42 @@ services:
         assert_eq!(failing.accepted(), 1);
     }
 
+    /// Neither the target of the one before, nor around the bypass.
+    fn a_request_for_another_host_goes_its_own_way(ginnel: &Program) {
+        let keeping = |body: &'static str| Target::start(move |mut stream| {
+            while ginnel_tests::client::read_head(&mut stream).is_some() {
+                let answer = format!("HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
+        let (first, second) = (keeping("one"), keeping("two"));
+        let file = format!("\
+services:
+{SERVICE}, bypass: b, forwarder: {{nodes: [
+  {{name: first, addr: '{}', filter: {{host: one.example}}}},
+  {{name: second, addr: '{}', filter: {{host: two.example}}}}]}}}}
+bypasses: [{{name: b, matchers: [three.example]}}]
+", first.addr, second.addr);
+        let server = ginnel.serve_file(&file, 1);
+        let mut stream = connect(server.named("s"));
+        for (host, body) in [("one", "one"), ("ONE", "one"), ("two", "two"), ("two", "two"), ("one", "one")] {
+            // Its head comes in pieces.
+            for piece in ["GET / HT", "TP/1.1\r\nHo", &format!("st: {host}.example\r\n\r\n")] {
+                stream.write_all(piece.as_bytes()).expect("a request");
+            }
+            let head = ginnel_tests::client::read_head(&mut stream).expect("an answer");
+            assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+            let mut got = [0; 3];
+            stream.read_exact(&mut got).expect("a body");
+            assert_eq!(got, body.as_bytes(), "{host}");
+        }
+        assert_eq!((first.accepted(), second.accepted()), (2, 1));
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: three.example\r\n\r\n").expect("a request");
+        let mut rest = String::new();
+        stream.read_to_string(&mut rest).expect("an end");
+        assert!(rest.starts_with("HTTP/1.1 403 "), "{rest}");
+    }
+
     /// The answer is complete, and whoever got it comes again.
     fn every_answer_of_a_connection_counts(ginnel: &Program) {
         let failing = Target::start(|mut stream| {
