@@ -19,7 +19,7 @@ use ginnel_tests::gost::{self, NEWEST, STABLE};
 use ginnel_tests::pair::{Inside, Link, Pair, every_heartbeat, every_nodelay, every_option};
 use ginnel_tests::{Program, Runtime};
 use proxy_header::proxy_header;
-use reverse::{any_address, reverse, reverse_datagrams};
+use reverse::{any_address, reverse, reverse_chain, reverse_datagrams};
 use serde_json::json;
 use socket_file::socket_file;
 
@@ -367,7 +367,7 @@ macro_rules! cases {
     ($($module:ident: $version:ident $gost:ident $runtime:ident;)*) => {
         $(cases!(@module $module $version $gost $runtime
             every_protocol credentials no_target options other_path heartbeat liveness nodelay mixed_chain
-            proxy_header datagrams reverse reverse_datagrams any_address socket_file
+            proxy_header datagrams reverse reverse_chain reverse_datagrams any_address socket_file
             certificates);)*
     };
     (@module $module:ident $version:ident $gost:ident $runtime:ident $($check:ident)*) => {

@@ -1,4 +1,5 @@
-//! SOCKS5 BIND: a port of the proxy, the first who comes to it, and nothing left behind.
+//! SOCKS5 BIND: a port of the proxy, the first who comes to it, and nothing left behind. And socket files at the
+//! far end.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -68,5 +69,18 @@ fn the_port_goes_with_the_client_or_with_time() {
         }
         assert!(!world.is_bound(port()), "{}: a ghost port", world.about);
         all_released(&mut world);
+    });
+}
+
+#[test]
+fn a_socket_file_of_the_far_end_is_reached() {
+    each_seed(200, |seed| {
+        let mut random = Random::new(seed);
+        let setting = Setting::socket_file(&mut random);
+        let mut world = World::new(seed, setting.plans());
+        world.about = format!("{setting:?}");
+        setting.listen(&mut world);
+        add_clients(&mut world, &setting, false);
+        undisturbed_run(&mut world, &setting);
     });
 }

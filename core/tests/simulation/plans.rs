@@ -9,8 +9,9 @@ use ginnel_core::limits::Limits;
 use ginnel_core::plan::{
     Chain, Channel, Connector, ConnectorKind, Content, Dialer, Edge, Forward, ForwardNode, Handler,
     HandlerKind, Hop, HopPolicy, Listener as ListenerPlan, Mux, Node, NodePolicy, Overrides, Ping,
-    Plan, Reverse, Selector, Service, ServicePolicy, Site, TlsClient, WsClient, WsServer,
+    Plan, Reverse, Selector, Service, ServicePolicy, Site, Strategy, TlsClient, WsClient, WsServer,
 };
+use ginnel_core::route::access::SocketFiles;
 use ginnel_core::wire::proxy_protocol::Version;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -21,8 +22,15 @@ use crate::world::{Listener, World};
 
 pub const TARGET: (&str, u16) = ("target.test", 80);
 
+/// Where the target is, too.
+pub const FILE: &str = "/run/target.sock";
+
 pub fn entry() -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 1], 1080))
+}
+
+pub fn target() -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, 9], 80))
 }
 
 /// The address of a second node.
@@ -49,6 +57,8 @@ pub struct Setting {
     pub proxied: Option<Version>,
     /// The hops look like a web site.
     hidden: bool,
+    /// The target is a socket file at the end of the chain.
+    file: bool,
     /// The target speaks first, this many bytes.
     pub speaker: Option<usize>,
     pub cuts: bool,
@@ -90,6 +100,20 @@ impl Setting {
     /// What the entry speaks.
     pub fn entry(&mut self, kind: HandlerKind) {
         self.entry = kind;
+    }
+
+    /// A socket file that a relay node reaches.
+    pub fn socket_file(random: &mut Random) -> Self {
+        let channels = [Channel::Tcp, Channel::Ws, Channel::Mws];
+        let count = 1 + random.below(2);
+        let mut hops: Vec<_> = (0..count).map(|_| hop(random, &channels)).collect();
+        let (_, connector, handler) = &mut hops[count - 1];
+        (*connector, *handler) = (ConnectorKind::Relay, HandlerKind::Relay);
+        let mut setting = Self::with(random, hops);
+        (setting.speaks, setting.entry) = (Speaks::Raw, HandlerKind::Forward);
+        setting.file = true;
+        setting.speaker = random.chance(3).then(|| random.below(20_000));
+        setting
     }
 
     /// Datagrams from a udp listener, or of SOCKS5 UDP ASSOCIATE, by nodes that carry them.
@@ -188,6 +212,7 @@ impl Setting {
             nodelay: random.chance(2),
             proxied: [None, None, Some(Version::V1), Some(Version::V2)][random.below(4)],
             hidden: random.chance(3),
+            file: false,
             speaker: None,
             cuts: false,
             memory: None,
@@ -201,7 +226,13 @@ impl Setting {
         let hop = |(index, kinds): (usize, &(Channel, ConnectorKind, HandlerKind))| Hop {
             name: format!("hop-{index}"),
             nodes: vec![Arc::new(self.node(index, *kinds))],
-            selector: Selector::default(),
+            selector: Selector {
+                strategy: match self.nodelay {
+                    true => Strategy::Latency,
+                    false => Strategy::Round,
+                },
+                ..Selector::default()
+            },
             policy: HopPolicy::default(),
         };
         let chain = Chain {
@@ -257,10 +288,7 @@ impl Setting {
             Some(n) => Program::speaker(n),
             None => Program::echo(),
         };
-        world.listen(
-            SocketAddr::from(([10, 0, 0, 9], 80)),
-            Listener::Program(Box::new(target)),
-        );
+        world.listen(self::target(), Listener::Program(Box::new(target)));
     }
 
     /// What is sent to the node follows at once on what opens the stream.
@@ -309,9 +337,13 @@ impl Setting {
         handler.udp.enabled = true;
         handler.udp.bind = true;
         handler.udp.queue = self.queue;
+        handler.files = SocketFiles::All;
         let target = ForwardNode {
             name: "target-0".to_owned(),
-            addr: Target::parse("target.test:80").unwrap(),
+            addr: match self.file {
+                true => Target::file(FILE),
+                false => Target::parse("target.test:80").unwrap(),
+            },
             weight: 1,
             backup: false,
             overrides: Overrides::default(),

@@ -24,6 +24,30 @@ pub(super) fn reverse(case: &Case) {
     }
 }
 
+/// Through a node of the other program, and opened by the last.
+pub(super) fn reverse_chain(case: &Case) {
+    let targets = Targets::new();
+    let first = case.client.serve(&["-L", "http+wss://127.0.0.1:0"]);
+    for words in ["relay+ws", "relay+mwss", "socks5+ws"] {
+        let listen = format!("{words}://127.0.0.1:0?bind=true&notls=true");
+        let server = case.server.serve(&["-L", &listen]);
+        let nodes = [
+            format!("http+wss://{}", first.addr()),
+            format!("{words}://{}?notls=true", server.addr()),
+        ];
+        let port = free_addr();
+        let listen = format!("rtcp://{port}/{}", targets.work.addr);
+        let args = ["-L", &listen, "-F", &nodes[0], "-F", &nodes[1]];
+        let client = case.client.serve(&args);
+        let name = format!("{} by {}: {words}", case.client.name(), case.server.name());
+        let proxy = Proxy::new(Speak::Raw, port);
+        let way = check::Way::fixed(name, vec![(targets.work.addr, proxy)]);
+        check::until_open(port);
+        check::both_ways(&way, &targets.work, 50 * KIB, 50 * KIB);
+        drop((client, server));
+    }
+}
+
 /// The same for datagrams. A gost reads up to 4096 bytes, and loses its place behind an empty one.
 pub(super) fn reverse_datagrams(case: &Case) {
     let echo = Echo::start();

@@ -71,6 +71,19 @@ on_both_runtimes! {
         }
     }
 
+    /// As in gost: the port is here, also where connections go through a chain.
+    fn a_chain_makes_no_difference(ginnel: &Program) {
+        let node = ginnel.serve(&["-L", "socks5+ws://127.0.0.1:0?bind=true"]);
+        let node = format!("socks5+ws://{}", node.addr());
+        let server = ginnel.serve(&["-L", "socks5://127.0.0.1:0?bind=true", "-F", &node]);
+        let (mut client, code, bound) = bind(server.addr(), any());
+        assert_eq!((code, bound.ip()), (0, server.addr().ip()));
+        let mut peer = connect(bound);
+        assert_eq!(reply(&mut client).0, 0);
+        exchange(&mut peer, &mut client, b"from the peer");
+        exchange(&mut client, &mut peer, b"from the client");
+    }
+
     fn the_port_goes_with_its_client(ginnel: &Program) {
         let server = ginnel.serve(&["-L", "socks5://127.0.0.1:0?bind=true"]);
         let wanted = free_addr();

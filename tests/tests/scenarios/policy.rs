@@ -4,7 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use ginnel_tests::check::{self, KIB, Targets, Way};
@@ -150,6 +150,29 @@ climiters:
                     check::both_ways(&way(client.addr()), &targets.work, KIB, KIB);
                 }
             }
+        }
+    }
+
+    /// After a look at both, all go by the nearer one.
+    fn the_node_that_is_reached_soonest_is_taken(ginnel: &Program) {
+        let targets = Targets::new();
+        let [far, near] = [(); 2].map(|()| ginnel.serve(&["-L", "socks5+ws://127.0.0.1:0"]));
+        for option in ["strategy: lowestlatency", "strategy: fifo, maxLatency: 700ms"] {
+            let (before_far, before_near) = (far.count(" <> "), near.count(" <> "));
+            let file = format!("\
+services: [{{name: s, addr: '127.0.0.1:0', handler: {{type: socks5, chain: c}}}}]
+chains: [{{name: c, hops: [{{name: h, selector: {{{option}}}, nodes: [
+  {{name: far, addr: '{}', connector: {{type: socks5}}, dialer: {{type: ws}}}},
+  {{name: near, addr: '{}', connector: {{type: socks5}}, dialer: {{type: ws}}}}]}}]}}]
+", slow(far.addr()), near.addr());
+            // Each thread finds out by itself.
+            let client = ginnel.spawn(&["-threads", "1", "-C", "gost.yml"], &[("gost.yml", &file)]);
+            client.wait_for_services(1);
+            for _ in 0..7 {
+                check::both_ways(&way(client.named("s")), &targets.work, KIB, KIB);
+            }
+            assert_eq!(far.count(" <> ") - before_far, 1, "{option}");
+            assert_eq!(near.count(" <> ") - before_near, 6, "{option}");
         }
     }
 
@@ -379,6 +402,31 @@ climiters:
 }
 
 /// Each of them learns by itself what is out.
+/// A server that is a second away.
+fn slow(to: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            std::thread::sleep(Duration::from_secs(1));
+            let server = TcpStream::connect(to).expect("a server");
+            for (mut from, mut to) in [
+                (
+                    client.try_clone().expect("a socket"),
+                    server.try_clone().expect("a socket"),
+                ),
+                (server, client),
+            ] {
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
+                });
+            }
+        }
+    });
+    addr
+}
+
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

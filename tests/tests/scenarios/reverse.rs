@@ -43,6 +43,27 @@ on_both_runtimes! {
         }
     }
 
+    /// The last node of the chain listens; those before it lead there.
+    fn a_port_is_asked_for_through_a_chain(ginnel: &Program) {
+        let targets = Targets::new();
+        let first = ginnel.serve(&["-L", "http+ws://127.0.0.1:0", "-L", "socks5+mwss://127.0.0.1:0"]);
+        for (index, words) in ["http+ws", "socks5+mwss"].into_iter().enumerate() {
+            for last in ["relay+ws", "socks5", "relay+mwss"] {
+                let server = far(ginnel, last);
+                let port = free_addr();
+                let listen = format!("rtcp://{port}/{}", targets.work.addr);
+                let nodes = [
+                    format!("{words}://{}", first.service(index)),
+                    format!("{last}://{}", server.addr()),
+                ];
+                let _client = ginnel.serve(&["-L", &listen, "-F", &nodes[0], "-F", &nodes[1]]);
+                let way = way(&format!("{words} {last}"), port, &targets);
+                check::both_ways(&way, &targets.work, 20 * KIB, 200 * KIB);
+                check::concurrent(&way, &targets.work, 4, 10 * KIB);
+            }
+        }
+    }
+
     fn a_port_without_a_host_is_open_on_all_addresses(ginnel: &Program) {
         let targets = Targets::new();
         let server = far(ginnel, "relay+ws");
