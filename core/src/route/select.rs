@@ -69,9 +69,11 @@ struct Mark {
     fails: u32,
     last: Time,
     latency: Option<Latency>,
+    /// When a connection went to find out the latency.
+    asked: Option<Time>,
 }
 
-/// How long it took to reach a node, and when that was known, or is being found out.
+/// How long it took to reach a node, and when that was known.
 #[derive(Clone, Copy, Debug)]
 struct Latency {
     took: Duration,
@@ -165,21 +167,32 @@ impl Pool {
         if let Some(mark) = self.marks.get_mut(index) {
             let took = mark.latency.map_or(took, |old| (old.took * 3 + took) / 4);
             mark.latency = Some(Latency { took, at: now });
+            mark.asked = None;
         }
     }
 
-    /// The one that is reached soonest; before it one of which that is not known, or not any more.
+    /// The one that is reached soonest; before it one of which that is not known, or not any more. A single
+    /// connection finds out: it may take long.
     fn quickest(&mut self, choice: &[Candidate], now: Time) -> usize {
-        let unknown = choice.iter().find(|node| self.latency(node, now).is_none());
-        if let Some(node) = unknown {
-            // The others do not wait for what comes of it.
-            if let Some(latency) = &mut self.marks[node.index].latency {
-                latency.at = now;
-            }
+        let is_asked = |node: &Candidate| {
+            let asked = self.marks[node.index].asked;
+            asked.is_some_and(|at| now.since(at) < FRESH)
+        };
+        let unknown = |node: &&Candidate| self.latency(node, now).is_none() && !is_asked(node);
+        if let Some(node) = choice.iter().find(unknown) {
+            self.marks[node.index].asked = Some(now);
             return node.index;
         }
-        let took = |node: &&Candidate| self.latency(node, now);
-        choice.iter().min_by_key(took).map_or(0, |node| node.index)
+        let known = choice.iter().filter_map(|node| {
+            let latency = self.marks[node.index].latency?;
+            Some((latency.took, node.index))
+        });
+        if let Some((_, index)) = known.min_by_key(|(took, _)| *took) {
+            return index;
+        }
+        let index = choice[self.turn % choice.len()].index;
+        self.turn = self.turn.wrapping_add(1);
+        index
     }
 
     fn is_slow(&self, node: &Candidate, most: Duration, now: Time) -> bool {
@@ -383,6 +396,22 @@ mod tests {
         pool.took(0, Duration::from_millis(1), at(61));
         pool.took(0, Duration::from_millis(1), at(61));
         assert_eq!(next(&mut pool, 61), Some(0));
+    }
+
+    /// Nobody waits for what a single connection finds out.
+    #[test]
+    fn nodes_that_are_not_known_yet_take_turns() {
+        let mut pool = Pool::default();
+        let list = nodes(2);
+        let next = |pool: &mut Pool| pick(pool, &list, Strategy::Latency, Time::ZERO);
+        let taken: Vec<_> = (0..6).map(|_| next(&mut pool).unwrap()).collect();
+        assert_eq!(
+            taken.iter().filter(|node| **node == 0).count(),
+            3,
+            "{taken:?}"
+        );
+        pool.took(1, Duration::from_secs(9), Time::ZERO);
+        assert!((0..3).all(|_| next(&mut pool) == Some(1)));
     }
 
     #[test]
