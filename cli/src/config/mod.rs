@@ -1,5 +1,6 @@
 //! Configuration: sources to model (load), model to plan (lower).
 
+mod addresses;
 pub mod check;
 pub mod fetch;
 pub mod keys;
