@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::engine::{ConnMeta, Reach};
 
-/// Whether anything was acknowledged within `within`, or nothing is due.
+/// Whether anything was acknowledged within `within`, or nothing is due; and whether something waits for room.
 #[cfg(target_os = "linux")]
 pub fn reach(meta: &ConnMeta, within: Duration) -> Reach {
     linux::ask(meta).map_or(Reach::Unknown, |answer| linux::judge(&answer, within))
@@ -40,6 +40,8 @@ mod linux {
     const NETLINK_HEADER: usize = 16;
     /// `struct inet_diag_msg`.
     const MESSAGE: usize = 72;
+    /// Of `idiag_wqueue` in `struct inet_diag_msg`: bytes that are not acknowledged.
+    const UNACKNOWLEDGED: usize = 60;
     /// Of `tcpi_last_ack_recv` in `struct tcp_info`.
     const LAST_ACK: usize = 56;
 
@@ -101,15 +103,21 @@ mod linux {
         let Some((timer, unanswered)) = message.get(2).zip(message.get(3)) else {
             return Reach::Unknown;
         };
-        let Some(last_ack) = last_ack(message) else {
+        let Some((last_ack, left)) = last_ack(message).zip(number(message, UNACKNOWLEDGED)) else {
             return Reach::Unknown;
         };
         // One may be under way; probes of a closed window come seldom, and not each has an answer.
         let waits = matches!(*timer, RETRANSMIT | WINDOW_PROBE) && *unanswered >= 2;
         match waits && last_ack >= within {
             true => Reach::Silent,
+            false if left > 0 => Reach::Full,
             false => Reach::Answers,
         }
+    }
+
+    fn number(bytes: &[u8], at: usize) -> Option<u32> {
+        let bytes = bytes.get(at..at + 4)?;
+        Some(u32::from_ne_bytes(bytes.try_into().ok()?))
     }
 
     fn last_ack(message: &[u8]) -> Option<Duration> {
@@ -119,8 +127,7 @@ mod linux {
             let kind = u16::from_ne_bytes(rest.get(2..4)?.try_into().ok()?);
             if kind == INFO {
                 let info = rest.get(4..len)?;
-                let millis = info.get(LAST_ACK..LAST_ACK + 4)?.try_into().ok()?;
-                return Some(Duration::from_millis(u32::from_ne_bytes(millis).into()));
+                return Some(Duration::from_millis(number(info, LAST_ACK)?.into()));
             }
             rest = rest.get(len.max(4).next_multiple_of(4)..)?;
         }
@@ -162,10 +169,7 @@ mod tests {
             };
             assert_eq!(reach(&meta(&client), Duration::ZERO), Reach::Answers);
             fill(&client);
-            assert_eq!(
-                reach(&meta(&client), Duration::from_secs(1)),
-                Reach::Answers
-            );
+            assert_eq!(reach(&meta(&client), Duration::from_secs(1)), Reach::Full);
             assert_eq!(reach(&meta(&server), Duration::ZERO), Reach::Answers);
         }
     }
@@ -177,9 +181,11 @@ mod tests {
         assert_eq!(reach(&meta, Duration::ZERO), Reach::Unknown);
     }
 
-    /// An answer with this timer, unanswered probes and time since the last acknowledgement.
-    fn answer(timer: u8, unanswered: u8, millis: u32) -> Vec<u8> {
+    /// An answer with this timer, unanswered probes, time since the last acknowledgement, bytes that have none.
+    fn answer(timer: u8, unanswered: u8, millis: u32, left: u32) -> Vec<u8> {
         let mut message = vec![2, 1, timer, unanswered];
+        message.resize(60, 0);
+        message.extend(left.to_ne_bytes());
         message.resize(72, 0);
         // Another attribute in front.
         message.extend([5, 0, 8, 0, 0, 0, 0, 0]);
@@ -193,12 +199,12 @@ mod tests {
     fn only_repetitions_without_an_answer_are_silence() {
         let second = Duration::from_secs(1);
         let judge = |answer: &[u8]| linux::judge(answer, second);
-        assert_eq!(judge(&answer(1, 3, 5000)), Reach::Silent);
-        assert_eq!(judge(&answer(4, 2, 5000)), Reach::Silent);
-        assert_eq!(judge(&answer(1, 3, 900)), Reach::Answers);
-        assert_eq!(judge(&answer(4, 1, 90_000)), Reach::Answers);
-        assert_eq!(judge(&answer(0, 0, 90_000)), Reach::Answers);
-        let whole = answer(1, 3, 5000);
+        assert_eq!(judge(&answer(1, 3, 5000, 9)), Reach::Silent);
+        assert_eq!(judge(&answer(4, 2, 5000, 9)), Reach::Silent);
+        assert_eq!(judge(&answer(1, 3, 900, 9)), Reach::Full);
+        assert_eq!(judge(&answer(4, 1, 90_000, 9)), Reach::Full);
+        assert_eq!(judge(&answer(0, 0, 90_000, 0)), Reach::Answers);
+        let whole = answer(1, 3, 5000, 9);
         for len in 0..whole.len() {
             assert_eq!(judge(&whole[..len]), Reach::Unknown);
         }

@@ -9,8 +9,10 @@ use crate::time::Time;
 /// What the system knows of the far end of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// It acknowledges what is sent, or says that it has no room.
+    /// It has acknowledged all that was sent. Somebody on the way may have done so in its place.
     Answers,
+    /// It acknowledges, and has no room for what is still to be sent: its reader stalls.
+    Full,
     /// What was sent is sent again and again, and nothing comes back.
     Silent,
     /// The system cannot tell.
@@ -21,42 +23,47 @@ impl Engine {
     /// The result of an [`Action::Probe`].
     pub fn handle_reach(&mut self, id: SocketId, reach: Reach, now: Time) {
         self.tick(now);
-        if reach != Reach::Silent {
+        self.judge(id, reach);
+        self.settle();
+    }
+
+    fn judge(&mut self, id: LinkId, reach: Reach) {
+        let Some(link) = self.links.get(id) else {
             return;
-        }
-        let ws = self.links.get_mut(id).and_then(|link| {
-            link.layers.iter_mut().find_map(|layer| match layer {
-                AnyLayer::Ws(ws) => Some(ws),
-                _ => None,
-            })
+        };
+        let waits = reach == Reach::Full || link.queued() > 0;
+        let lost = |ws: &Ws| match reach {
+            Reach::Silent => true,
+            _ => !waits && ws.is_over(self.now),
+        };
+        let fail = link.layers.iter().find_map(|layer| match layer {
+            AnyLayer::Ws(ws) if lost(ws) => Some(ws.dead(self.now)),
+            _ => None,
         });
-        if let Some(ws) = ws {
-            let fail = ws.dead(self.now);
+        if let Some(fail) = fail {
             self.link_failed(id, fail);
-            self.settle();
         }
     }
 
     /// A ping is unanswered, but the peer may stall behind payload: the system knows whether it is there at
-    /// all. Not for what lies behind another hop, where silence has other witnesses.
+    /// all. Of what lies behind another hop it knows nothing.
     pub(super) fn probe_if_in_doubt(&mut self, id: LinkId, level: usize) {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
-        let (lower, upper) = link.layers.split_at_mut(level);
-        let Some(AnyLayer::Ws(ws)) = upper.first_mut() else {
+        let Some(AnyLayer::Ws(ws)) = link.layers.get_mut(level) else {
             return;
         };
         let Some(ping) = ws.ping().filter(|_| ws.take_doubt()) else {
             return;
         };
-        let lowest = !lower.iter().any(|layer| matches!(layer, AnyLayer::Ws(_)));
-        if lowest && link.base == Base::Socket {
-            self.actions.push_back(Action::Probe {
+        match link.base {
+            Base::Socket => self.actions.push_back(Action::Probe {
                 id,
                 meta: link.meta,
                 within: ping.timeout,
-            });
+            }),
+            Base::Stream { .. } | Base::Port => self.judge(id, Reach::Unknown),
         }
     }
 

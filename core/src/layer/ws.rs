@@ -283,6 +283,7 @@ impl Ws {
             self.count(cx.now, &news)?;
             match news {
                 News::Data(piece) => {
+                    self.heartbeat.took();
                     if inflating || self.incoming.is_inflating() {
                         budget = budget.saturating_sub(piece.len());
                     }

@@ -229,6 +229,28 @@ fn what_is_switched_off_is_off() {
     });
 }
 
+/// Somebody on the way, such as a CDN, acknowledges everything and brings nothing: whether the peer merely
+/// stalls behind the last payload cannot be seen, but for longer than that it has no benefit of the doubt.
+#[test]
+fn a_black_hole_behind_somebody_who_acknowledges_is_found() {
+    each_seed(100, |seed| {
+        let mut random = Random::new(seed);
+        let channel = [Channel::Ws, Channel::Mws][random.below(2)];
+        let setting = answered(&mut random, channel);
+        let mut world = world_of(seed, &setting);
+        world.relay_tunnels();
+        let client = Program::echo_client(setting.speaks, plans::TARGET, 1, 100).staying();
+        world.start(client, plans::entry());
+        // With or without an answer to a ping behind the payload.
+        world.run(seconds(&mut random, 60));
+        world.swallow_tunnels();
+        world.run(2 * FOUND + Duration::from_secs(15));
+        for engine in &world.engines {
+            assert_eq!(engine.sessions(), 0, "{setting:?}: {:?}", world.events);
+        }
+    });
+}
+
 /// A peer whose reader stalls for minutes, as gost's does without a word, is no black hole.
 #[test]
 fn a_stalled_reader_is_no_black_hole() {

@@ -270,13 +270,20 @@ impl World {
                 self.engines[e].handle_resolved(query, result, self.now);
             }
             Answer::Reach(id, within) => {
-                let c = self.sockets.get(&(e, id)).map(|(c, _)| *c);
+                let socket = self.sockets.get(&(e, id)).copied();
+                let c = socket.map(|(c, _)| c).filter(|_| !self.relayed);
                 let long = |(since, _)| self.now.since(since) >= within;
                 let lost = |c: usize| {
                     self.connections[c].hole || (self.is_dark(c) && self.sky.dark.is_some_and(long))
                 };
+                // Here what is not read is not acknowledged.
+                let waits = |(c, end): (usize, usize)| {
+                    let connection = &self.connections[c];
+                    !connection.hole && connection.pipes[1 - end].holds() > 0
+                };
                 let reach = match c.is_some_and(lost) {
                     true => Reach::Silent,
+                    false if socket.is_some_and(waits) => Reach::Full,
                     false => Reach::Answers,
                 };
                 self.engines[e].handle_reach(id, reach, self.now);

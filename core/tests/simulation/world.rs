@@ -39,7 +39,7 @@ pub struct Pipe {
 }
 
 impl Pipe {
-    fn holds(&self) -> usize {
+    pub fn holds(&self) -> usize {
         let transit = self.transit.iter().map(|(_, cargo)| match cargo {
             Cargo::Bytes(bytes) => bytes.len(),
             Cargo::Fin => 0,
@@ -110,6 +110,8 @@ pub struct World {
     /// Bytes that no engine saw.
     pub spliced: u64,
     pub listeners: HashMap<SocketAddr, Listener>,
+    /// Acknowledgements between engines are somebody else's.
+    pub relayed: bool,
     /// Behind these addresses everything vanishes.
     pub swallows: HashSet<SocketAddr>,
     pub net: Net,
@@ -153,6 +155,7 @@ impl World {
             piped: HashMap::new(),
             spliced: 0,
             listeners: HashMap::new(),
+            relayed: false,
             swallows: HashSet::new(),
             net: Net::default(),
             now: Time::ZERO,

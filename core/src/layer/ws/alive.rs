@@ -45,6 +45,12 @@ impl Ws {
         std::mem::take(&mut self.doubt)
     }
 
+    /// Whether a peer in doubt has been silent for longer than anybody who merely stalls may be, if nothing shows
+    /// that it does.
+    pub fn is_over(&self, now: Time) -> bool {
+        self.heartbeat.is_over(now)
+    }
+
     /// Why a peer that does not answer is given up.
     pub fn dead(&self, now: Time) -> Fail {
         nothing_for(self.heartbeat.silence(now))

@@ -2,13 +2,18 @@
 //!
 //! Whatever comes is life. What does not come proves death only of a peer that must have read the ping. One
 //! that stalls behind our payload (its own reader is slow, and it does not say so: gost) leaves pings unread
-//! for as long as that takes, and is in *doubt*: whoever owns the transport may know more.
+//! for as long as that takes, and is in *doubt*: whoever owns the transport may know more. Doubt is resolved
+//! where it can be: once no payload goes either way, a ping of ours asks whether all of it was read, even if the
+//! peer's pings alone would do as proof of life.
 
 use std::time::Duration;
 
 use crate::entropy::Entropy;
 use crate::plan::Ping;
 use crate::time::Time;
+
+/// Periods of silence for which a peer has the benefit of the doubt.
+const DOUBT: u32 = 4;
 
 /// When to ping. What comes in between moves no deadline: the silence is measured when one fires.
 #[derive(Debug)]
@@ -26,6 +31,8 @@ pub(super) struct Heartbeat {
     sent: bool,
     /// The peer has read all payload: a pong said so.
     clear: bool,
+    /// Payload went one way or the other since the last deadline.
+    moved: bool,
     paused: bool,
     at: Option<Time>,
 }
@@ -54,6 +61,7 @@ impl Heartbeat {
             number: 0,
             sent: false,
             clear: true,
+            moved: false,
             paused: false,
             at: None,
         }
@@ -86,7 +94,12 @@ impl Heartbeat {
 
     /// Payload was sent: the peer may stall behind it.
     pub(super) fn sent(&mut self) {
-        (self.sent, self.clear) = (true, false);
+        (self.sent, self.clear, self.moved) = (true, false, true);
+    }
+
+    /// Payload came.
+    pub(super) fn took(&mut self) {
+        self.moved = true;
     }
 
     /// While paused we do not listen, so silence proves nothing.
@@ -142,11 +155,19 @@ impl Heartbeat {
             self.at = Some(now + plan.timeout);
             return Beat::Doubt;
         }
-        if now.since(self.last_rx) < self.period {
+        let moved = std::mem::take(&mut self.moved);
+        // While payload comes nobody is asked: a peer that has sent all of it and closed would answer with a reset,
+        // which takes the rest of it.
+        if now.since(self.last_rx) < self.period && (self.clear || moved) {
             self.at = Some(self.last_rx + self.period);
             return Beat::None;
         }
         self.ask(now).map_or(Beat::None, Beat::Ping)
+    }
+
+    /// Too long for doubt, where nothing speaks for the peer.
+    pub(super) fn is_over(&self, now: Time) -> bool {
+        self.asked && self.silence(now) >= DOUBT * self.period
     }
 
     /// For how long nothing came.

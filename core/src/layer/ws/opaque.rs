@@ -15,6 +15,7 @@ impl Ws {
 
     pub fn passed(&mut self, n: usize, now: Time) {
         self.heartbeat.heard(now);
+        self.heartbeat.took();
         self.carries = true;
         self.incoming.pass(n as u64);
     }

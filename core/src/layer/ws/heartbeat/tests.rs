@@ -115,3 +115,59 @@ fn no_period_and_a_zero_one_never_beat() {
         assert_eq!(heartbeat.ask(at(100)), None);
     }
 }
+
+/// A peer that pings more often than we do is never silent, so that nothing else would ask it.
+#[test]
+fn whether_all_payload_was_read_is_asked_once_it_rests() {
+    let mut heartbeat = started();
+    heartbeat.sent();
+    let mut asked = None;
+    for second in 1..60 {
+        if second % 10 == 0 {
+            heartbeat.heard(at(second));
+        }
+        match heartbeat.beat(at(second), true) {
+            Beat::None => {}
+            beat => {
+                assert_eq!((beat, asked), (ping(1), None));
+                asked = Some(second);
+                heartbeat.heard(at(second));
+                heartbeat.answered(&1_u32.to_be_bytes());
+            }
+        }
+    }
+    assert!(asked.is_some_and(|second| second <= 30), "{asked:?}");
+    assert_eq!(heartbeat.beat(at(90), true), ping(2));
+    assert_eq!(
+        heartbeat.beat(at(120), true),
+        Beat::Dead(at(120).since(at(50)))
+    );
+}
+
+#[test]
+fn nobody_is_asked_while_payload_moves() {
+    for moves in [Heartbeat::sent, Heartbeat::took] {
+        let mut heartbeat = started();
+        heartbeat.sent();
+        for second in 1..100 {
+            heartbeat.heard(at(second));
+            moves(&mut heartbeat);
+            assert_eq!(heartbeat.beat(at(second), true), Beat::None);
+        }
+    }
+}
+
+#[test]
+fn doubt_is_over_after_four_periods() {
+    let mut heartbeat = started();
+    heartbeat.sent();
+    assert_eq!(heartbeat.beat(at(15), true), ping(1));
+    for second in [30, 45] {
+        assert_eq!(heartbeat.beat(at(second), true), Beat::Doubt);
+        assert!(!heartbeat.is_over(at(second)));
+    }
+    assert_eq!(heartbeat.beat(at(60), true), Beat::Doubt);
+    assert!(heartbeat.is_over(at(60)));
+    heartbeat.heard(at(61));
+    assert!(!heartbeat.is_over(at(200)));
+}
