@@ -3,8 +3,9 @@
 //! What a window lets a sender have on its way, others wait for, so it is no larger than needed while there are
 //! others. News of it leave when a quarter of it was read, so it needs a third more than what is read in a round
 //! trip. It has from twice to three times that. While it is too small, most of it is read in each round trip, and
-//! the next one is larger. Who is alone in the session and reads much has a larger one than it needs, and news
-//! when half of that was read: nobody waits for it, and news cost a write here and a wake-up there.
+//! the next one is larger. Who is alone in the session and reads fast has a larger one than it needs, and news
+//! when half of that was read: nobody waits for it, and news cost a write here and a wake-up there. On a slow way
+//! whoever comes next would wait for all of it.
 //!
 //! The round trip is that from the telling of a window to the first byte that only this window allows. A sender
 //! may take its time for that, and what waits in queues adds to it, so the shortest one of the session counts.
@@ -17,6 +18,8 @@ use crate::time::Time;
 pub(super) const FIRST: usize = 256 * 1024;
 /// The least one of a stream that brings much while the others are silent.
 const ALONE: usize = 1024 * 1024;
+/// Within this it has been read, or it is not told.
+const SOON: Duration = Duration::from_millis(50);
 
 /// The least window of a stream that has brought so many bytes.
 pub(super) fn least(read: usize, alone: bool) -> usize {
@@ -42,6 +45,8 @@ pub(super) struct Growth {
     /// What was read since then: a rate, once that is a round trip ago.
     read: usize,
     since: Time,
+    /// When the last window was told.
+    told: Time,
     /// The byte that shows that a window has arrived, and when that was told.
     probe: Option<(u32, Time)>,
 }
@@ -52,6 +57,7 @@ impl Growth {
             size: FIRST,
             read: 0,
             since: Time::ZERO,
+            told: Time::ZERO,
             probe: None,
         }
     }
@@ -74,8 +80,8 @@ impl Growth {
         }
     }
 
-    /// The window to tell now, of at least `least` bytes if `most` allows it. Until now the peer may send as far as
-    /// `end`; since the last time, `read` bytes were read.
+    /// The window to tell now, of at least `least` bytes if `most` allows it, and those are read soon. Until now the
+    /// peer may send as far as `end`; since the last time, `read` bytes were read.
     pub(super) fn tell(
         &mut self,
         end: u32,
@@ -85,6 +91,11 @@ impl Growth {
         trip: &RoundTrip,
     ) -> usize {
         self.probe.get_or_insert((end, now));
+        let pause = now.since(std::mem::replace(&mut self.told, now));
+        let least = match least as u128 * pause.as_nanos() <= read as u128 * SOON.as_nanos() {
+            true => least,
+            false => least.min(FIRST),
+        };
         self.read += read;
         let elapsed = now.since(self.since);
         if let Some(trip) = trip.0
@@ -159,14 +170,22 @@ mod tests {
         assert_eq!(least(FIRST, false), FIRST);
         assert_eq!(least(FIRST, true), ALONE);
         let (mut growth, mut round) = (Growth::new(), RoundTrip::default());
-        assert_eq!(growth.tell(0, 0, (ALONE, 8 * MIB), at(1), &round), ALONE);
+        let mut tell =
+            |read, least, micros| growth.tell(0, read, (least, 8 * MIB), at(micros), &round);
+        // 4 MiB a second are too slow, 256 are not.
+        assert_eq!(tell(MIB, ALONE, 250_000), FIRST);
+        assert_eq!(tell(MIB / 4, ALONE, 251_000), ALONE);
         assert_eq!(growth.news(ALONE), ALONE / 2);
         // It is gone when others come.
-        assert_eq!(growth.tell(0, 0, (FIRST, 8 * MIB), at(2), &round), FIRST);
+        assert_eq!(
+            growth.tell(0, 0, (FIRST, 8 * MIB), at(251_001), &round),
+            FIRST
+        );
         assert_eq!(growth.news(FIRST), FIRST / 4);
         // One that it needs is told as early as ever.
         round.sample(Duration::from_millis(1));
-        let window = growth.tell(0, MIB, (ALONE, 8 * MIB), at(1002), &round);
+        (growth.read, growth.since) = (0, at(251_001));
+        let window = growth.tell(0, MIB, (ALONE, 8 * MIB), at(252_002), &round);
         assert!(window > 2 * MIB, "{window}");
         assert_eq!(growth.news(window), window / 4);
     }
