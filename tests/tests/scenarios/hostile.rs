@@ -163,6 +163,8 @@ on_both_runtimes! {
         );
         let server = ginnel.descriptors(300).serve_file(&text, 3);
         assert_ends(&mut ask_socks5(a), "a circle");
+        // Each round of it gives its descriptors back.
+        server.wait_for_count(" >< ", server.count(" <> "));
         let way = Way::proxy("afterwards", Proxy::new(Speak::Socks5, server.service(2)));
         check::both_ways(&way, &targets.work, KIB, KIB);
     }
