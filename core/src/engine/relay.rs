@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
+use super::link::Link;
 use super::session::{Session, Stage, rope};
 use super::{Engine, LinkId, SessionId};
 use crate::buffer::{stash, unpin};
@@ -231,23 +232,23 @@ impl Engine {
 
     /// Of a direction that has ended, when something left for the last time, and whether something waits.
     fn owed(&self, session: &Session) -> Option<(Time, bool)> {
-        let links = [Some(session.client), session.upstream];
-        let links = links
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.links.get(id));
-        let ended = links.filter(|link| link.said_end);
+        let ended = self.sides(session).filter(|link| link.said_end);
         ended.map(|link| (link.moved, link.queued() > 0)).max()
     }
 
     /// A direction has ended, in order or not.
     fn is_half(&self, session: &Session) -> bool {
+        let broken = self.sides(session).any(|link| link.broken);
+        session.client_ended || session.upstream_ended || broken
+    }
+
+    /// The client's link, and the upstream one if there is one.
+    fn sides<'a>(&'a self, session: &Session) -> impl Iterator<Item = &'a Link> + use<'a> {
         let links = [Some(session.client), session.upstream];
-        let mut links = links
+        links
             .into_iter()
             .flatten()
-            .filter_map(|id| self.links.get(id));
-        session.client_ended || session.upstream_ended || links.any(|link| link.broken)
+            .filter_map(|id| self.links.get(id))
     }
 
     pub(super) fn is_relaying(&self, id: SessionId) -> bool {
