@@ -1,6 +1,7 @@
 //! What can go wrong, and what each handler tells its client about it.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Why something failed, as far as a client can be told: each handler maps it to its own reply code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +72,17 @@ impl Fail {
 
     pub fn protocol(text: impl Into<String>) -> Self {
         Self::new(Cause::Protocol, text)
+    }
+
+    /// A peer, or a transport, of which nothing came for so long.
+    pub fn silence(length: Duration) -> Self {
+        let text = match length.as_millis() {
+            millis if millis >= 10_000 => {
+                format!("nothing received for {}s", (millis + 500) / 1000)
+            }
+            millis => format!("nothing received for {:.1}s", millis as f64 / 1000.0),
+        };
+        Self::new(Cause::TimedOut, text)
     }
 
     /// The same failure with its place in front: `node-0: refused`.

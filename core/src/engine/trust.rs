@@ -10,7 +10,6 @@ use super::link::Top;
 use super::{DialId, Engine, Key, LinkId, MuxId};
 use crate::error::{Cause, Fail};
 use crate::event::Event;
-use crate::layer::ws::alive::nothing_for;
 use crate::plan::{Channel, ConnectorKind, Node};
 use crate::time::Time;
 
@@ -183,7 +182,7 @@ impl Engine {
             return;
         };
         session.trust.answer_by = None;
-        let fail = nothing_for(self.now.since(session.smux.last_heard()));
+        let fail = Fail::silence(self.now.since(session.smux.last_heard()));
         let below = session.link;
         let owners: Vec<LinkId> = session.smux.owners().collect();
         let is_dial = |link: &LinkId| matches!(self.links.get(*link), Some(link) if matches!(link.top, Top::Dial(_)));

@@ -8,7 +8,7 @@
 //! both, and gost would drop the response), the peer's likewise. Message boundaries carry no
 //! meaning.
 
-pub(crate) mod alive;
+mod alive;
 mod close;
 mod gate;
 mod heartbeat;

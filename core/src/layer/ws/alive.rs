@@ -5,7 +5,7 @@ use tungstenite::protocol::frame::coding::Control;
 use super::heartbeat::Beat;
 use super::{Role, Ws};
 use crate::buffer::Rope;
-use crate::error::{Cause, Fail};
+use crate::error::Fail;
 use crate::layer::Cx;
 use crate::plan::Ping;
 use crate::time::Time;
@@ -53,7 +53,7 @@ impl Ws {
 
     /// Why a peer that does not answer is given up.
     pub fn dead(&self, now: Time) -> Fail {
-        nothing_for(self.heartbeat.silence(now))
+        Fail::silence(self.heartbeat.silence(now))
     }
 
     /// Whether the peer may give us up while we do not read its pings. A client that was never pinged stays
@@ -73,18 +73,9 @@ impl Ws {
             Beat::Dead(silence) => {
                 self.close(cx, 1011, "no answer to a ping", down);
                 self.over(cx);
-                return Err(nothing_for(silence));
+                return Err(Fail::silence(silence));
             }
         }
         Ok(())
     }
-}
-
-/// The failure of a transport that is silent.
-pub(crate) fn nothing_for(silence: std::time::Duration) -> Fail {
-    let text = match silence.as_millis() {
-        millis if millis >= 10_000 => format!("nothing received for {}s", (millis + 500) / 1000),
-        millis => format!("nothing received for {:.1}s", millis as f64 / 1000.0),
-    };
-    Fail::new(Cause::TimedOut, text)
 }

@@ -2,7 +2,6 @@
 
 use super::Smux;
 use crate::error::Fail;
-use crate::layer::ws::alive::nothing_for;
 use crate::time::Time;
 
 impl<K> Smux<K> {
@@ -38,7 +37,7 @@ impl<K> Smux<K> {
             return Ok(());
         };
         if !self.paused && now >= self.last_rx + self.plan.keepalive_timeout {
-            return Err(nothing_for(now.since(self.last_rx)));
+            return Err(Fail::silence(now.since(self.last_rx)));
         }
         if now >= self.last_tx + period {
             self.nop = true;
