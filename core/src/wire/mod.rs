@@ -90,6 +90,7 @@ mod tests {
         for (bytes, text) in [
             (&b"\x16\x03\x01\x02\0"[..], "a TLS record"),
             (b"\x05\x02\x00\x80", "a SOCKS5 greeting"),
+            (b"\x05\x00\x00", "bytes 05 00 00"),
             (b"\x04\x01\x00\x50", "a SOCKS4 request"),
             (b"SSH-2.0-x\r\n", "`SSH-2.0-x`"),
             (b"\x00\xff\n", "bytes 00 ff 0a"),
@@ -99,5 +100,22 @@ mod tests {
         }
         assert_eq!(looks_like(&[0; 100]), "bytes 00 00 00 00 00 00 00 00");
         assert_eq!(looks_like(&[b'a'; 100]).len(), 26);
+    }
+
+    #[test]
+    fn a_first_byte_tells_the_protocol() {
+        for (first, protocol) in [
+            (1, "smux"),
+            (2, "smux"),
+            (4, "SOCKS4"),
+            (5, "SOCKS5"),
+            (0x16, "TLS"),
+            (b'G', "HTTP"),
+            (b'g', "HTTP"),
+        ] {
+            let hint = hint(first);
+            assert!(hint.contains(&format!("looks like {protocol}")), "{hint}");
+        }
+        assert_eq!((hint(0), hint(3)), ("", ""));
     }
 }

@@ -88,6 +88,25 @@ fn counted_frames() {
 }
 
 #[test]
+fn a_header_tells_the_length_of_its_frame() {
+    let tunnel = hex("00 04 ff 01 08 08 08 08 00 35 70 69 6e 67");
+    for (framing, frame, header) in [
+        (Framing::Tunnel { empties: false }, &tunnel[..], 10),
+        (Framing::Tunnel { empties: true }, &tunnel, 10),
+        (Framing::Counted, &[0, 4, 1, 2, 3, 4], 2),
+    ] {
+        for n in 0..frame.len() {
+            let expected = (n >= header).then_some(frame.len());
+            assert_eq!(framing.frame_len(&frame[..n]), expected, "{framing:?} {n}");
+        }
+    }
+    assert_eq!(Framing::Counted.frame_len(&[1, 2]), Some(2 + 0x102));
+    for framing in [Framing::Plain, Framing::Addressed, Framing::Packet] {
+        assert_eq!(framing.frame_len(&tunnel), None, "{framing:?}");
+    }
+}
+
+#[test]
 fn junk_is_no_packet() {
     for (bytes, cause) in [
         ("", Cause::Protocol),

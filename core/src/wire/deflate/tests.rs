@@ -77,6 +77,8 @@ fn a_window_is_shared_by_messages() {
         b"\xf3\x48\xcd\xc9\xc9\x07\x00",
         b"\xf2\x48\xcd\xc9\xc9\x07\x00",
         b"\xf2\x00\x11\x00\x00",
+        // An empty one, and what is behind it.
+        b"\x03\x00\xf2\x48\xcd\xc9\xc9\x07\x00",
     ] {
         inflater.renew();
         inflater.feed(BytesMut::from(message));
@@ -175,6 +177,56 @@ fn a_bomb_goes_off_in_steps() {
     }
     assert_eq!(total, zeros.len());
     assert!(pool.scratch.capacity() <= 2 * STEP);
+}
+
+#[test]
+fn what_nothing_is_said_about_is_kept_in_full() {
+    let Deflate { tx, rx } = Deflate::with_takeover();
+    for window in [tx, rx] {
+        assert_eq!((window.takeover, window.bits), (true, 15));
+    }
+    let Deflate { tx, rx } = Deflate::default();
+    for window in [tx, rx] {
+        assert_eq!((window.takeover, window.bits), (false, 15));
+    }
+}
+
+#[test]
+fn memory_that_is_held_is_counted() {
+    let pool = &mut Pool::default();
+    assert_eq!(pool.deflater(BITS).held(), (136 + 128) * 1024);
+    assert_eq!(pool.deflater(9).held(), (136 + 2) * 1024);
+    assert_eq!(pool.deflater(8).held(), (136 + 2) * 1024);
+    let mut inflater = pool.inflater();
+    assert_eq!(inflater.held(), 44 * 1024);
+    inflater.feed(BytesMut::from(&[0; 1000][..]));
+    assert_eq!(inflater.held(), 44 * 1024 + 1000);
+}
+
+/// One of another window would refer to what the peer does not keep.
+#[test]
+fn a_compressor_is_lent_again_for_its_own_window() {
+    let mut pool = Pool::default();
+    let small = pool.deflater(9);
+    pool.recycle_deflater(small);
+    assert_eq!(pool.deflater(BITS).bits, BITS);
+    assert_eq!((pool.deflater(9).bits, pool.deflaters.len()), (9, 0));
+    let lent: Vec<_> = (0..10).map(|_| pool.deflater(BITS)).collect();
+    for deflater in lent {
+        pool.recycle_deflater(deflater);
+    }
+    assert_eq!(pool.deflaters.len(), SPARE);
+}
+
+#[test]
+fn a_message_is_complete_until_the_next_begins() {
+    let mut inflater = Pool::default().inflater();
+    inflater.feed(BytesMut::from(&b"\x00"[..]));
+    assert!(!inflater.is_complete());
+    inflater.complete();
+    assert!(inflater.is_complete());
+    inflater.renew();
+    assert!(!inflater.is_complete());
 }
 
 #[test]

@@ -71,3 +71,50 @@ fn a_stream_opened_under_our_number_harms_nothing() {
     frames(&mut mux, &mut Vec::new());
     assert!(mux.is_empty());
 }
+
+#[test]
+fn a_dialing_session_refuses_streams_and_keeps_its_own() {
+    let mut mux: Mux8 = Smux::new(Mux::default(), true, 2, Time::ZERO);
+    assert_eq!(mux.open(1), Ok(3));
+    assert_eq!(frames(&mut mux, &mut Vec::new()), [(0, 3)]);
+    for id in [3, 4, 4, 6] {
+        feed(&mut mux, &[1, 0, 0, 0, id, 0, 0, 0], Time::ZERO);
+    }
+    let refused = frames(&mut mux, &mut Vec::new());
+    assert_eq!(refused, [(1, 4)], "6 was one too many to be remembered");
+    assert_eq!((mux.owner(3), mux.owner(4)), (Some(1), None));
+    mux.wants_send(3);
+    assert_eq!(frames(&mut mux, &mut vec![7]), [(2, 3)]);
+}
+
+#[test]
+fn a_session_has_as_many_streams_as_it_may() {
+    let mut mux: Mux8 = Smux::new(Mux::default(), true, 2, Time::ZERO);
+    assert_eq!((mux.open(7), mux.open(9)), (Ok(3), Ok(5)));
+    assert_eq!(mux.open(1).unwrap_err().cause, Cause::Limit);
+    assert_eq!(mux.streams(), 2);
+    let mut owners: Vec<u8> = mux.owners().collect();
+    owners.sort_unstable();
+    assert_eq!((owners, mux.owner(5)), (vec![7, 9], Some(9)));
+    mux.release(3);
+    assert_eq!((mux.streams(), mux.owner(3)), (1, None));
+    assert!(!mux.can_open(), "its end has not been sent");
+    frames(&mut mux, &mut Vec::new());
+    assert_eq!(mux.open(1), Ok(7));
+}
+
+#[test]
+fn a_stream_ends_when_it_is_to_and_all_of_it_is_sent() {
+    let mut mux = session(2, true);
+    let id = mux.open(1).unwrap();
+    mux.wants_send(id);
+    assert_eq!(frames(&mut mux, &mut Vec::new()), [(0, id)]);
+    let window = crate::wire::smux::INITIAL_WINDOW as usize;
+    let mut data = vec![7; window + 1];
+    mux.wants_send(id);
+    mux.finish(id);
+    assert_eq!(frames(&mut mux, &mut data), vec![(2, id); window / 32768]);
+    let update = "0204080003000000 00000400 00000400";
+    mux.recv(hex(update), Time::ZERO, &mut Vec::new()).unwrap();
+    assert_eq!(frames(&mut mux, &mut data), [(2, id), (1, id)]);
+}
