@@ -431,3 +431,6 @@ impl AsRef<[u8]> for Additional {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
