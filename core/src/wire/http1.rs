@@ -283,17 +283,52 @@ mod tests {
             b"GET / HTTP/2.0\r\n\r\n",
             b"GET  / HTTP/1.1\r\n\r\n",
             b"GET / HTTP/1.1\r\nA: b\rc\r\n\r\n",
+            b"GET / HTTP/1.1\r\n\r\nA: b\r\n\r\n",
+            b"\nGET / HTTP/1.1\r\n\r\n",
             b"\x16\x03\x01\r\n\r\n",
         ] {
             assert!(Request::parse(text, LIMITS).is_err(), "{text:?}");
         }
+        let folded = b"HTTP/1.1 200 OK\r\nA: b\r\n\tc\r\n\r\n";
+        let fail = Response::parse(folded, LIMITS).unwrap_err();
+        assert_eq!(fail.text, "HTTP head with a folded line");
+    }
+
+    #[test]
+    fn responses_are_written_with_a_reason() {
+        let mut response = Response {
+            status: 404,
+            reason: reason(404).into(),
+            minor: 1,
+            fields: Fields(vec![
+                ("Server".into(), b"x".to_vec()),
+                ("server".into(), b"y".to_vec()),
+                ("Age".into(), b"5".to_vec()),
+            ]),
+        };
+        response.fields.remove("SERVER");
+        let mut out = Vec::new();
+        response.write(&mut out);
+        assert_eq!(out, b"HTTP/1.1 404 Not Found\r\nAge: 5\r\n\r\n");
+        assert_eq!(Response::parse(&out, LIMITS), Ok(response));
+        for status in [
+            100, 101, 200, 400, 403, 405, 407, 408, 426, 431, 500, 501, 502, 503, 504, 505, 508,
+        ] {
+            assert_ne!(reason(status), reason(999), "{status}");
+        }
+        assert_eq!(reason(407), "Proxy Authentication Required");
     }
 
     #[test]
     fn limits_are_named() {
-        let long = vec![b'a'; 201];
-        let fail = HeadSearch::default().find(&long, LIMITS).unwrap_err();
-        assert_eq!(fail.cause, Cause::Limit);
+        for (head, end) in [(vec![b'a'; 200], None), (b"\r\n\r\n".to_vec(), Some(200))] {
+            let mut text = vec![b'a'; 200 - head.len()];
+            text.extend(head);
+            assert_eq!(HeadSearch::default().find(&text, LIMITS), Ok(end));
+            text.insert(0, b'a');
+            let fail = HeadSearch::default().find(&text, LIMITS).unwrap_err();
+            assert_eq!(fail.cause, Cause::Limit);
+        }
         let text = b"GET / HTTP/1.1\r\nA: 1\r\nA: 1\r\nA: 1\r\nA: 1\r\nA: 1\r\n\r\n";
         assert_eq!(
             Request::parse(text, LIMITS).unwrap_err().cause,

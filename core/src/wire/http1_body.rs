@@ -371,6 +371,13 @@ mod tests {
 
     #[test]
     fn lines_are_bounded_before_they_end() {
+        let longest = [&b"000000000000000f;"[..], &[b'x'; 255], b"\r\n"].concat();
+        let mut chunked = Chunked::new(TRAILERS);
+        assert_eq!(chunked.next(&longest), Ok(Some(Piece::Framing(274))));
+        let mut unfinished = [&b"5;"[..], &[b'x'; 272]].concat();
+        assert_eq!(decode(&unfinished), Ok(None));
+        unfinished.push(b'x');
+        assert_eq!(decode(&unfinished).unwrap_err().cause, Cause::Limit);
         let endless = [b"5;".to_vec(), vec![b'x'; SIZE_LINE]].concat();
         assert_eq!(decode(&endless).unwrap_err().cause, Cause::Limit);
         let zeros = vec![b'0'; SIZE_LINE + 1];

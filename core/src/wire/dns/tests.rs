@@ -57,6 +57,23 @@ fn aliases_count_for_the_time_and_not_as_addresses() {
 }
 
 #[test]
+fn an_answer_is_good_for_its_shortest_time() {
+    for (alias, address, expected) in [
+        ("00 00 00 1e", "00 00 0e 10", 30),
+        ("00 01 00 02", "00 01 00 01", 0x10001),
+        ("7f ff ff ff", "00 ff ff ff", 0x00ff_ffff),
+        // RFC 2181, 8.
+        ("80 00 00 1e", "00 00 0e 10", 0),
+        ("00 00 0e 10", "ff ff ff ff", 0),
+    ] {
+        let message = ANSWER.replace("00 00 00 1e", alias);
+        let message = hex(&message.replace("00 00 0e 10", address));
+        let answer = question(Family::V4).read(&message).unwrap();
+        assert_eq!(answer.ttl, expected, "{alias} {address}");
+    }
+}
+
+#[test]
 fn answers_to_other_questions_are_refused() {
     let message = hex(ANSWER);
     let other_family = question(Family::V6);
@@ -81,18 +98,19 @@ fn answers_to_other_questions_are_refused() {
 
 #[test]
 fn codes_are_causes() {
-    for (code, cause) in [
-        (1, Cause::HostUnreachable),
-        (2, Cause::HostUnreachable),
-        (3, Cause::NameNotFound),
-        (5, Cause::HostUnreachable),
+    for (code, cause, text) in [
+        (1, Cause::HostUnreachable, "the question is malformed (1)"),
+        (2, Cause::HostUnreachable, "server failure (2)"),
+        (3, Cause::NameNotFound, "there is no such name"),
+        (4, Cause::HostUnreachable, "not implemented (4)"),
+        (5, Cause::HostUnreachable, "refused (5)"),
+        (6, Cause::HostUnreachable, "error (6)"),
     ] {
         let mut message = hex(ANSWER);
         message[3] = 0x80 | code;
-        assert_eq!(
-            question(Family::V4).read(&message).unwrap_err().cause,
-            cause
-        );
+        let fail = question(Family::V4).read(&message).unwrap_err();
+        assert_eq!(fail.cause, cause, "{code}");
+        assert!(fail.text.ends_with(text), "{fail}");
     }
 }
 
