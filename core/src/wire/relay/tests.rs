@@ -254,6 +254,26 @@ fn broken_messages_are_refused() {
 }
 
 #[test]
+fn an_address_that_is_spelled_as_a_name_is_noticed() {
+    for (bytes, spelled) in [
+        ("01 01 00 0d 02 00 0a 03 06 3a 3a 31 00 50", false),
+        ("01 01 00 0a 02 00 07 03 03 3a 3a 31 00 50", true),
+        ("01 00 00 0a 02 00 07 03 03 3a 3a 31 00 50", true),
+        // Behind another feature.
+        (
+            "01 01 00 0f 04 00 02 00 01 02 00 07 03 03 3a 3a 31 00 50",
+            true,
+        ),
+        ("01 01 00 0a 02 00 07 01 7f 00 00 01 00 50", false),
+        ("01 01 00 0a 09 00 07 03 03 3a 3a 31 00 50", false),
+        ("01 01 00 05 04 00 02 00 01", false),
+        ("01 01 00", false),
+    ] {
+        assert_eq!(spells_address(&hex(bytes)), spelled, "{bytes}");
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_not_written() {
     let long = [b'p'; 256];
     let mut out = BytesMut::new();

@@ -167,6 +167,21 @@ fn unreadable_requests_say_what_is_wrong_with_them() {
 }
 
 #[test]
+fn an_address_that_is_spelled_as_a_name_is_noticed() {
+    for (bytes, spelled) in [
+        ("05 01 00 03 09 31 32 37 2e 30 2e 30 2e 31 00 50", true),
+        ("05 00 00 03 03 3a 3a 31 00 50", true),
+        ("05 01 00 03 01 61 00 50", false),
+        ("05 01 00 01 7f 00 00 01 00 50", false),
+        ("05 01 00 03 09 31 32 37 2e 30 2e 30 2e 31 00", false),
+        ("05 01 00", false),
+        ("05 01", false),
+    ] {
+        assert_eq!(spells_address(&hex(bytes)), spelled, "{bytes}");
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_not_written() {
     let long = "n".repeat(256);
     let mut out = BytesMut::new();
