@@ -29,7 +29,7 @@ pub use gate::Gate;
 pub use pipes::Pipes;
 pub use reach::reach;
 pub use resolver::{Answer, Resolver};
-pub use serve::{ACCEPT_PAUSE, GOODBYE, READS, RECEIVES, Served, Serving, changes};
+pub use serve::{ACCEPT_PAUSE, GOODBYE, RECEIVES, Served, Serving, Turn, changes};
 pub use stream::{Buffers, Input, read, reset, write};
 pub use udp::{Bound, Port, SPACE, bind};
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ginnel_core::driver::{
     self, ACCEPT_PAUSE, Acceptor, Answer, Buffers, Command, Control, GOODBYE, Gate, Input,
-    Listener, Listening, READS, Resolver, Serve, Served, Serving, Stream,
+    Listener, Listening, Resolver, Serve, Served, Serving, Stream, Turn,
 };
 use ginnel_core::engine::{Action, Door, Engine, SocketId};
 use ginnel_core::error::{Eof, Fail};
@@ -183,15 +183,18 @@ impl Shard {
             return self.connected(id);
         }
         self.running = Some(id);
-        let more = (0..READS).all(|_| self.step(id));
-        self.running = None;
-        if more {
-            self.list(id);
+        let mut turn = Turn::default();
+        while self.step(id, &mut turn) {
+            if turn.is_over() {
+                self.list(id);
+                break;
+            }
         }
+        self.running = None;
     }
 
     /// Writes, and reads once. Whether there may be more to read.
-    fn step(&mut self, id: SocketId) -> bool {
+    fn step(&mut self, id: SocketId, turn: &mut Turn) -> bool {
         if !self.flush(id) {
             return false;
         }
@@ -206,6 +209,7 @@ impl Shard {
         if let Input::Blocked = input {
             return false;
         }
+        turn.count(&input);
         let now = self.now();
         input.tell(&mut self.engine, id, now);
         self.act();

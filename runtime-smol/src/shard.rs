@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use async_io::{Async, Timer};
 use ginnel_core::driver::{
     self, ACCEPT_PAUSE, Acceptor, Answer, Buffers, Command, Control, GOODBYE, Gate, Input,
-    Listener, Listening, READS, Resolver, Serve, Served, Serving, Stream,
+    Listener, Listening, Resolver, Serve, Served, Serving, Stream, Turn,
 };
 use ginnel_core::engine::{Action, ConnMeta, Door, Engine, PortId, SocketId};
 use ginnel_core::error::Fail;
@@ -368,7 +368,7 @@ impl Shard {
         }
         socket.waits_read.set(false);
         socket.waits_write.set(false);
-        let mut reads = 0;
+        let mut turn = Turn::default();
         let mut readable = false;
         loop {
             if socket.blocked.get() {
@@ -398,20 +398,20 @@ impl Shard {
                     }
                 }
             }
-            if reads == READS {
+            if turn.is_over() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            reads += 1;
-            readable = self.read(id, socket, max);
+            readable = self.read(id, socket, max, &mut turn);
         }
     }
 
     /// One read; whether another one makes sense without asking the reactor.
-    fn read(&self, id: SocketId, socket: &Socket, max: usize) -> bool {
+    fn read(&self, id: SocketId, socket: &Socket, max: usize, turn: &mut Turn) -> bool {
         let mut buffers = self.buffers.borrow_mut();
         let mut engine = self.engine.borrow_mut();
         let input = driver::read(socket.io.get_ref(), id, &engine, &mut buffers, max);
+        turn.count(&input);
         let now = self.now();
         let more = matches!(input, Input::Data { full: true, .. } | Input::Spliced(_));
         input.tell(&mut engine, id, now);

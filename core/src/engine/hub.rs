@@ -78,8 +78,10 @@ pub(super) enum Side {
     Binder(Box<Binding>),
 }
 
-/// No frame of a slow link is smaller than this because of that, if there is more.
-const LEAST: usize = 1024;
+/// The last frame before the room is used up may be longer by this. Otherwise the headers in front would leave a
+/// few bytes of each large read, which cost a write of their own here and a wake-up at the peer; and the frames of
+/// a slow link would be tiny.
+const REST: usize = 1024;
 
 impl Entry {
     fn found_again(&mut self) -> bool {
@@ -389,7 +391,7 @@ impl Engine {
                 let seg = if max == 0 {
                     None
                 } else {
-                    link.out.pop(max.min(room.max(LEAST)))
+                    link.out.pop(max.min(room + REST))
                 };
                 touched.push(owner);
                 if seg.is_some() {

@@ -281,7 +281,8 @@ impl<K: Copy + PartialEq> Smux<K> {
         while !wire.is_empty() {
             if self.payload > 0 {
                 let piece = wire.split_to(self.payload.min(wire.len()));
-                self.payload -= piece.len();
+                let len = piece.len();
+                self.payload -= len;
                 if let Some(id) = self.payload_of
                     && self
                         .streams
@@ -289,7 +290,7 @@ impl<K: Copy + PartialEq> Smux<K> {
                         .is_some_and(|stream| !stream.abandoned)
                 {
                     events.push(Event::Data(id, piece));
-                    self.share.carried(id, now);
+                    self.share.carried(id, len, now);
                     self.arrived(id, now);
                 }
                 continue;
@@ -471,7 +472,7 @@ impl<K: Copy + PartialEq> Smux<K> {
             };
             if let Some(mut seg) = seg {
                 stream.sent = stream.sent.wrapping_add(seg.len() as u32);
-                self.share.carried(id, now);
+                self.share.carried(id, seg.len(), now);
                 if more || stream.fin == Fin::Wanted {
                     stream.ready = true;
                     self.ready.push_back(id);

@@ -38,20 +38,22 @@ fn ended(service: usize) -> (Rig, SocketId, usize) {
 
 /// Takes so much each second, until nothing more comes or the connection is gone; returns how much of it was `x`.
 fn read(rig: &mut Rig, id: SocketId, rate: usize) -> usize {
-    let mut got = 0;
+    let mut got = Vec::new();
     for _ in 0..3000 {
         let taken = rig.take(id, rate);
-        got += count(&taken);
+        got.extend_from_slice(&taken);
         rig.wait(SECOND);
         if taken.is_empty() || !rig.engine.knows(id) {
             break;
         }
     }
-    got
+    count(&got)
 }
 
+/// Headers have an `x` here and there, but not three.
 fn count(wire: &[u8]) -> usize {
-    wire.iter().filter(|byte| **byte == b'x').count()
+    let runs = wire.split(|byte| *byte != b'x').map(<[u8]>::len);
+    runs.filter(|run| *run > 2).sum()
 }
 
 #[test]
@@ -134,16 +136,16 @@ fn a_write_that_fails_takes_nothing_of_what_came_before() {
             "it waits for the reader"
         );
         rig.engine.handle_broken(target, rig.now);
-        let mut got = 0;
+        let mut got = Vec::new();
         for _ in 0..50 {
-            got += count(&rig.take(id, 50_000));
+            got.extend(rig.take(id, 50_000));
             sent += rig.say(target, &[b'x'; 10_000]);
         }
         assert!(rig.engine.knows(target));
         rig.finish(target);
         assert!(!rig.engine.knows(target));
-        got += count(&rig.hear(id));
-        assert_eq!(got, sent, "service {service}");
+        got.extend(rig.hear(id));
+        assert_eq!(count(&got), sent, "service {service}");
         // Which end it was nobody knows: it must not be taken for one in order.
         assert!(service != HTTP || rig.resets.contains(&id));
         rig.end();

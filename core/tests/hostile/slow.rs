@@ -72,6 +72,21 @@ fn a_pong_goes_before_what_waits() {
     }
 }
 
+/// A few bytes of it in a write of their own would wake the peer for nothing.
+#[test]
+fn a_large_read_leaves_a_mux_session_whole() {
+    let mut rig = Rig::new(None);
+    let id = rig.upgraded(MWS);
+    say_smux(&mut rig, id, &[smux(SYN, 3, b"")]);
+    let target = rig.targets[0];
+    let piece = vec![b'x'; 64 * 1024];
+    assert_eq!(rig.say(target, &piece), piece.len());
+    let wire = rig.take(id, usize::MAX);
+    assert!(wire.len() > piece.len(), "{} bytes left", wire.len());
+    assert_eq!(rig.engine.census().bytes, 0, "bytes wait");
+    rig.end();
+}
+
 #[test]
 fn a_close_frame_goes_before_what_waits() {
     let said = [

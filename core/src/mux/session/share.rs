@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::window::{self, RoundTrip};
+use super::window::{self, Company, RoundTrip};
 use super::{Control, INITIAL_WINDOW, Smux, Stream};
 use crate::time::Time;
 use crate::wire::smux::Update;
@@ -19,6 +19,8 @@ pub const STALL: Duration = Duration::from_secs(5);
 const AGREED_WINDOW: u32 = 2048;
 /// So long after payload of another stream a session counts as shared.
 const MIXED: Duration = Duration::from_millis(500);
+/// Who says no more than this at a time waits for an answer, as a rule.
+const LITTLE: usize = 2048;
 /// The least window without a byte budget.
 const LEAST_WINDOW: usize = 32 * 1024;
 
@@ -35,10 +37,19 @@ pub(super) struct Share {
     /// Streams that hold something.
     holders: usize,
     round_trip: RoundTrip,
-    /// The stream of the last payload in either direction, and when that was.
-    recent: Option<(u32, Time)>,
+    /// The stream of the last payload in either direction.
+    recent: Option<Run>,
     /// When it last was another one than just before.
     changed: Option<Time>,
+    /// When the one before had said only a little.
+    sparse: Option<Time>,
+}
+
+/// What one stream has carried without another one in between.
+struct Run {
+    id: u32,
+    len: usize,
+    last: Time,
 }
 
 impl Share {
@@ -50,19 +61,31 @@ impl Share {
         self.over.is_empty()
     }
 
-    /// A stream's payload came or left.
-    pub(super) fn carried(&mut self, id: u32, now: Time) {
-        if let Some((before, at)) = self.recent.replace((id, now))
-            && before != id
-            && now.since(at) < MIXED
-        {
-            self.changed = Some(now);
+    /// `len` bytes of a stream's payload came or left.
+    pub(super) fn carried(&mut self, id: u32, len: usize, now: Time) {
+        if let Some(run) = &mut self.recent {
+            if run.id == id {
+                (run.len, run.last) = (run.len.saturating_add(len), now);
+                return;
+            }
+            if now.since(run.last) < MIXED {
+                self.changed = Some(now);
+                if run.len <= LITTLE {
+                    self.sparse = Some(now);
+                }
+            }
         }
+        let last = now;
+        self.recent = Some(Run { id, len, last });
     }
 
-    /// Whether more than one stream has something to say.
-    fn is_mixed(&self, now: Time) -> bool {
-        self.changed.is_some_and(|at| now.since(at) < MIXED)
+    fn company(&self, now: Time) -> Company {
+        let lately = |at: Option<Time>| at.is_some_and(|at| now.since(at) < MIXED);
+        match (lately(self.changed), lately(self.sparse)) {
+            (false, _) => Company::None,
+            (true, false) => Company::Busy,
+            (true, true) => Company::Waiting,
+        }
     }
 }
 
@@ -150,13 +173,13 @@ impl<K: Copy + PartialEq> Smux<K> {
     /// The news of a window, which is sent now.
     pub(super) fn update(&mut self, id: u32, now: Time) -> Option<Update> {
         let most = self.window();
-        let alone = !self.share.is_mixed(now);
+        let company = self.share.company(now);
         let stream = self.streams.get_mut(&id)?;
         let mut window = most;
         if self.share.agreed {
             let end = stream.told.wrapping_add(stream.granted as u32);
             let read = stream.unreported as usize;
-            let least = window::least(stream.read as usize, alone);
+            let least = window::least(stream.read as usize, company);
             let trip = &self.share.round_trip;
             window = stream.growth.tell(end, read, (least, most), now, trip);
         }

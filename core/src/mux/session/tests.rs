@@ -339,11 +339,13 @@ fn who_reads_much_alone_in_a_session_is_told_a_larger_window() {
     assert_eq!(told(3, 64, 1), Some(1024));
     assert_eq!(told(3, 511, 2), None);
     assert_eq!(told(3, 1, 3), Some(1024));
-    // Somebody else has something to say, and then no more.
-    assert_eq!(told(5, 1, 4), Some(256));
+    // Somebody else has much to say, then little at a time, and then no more.
+    assert_eq!(told(5, 3, 4), Some(256));
     assert_eq!(told(3, 512, 5), Some(256));
-    assert_eq!(told(3, 64, 504), Some(256));
-    assert_eq!(told(3, 64, 506), Some(1024));
+    assert_eq!(told(5, 1, 6), None);
+    assert_eq!(told(3, 64, 7), Some(64));
+    assert_eq!(told(3, 64, 506), Some(64));
+    assert_eq!(told(3, 64, 508), Some(1024));
 }
 
 #[test]

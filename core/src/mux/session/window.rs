@@ -5,7 +5,8 @@
 //! trip. It has from twice to three times that. While it is too small, most of it is read in each round trip, and
 //! the next one is larger. Who is alone in the session and reads fast has a larger one than it needs, and news
 //! when half of that was read: nobody waits for it, and news cost a write here and a wake-up there. On a slow way
-//! whoever comes next would wait for all of it.
+//! whoever comes next would wait for all of it. While somebody else says little and waits for answers, it has no
+//! more than it needs.
 //!
 //! The round trip is that from the telling of a window to the first byte that only this window allows. A sender
 //! may take its time for that, and what waits in queues adds to it, so the shortest one of the session counts.
@@ -18,14 +19,27 @@ use crate::time::Time;
 pub(super) const FIRST: usize = 256 * 1024;
 /// The least one of a stream that brings much while the others are silent.
 const ALONE: usize = 1024 * 1024;
+/// The least one while another stream waits for answers.
+const POLITE: usize = 64 * 1024;
 /// Within this it has been read, or it is not told.
 const SOON: Duration = Duration::from_millis(50);
 
+/// What the other streams of the session do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Company {
+    None,
+    /// They carry much as well.
+    Busy,
+    /// One says little, and waits for the answer.
+    Waiting,
+}
+
 /// The least window of a stream that has brought so many bytes.
-pub(super) fn least(read: usize, alone: bool) -> usize {
-    match alone && read >= FIRST / 2 {
-        true => ALONE,
-        false => FIRST,
+pub(super) fn least(read: usize, company: Company) -> usize {
+    match company {
+        Company::None if read >= FIRST / 2 => ALONE,
+        Company::None | Company::Busy => FIRST,
+        Company::Waiting => POLITE,
     }
 }
 
@@ -41,7 +55,8 @@ impl RoundTrip {
 
 /// What is known of one stream's reader, and of the way to its sender.
 pub(super) struct Growth {
-    size: usize,
+    /// What it needs, once that was measured.
+    size: Option<usize>,
     /// What was read since then: a rate, once that is a round trip ago.
     read: usize,
     since: Time,
@@ -54,7 +69,7 @@ pub(super) struct Growth {
 impl Growth {
     pub(super) fn new() -> Self {
         Self {
-            size: FIRST,
+            size: None,
             read: 0,
             since: Time::ZERO,
             told: Time::ZERO,
@@ -64,7 +79,7 @@ impl Growth {
 
     /// How much of a window that was told is read before the next one.
     pub(super) fn news(&self, window: usize) -> usize {
-        match self.size <= window / 2 {
+        match self.size.unwrap_or(FIRST) <= window / 2 {
             true => window / 2,
             false => window / 4,
         }
@@ -102,13 +117,13 @@ impl Growth {
             && elapsed >= trip
         {
             let read = self.read as u128 * trip.as_nanos() / elapsed.as_nanos().max(1);
-            if self.size < 2 * read as usize {
-                self.size = 3 * read as usize;
+            if self.size.unwrap_or(0) < 2 * read as usize {
+                self.size = Some(3 * read as usize);
             }
             (self.read, self.since) = (0, now);
         }
-        self.size = self.size.min(most);
-        self.size.max(least).min(most)
+        self.size = self.size.map(|size| size.min(most));
+        self.size.unwrap_or(0).max(least).min(most)
     }
 }
 
@@ -123,13 +138,13 @@ mod tests {
     }
 
     /// A reader of `rate` bytes a microsecond on a path with this round trip, its sender always having more.
-    /// The window in the end.
-    fn settled(rate: usize, trip: u64) -> usize {
+    /// The window in the end, of at least `least`.
+    fn settled(rate: usize, trip: u64, least: usize) -> usize {
         let (mut growth, mut round) = (Growth::new(), RoundTrip::default());
         let (mut now, mut count, mut end) = (1, 0u32, 2048u32);
-        let mut read = 2048;
+        let (mut read, mut window) = (2048, 0);
         for _ in 0..100 {
-            let window = growth.tell(end, read, (FIRST, 8 * MIB), at(now), &round);
+            window = growth.tell(end, read, (least, 8 * MIB), at(now), &round);
             end = count.wrapping_add(window as u32);
             growth.arrived(end.wrapping_add(1), at(now + trip), &mut round);
             // The sender waits for news of each quarter, or the reader is slower than that.
@@ -137,20 +152,23 @@ mod tests {
             now += (trip / 3).max((read / rate) as u64);
             count = count.wrapping_add(read as u32);
         }
-        growth.size
+        window
     }
 
     #[test]
     fn a_window_is_two_to_three_times_what_is_read_in_a_round_trip() {
         // 1 GB/s over 100 us and 1 ms, 100 MB/s over 20 ms, 1 MB/s over 80 ms.
         for (rate, trip) in [(1000, 100), (1000, 1000), (100, 20_000), (1, 80_000)] {
-            let product = rate * trip as usize;
-            let size = settled(rate, trip);
-            assert!(size >= (2 * product).max(FIRST), "{rate} {trip}: {size}");
-            let most = (3 * product).max(FIRST);
-            assert!(size <= most + most / 100, "{rate} {trip}: {size}");
+            for least in [FIRST, POLITE] {
+                let product = rate * trip as usize;
+                let size = settled(rate, trip, least);
+                assert!(size >= (2 * product).max(least), "{rate} {trip}: {size}");
+                // The first bytes came before anything was timed.
+                let most = (3 * (product + 2048)).max(least);
+                assert!(size <= most + most / 100, "{rate} {trip}: {size}");
+            }
         }
-        assert_eq!(settled(1000, 80_000), 8 * MIB);
+        assert_eq!(settled(1000, 80_000, FIRST), 8 * MIB);
     }
 
     #[test]
@@ -166,9 +184,10 @@ mod tests {
 
     #[test]
     fn who_brings_much_alone_has_a_larger_window_and_fewer_news() {
-        assert_eq!(least(FIRST / 2 - 1, true), FIRST);
-        assert_eq!(least(FIRST, false), FIRST);
-        assert_eq!(least(FIRST, true), ALONE);
+        assert_eq!(least(FIRST / 2 - 1, Company::None), FIRST);
+        assert_eq!(least(FIRST, Company::Busy), FIRST);
+        assert_eq!(least(FIRST, Company::Waiting), POLITE);
+        assert_eq!(least(FIRST, Company::None), ALONE);
         let (mut growth, mut round) = (Growth::new(), RoundTrip::default());
         let mut tell =
             |read, least, micros| growth.tell(0, read, (least, 8 * MIB), at(micros), &round);
