@@ -50,7 +50,7 @@ use crate::buffer::{Rope, Seg, stash};
 use crate::entropy::Entropy;
 use crate::error::{Cause, Fail};
 use crate::layer::Cx;
-use crate::layer::upgrade;
+use crate::layer::upgrade::{self, Carries};
 use crate::layer::ws::{Incoming, News, Outgoing, Stop};
 use crate::limits::Limits;
 use crate::plan::{WsClient, WsServer};
@@ -151,7 +151,7 @@ impl Connection {
         deflate: Option<Deflate>,
         shared: &mut Shared,
     ) -> Result<Self, Fail> {
-        let upgrade = upgrade::Client::new(shared.entropy.nonce(), false, deflate);
+        let upgrade = upgrade::Client::new(shared.entropy.nonce(), Carries::Messages, deflate);
         let plan = WsClient {
             host: host.to_owned(),
             path: String::new(),
@@ -336,8 +336,8 @@ impl Connection {
             Stage::Client(client) => client.recv(&mut self.rest, &shared.limits)?,
             Stage::Server(server) => {
                 let mut out = Vec::new();
-                let agreed =
-                    server.recv(&any_path(), false, &mut self.rest, &shared.limits, &mut out);
+                let (plan, carries) = (any_path(), Carries::Messages);
+                let agreed = server.recv(&plan, carries, &mut self.rest, &shared.limits, &mut out);
                 self.out.push_slice(&out);
                 agreed?
             }

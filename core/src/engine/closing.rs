@@ -15,27 +15,36 @@ impl Engine {
         }
     }
 
-    /// Each layer from the top says its end; true if the transport is to say its own.
+    /// Each layer from the top says its end, or those that have not yet; true if the transport is to say its own.
     fn finish_layers(&mut self, id: LinkId) -> bool {
         self.frame_all(id);
-        let Some(link) = self.links.get_mut(id) else {
-            return false;
-        };
-        if std::mem::replace(&mut link.said_end, true) {
-            return false;
-        }
-        for level in (0..link.layers.len()).rev() {
+        for level in (0..self.take_unsaid(id)).rev() {
             let Some((link, mut cx)) = self.parts(id) else {
                 return false;
             };
             let mut goodbye = Rope::default();
             let lower = link.layers[level].finish(&mut cx, &mut goodbye);
+            if !lower {
+                link.unsaid = level + 1;
+            }
             self.sink(id, level, &mut goodbye);
             if !lower {
                 return false;
             }
         }
         true
+    }
+
+    /// So many layers, from below, can still say that they end. Nothing is sent any more.
+    fn take_unsaid(&mut self, id: LinkId) -> usize {
+        let Some(link) = self.links.get_mut(id) else {
+            return 0;
+        };
+        let unsaid = std::mem::take(&mut link.unsaid);
+        match std::mem::replace(&mut link.said_end, true) {
+            true => unsaid,
+            false => link.layers.len(),
+        }
     }
 
     fn finish_transport(&mut self, id: LinkId) {
@@ -87,13 +96,10 @@ impl Engine {
     /// The highest layer says why both directions end, and those below it that nothing follows.
     fn say_why(&mut self, id: LinkId, why: &Fail) {
         self.frame_all(id);
-        let Some(link) = self.links.get_mut(id) else {
+        let level = self.take_unsaid(id);
+        let Some(link) = self.links.get(id).filter(|_| level > 0) else {
             return;
         };
-        let level = link.layers.len();
-        if level == 0 || std::mem::replace(&mut link.said_end, true) {
-            return;
-        }
         let spoken = matches!(link.layers[level - 1], AnyLayer::Ws(_));
         for at in (0..level).rev() {
             let Some((link, mut cx)) = self.parts(id) else {

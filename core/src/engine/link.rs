@@ -69,6 +69,8 @@ pub(super) struct Link {
     pub(super) pace: Pace,
     /// The layers said their end: nothing is sent any more.
     pub(super) said_end: bool,
+    /// After that, so many layers from below can still say something at the end of both directions.
+    pub(super) unsaid: usize,
     /// The transport is to say its end behind what is queued.
     pub(super) finished: bool,
     /// Something was received.
@@ -161,6 +163,7 @@ impl Engine {
             later: Rope::default(),
             pace: Pace::new(self.now),
             said_end: false,
+            unsaid: 0,
             finished: false,
             heard: false,
             broken: false,

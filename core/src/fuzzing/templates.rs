@@ -57,14 +57,14 @@ pub const RAW: usize = SPECIAL + FIXED.len();
 pub(super) fn special(n: usize, heard: &[&[u8]], masked: bool) -> Vec<u8> {
     match n {
         0 => upgrade("").into_bytes(),
-        1 => upgrade("X-Mux-Half-Close: 1\r\n").into_bytes(),
+        1 => upgrade(HALF_CLOSE).into_bytes(),
         2 => upgrade(&format!("Sec-WebSocket-Extensions: {DEFLATE}\r\n")).into_bytes(),
         3 => switching(heard, "").into_bytes(),
-        4 => switching(heard, "X-Mux-Half-Close: 1\r\n").into_bytes(),
+        4 => switching(heard, HALF_CLOSE).into_bytes(),
         5 => switching(heard, &format!("Sec-WebSocket-Extensions: {DEFLATE}\r\n")).into_bytes(),
         6 => frame(0x89, b"ping", masked),
         7 => frame(0x88, b"\x03\xe8", masked),
-        8 => frame(0x8a, b"", masked),
+        8 => [frame(0x8a, b"", masked), frame(0x81, b"", masked)].concat(),
         _ => frame(0xc2, b"\xf2\x48\xcd\xc9\xc9\x07\x00", masked),
     }
 }
@@ -95,6 +95,9 @@ pub(super) fn frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
     }
     out
 }
+
+/// With smux and without.
+const HALF_CLOSE: &str = "X-Mux-Half-Close: 1\r\nX-Websocket-Half-Close: 1\r\n";
 
 const DEFLATE: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 

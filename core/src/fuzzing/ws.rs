@@ -33,6 +33,7 @@ pub fn ws(data: &[u8]) {
         mux: flags & 4 != 0,
         max_frame: (flags & 8 != 0).then_some(7),
         upgraded: flags & 16 == 0,
+        ends: flags & 32 != 0,
     };
     decode(bytes, options, cuts);
     let (whole, cut) = (run(bytes, options, WHOLE), run(bytes, options, cuts));
@@ -49,6 +50,8 @@ struct Options {
     max_frame: Option<usize>,
     /// The bytes come behind a handshake.
     upgraded: bool,
+    /// That handshake agreed on how directions end, and not on compression.
+    ends: bool,
 }
 
 fn decode(bytes: &[u8], options: Options, mut cuts: Cuts) {
@@ -215,9 +218,10 @@ fn run(bytes: &[u8], options: Options, mut cuts: Cuts) -> Outcome {
     let mut end = End::new(options);
     if options.upgraded {
         let request = end.sent();
-        let number = match options.compression {
-            true => 2,
-            false => 0,
+        let number = match (options.ends, options.compression) {
+            (true, _) => 1,
+            (false, true) => 2,
+            (false, false) => 0,
         };
         let number = if options.server { number } else { number + 3 };
         end.recv(&special(number, &[&request], true));
@@ -226,10 +230,10 @@ fn run(bytes: &[u8], options: Options, mut cuts: Cuts) -> Outcome {
     }
     cuts.feed(bytes, |piece| {
         end.recv(piece);
-        end.failed.is_none() && end.end.is_none() && end.data.len() <= ENOUGH
+        end.failed.is_none() && end.end != Some(true) && end.data.len() <= ENOUGH
     });
     // A ping flood in one piece is answered once.
-    if end.data.len() <= ENOUGH && end.end.is_none() {
+    if end.data.len() <= ENOUGH && end.end != Some(true) {
         end.call(|ws, cx, io| ws.lower_end(cx, Eof::Fin, io));
         end.settle();
     }

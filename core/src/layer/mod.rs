@@ -86,7 +86,8 @@ pub trait Layer {
     fn lower_end(&mut self, cx: &mut Cx, how: Eof, io: &mut Io) -> Result<(), Fail>;
     /// Takes all of `data`: called only after `Ready`, never after `finish`.
     fn send(&mut self, cx: &mut Cx, data: &mut Rope, down: &mut Rope) -> Result<(), Fail>;
-    /// No more data will be sent. True: the transport below is to end its direction as well.
+    /// No more data will be sent. True: the transport below is to end its direction as well. Otherwise it is called
+    /// again when the peer's direction has ended, too.
     fn finish(&mut self, cx: &mut Cx, down: &mut Rope) -> bool;
     /// Both directions end because of `why`: say so, if the layer has words for it.
     fn abort(&mut self, cx: &mut Cx, why: &Fail, down: &mut Rope);

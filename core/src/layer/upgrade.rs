@@ -19,6 +19,11 @@ pub(crate) use server::is_upgrade;
 /// between, ignores it.
 const HALF_CLOSE: &str = "X-Mux-Half-Close";
 
+/// Said by both ends of a websocket without smux if both say the end of their direction by an empty text message: all
+/// payload is binary. A web server in between passes that on, as it does every message; the end of a direction of TCP
+/// it takes for the end of both, as it does a close frame if it reads frames.
+const ENDS: &str = "X-Websocket-Half-Close";
+
 /// Said by both ends if both know the smux commands RST and AWAY.
 const SIGNALS: &str = "X-Mux-Signals";
 
@@ -33,6 +38,16 @@ const HOPS: &str = "X-Proxy-Hops";
 /// More than a route has, and few enough for a circle that branches.
 const MOST_HOPS: u8 = 8;
 
+/// What a connection is to carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carries {
+    Smux,
+    /// One stream of bytes.
+    Stream,
+    /// The messages of a program.
+    Messages,
+}
+
 /// What the two ends agreed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Agreed {
@@ -40,6 +55,8 @@ pub struct Agreed {
     pub deflate: Option<Deflate>,
     /// Both ends take a smux FIN for a half-close.
     pub half_close: bool,
+    /// Each direction of the websocket ends with a message, both with a close frame.
+    pub ends: bool,
     /// The client that the request names, for a request of a proxy that may name one.
     pub client: Option<SocketAddr>,
     /// Both ends know RST and AWAY.
@@ -59,6 +76,10 @@ pub(super) fn head_limits(limits: &Limits) -> HeadLimits {
 
 fn offers_half_close(fields: &Fields) -> bool {
     fields.has_token(HALF_CLOSE, "1")
+}
+
+fn offers_ends(fields: &Fields) -> bool {
+    fields.has_token(ENDS, "1")
 }
 
 fn offers_signals(fields: &Fields) -> bool {

@@ -4,9 +4,9 @@
 //! Upgrade ── 101 ──► Open ── close frame, violation, abort ──► Over
 //! ```
 //!
-//! In `Open` each direction ends on its own: ours with the transport's (a close frame would end
-//! both, and gost would drop the response), the peer's likewise. Message boundaries carry no
-//! meaning.
+//! In `Open` each direction ends on its own (a close frame would end both, and gost would drop the response). Where the
+//! upgrade agreed on that, an empty text message is its end, the second one is a close frame, and an end of the
+//! transport without that is a cut. Otherwise it ends with the transport's. Message boundaries carry no meaning.
 
 mod alive;
 mod close;
@@ -26,7 +26,7 @@ use self::close::{closed, goodbye};
 use self::heartbeat::Heartbeat;
 pub(crate) use self::incoming::{Incoming, News, Stop};
 pub(crate) use self::send::Outgoing;
-use super::upgrade::{self, Agreed};
+use super::upgrade::{self, Agreed, Carries};
 use super::{Cx, Info, Io, Layer, Up};
 use crate::buffer::{Rope, stash, unpin};
 use crate::error::{Cause, Eof, Fail};
@@ -47,8 +47,7 @@ const TURN: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct Ws {
     role: Role,
-    /// smux runs on top: a half-close may be agreed on.
-    mux: bool,
+    on_top: Carries,
     /// The version of smux may be agreed on.
     mux_v2: bool,
     /// The request is one of so many proxies.
@@ -58,9 +57,15 @@ pub struct Ws {
     rest: BytesMut,
     incoming: Incoming,
     outgoing: Outgoing,
-    /// We send no more: after `finish`, and after a close frame.
-    mute: bool,
-    peer: Peer,
+    own: Own,
+    /// Directions end by messages.
+    ends: bool,
+    /// The peer's direction has ended in order.
+    peer_ended: bool,
+    /// The transport's has; input may wait for its turn.
+    lower_ended: bool,
+    /// We end both directions.
+    closing: bool,
     listens: bool,
     /// The peer asks for signs of life itself.
     asks: bool,
@@ -89,12 +94,15 @@ enum Stage {
     Over,
 }
 
+/// Our direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Peer {
+enum Own {
     Sends,
-    /// The transport below ended, but input waits.
-    Ending,
+    /// Its end is said: only a close frame may follow. A pong might find the peer gone, after all that it had to
+    /// say, and the reset for that would take the rest of it.
     Ended,
+    /// Nothing follows: behind a close frame, or with the end of the transport.
+    Mute,
 }
 
 /// How a peer's turn ended for good.
@@ -104,7 +112,7 @@ enum Over {
 }
 
 impl Ws {
-    /// `mux`: smux runs on top, and the upgrade offers smux half-closes.
+    /// `mux`: smux runs on top.
     pub fn client(plan: Arc<WsClient>, mux: bool) -> Self {
         Self::new(Role::Client(plan), mux)
     }
@@ -131,9 +139,13 @@ impl Ws {
     }
 
     fn new(role: Role, mux: bool) -> Self {
+        let on_top = match mux {
+            true => Carries::Smux,
+            false => Carries::Stream,
+        };
         let stage = match role {
             // Replaced when `start` knows the nonce.
-            Role::Client(_) => Stage::Client(Box::new(upgrade::Client::new([0; 16], mux, None))),
+            Role::Client(_) => Stage::Client(Box::new(upgrade::Client::new([0; 16], on_top, None))),
             Role::Server(ref plan) => {
                 Stage::Server(Box::new(upgrade::Server::new(deflate(plan.compression))))
             }
@@ -144,7 +156,7 @@ impl Ws {
         };
         Self {
             role,
-            mux,
+            on_top,
             mux_v2: false,
             hops: 0,
             stage,
@@ -152,8 +164,11 @@ impl Ws {
             // Replaced when the upgrade is done.
             incoming: Incoming::new(false, None, false),
             outgoing: Outgoing::new(false, None, None),
-            mute: false,
-            peer: Peer::Sends,
+            own: Own::Sends,
+            ends: false,
+            peer_ended: false,
+            lower_ended: false,
+            closing: false,
             listens: true,
             asks: false,
             doubt: false,
@@ -183,7 +198,7 @@ impl Ws {
                 let mut out = Vec::new();
                 let before = self.rest.len();
                 server.takes_v2 = self.mux_v2;
-                let agreed = server.recv(plan, self.mux, &mut self.rest, cx.limits, &mut out);
+                let agreed = server.recv(plan, self.on_top, &mut self.rest, cx.limits, &mut out);
                 if self.rest.len() < before {
                     self.head_at = head_deadline(plan, cx.now);
                 }
@@ -215,6 +230,7 @@ impl Ws {
         let server = matches!(self.role, Role::Server(_));
         let (rx, tx) = agreed.deflate.map(|both| (both.rx, both.tx)).unzip();
         self.stage = Stage::Open;
+        self.ends = agreed.ends;
         // Text is bytes like any other here, as it is for gost.
         self.incoming = Incoming::new(server, rx, false);
         self.outgoing = Outgoing::new(!server, tx, self.max_frame());
@@ -237,8 +253,8 @@ impl Ws {
                 self.rest = wire;
                 unpin(&mut self.rest);
             }
-            if self.peer == Peer::Ending && self.turn_at.is_none() {
-                return self.peer_ended(cx, io.up);
+            if self.lower_ended && self.turn_at.is_none() {
+                return self.all_read(cx, io.up);
             }
             return Ok(());
         };
@@ -254,7 +270,7 @@ impl Ws {
                     Some(code) => self.close(cx, code, "", io.down),
                     None => self.control(cx, Control::Close, &[], io.down),
                 }
-                closed(code, &reason).map(|()| io.up.push(Up::End { both: true }))
+                closed(code, &reason).and_then(|()| self.closed_in_order(io.up))
             }
         };
         self.over(cx);
@@ -281,7 +297,25 @@ impl Ws {
                 return Ok(());
             };
             self.count(cx.now, &news)?;
+            let text = self.ends && self.incoming.is_text();
             match news {
+                News::Begin { .. } if self.ends && self.peer_ended => {
+                    return Err(Over::Stopped(Stop {
+                        code: Some(1002),
+                        text: "a message behind the end of its direction".to_owned(),
+                    }));
+                }
+                News::Data(_) if text => {
+                    return Err(Over::Stopped(Stop {
+                        code: Some(1003),
+                        text: "a text message with payload, expected binary ones".to_owned(),
+                    }));
+                }
+                News::End if text => {
+                    self.peer_ended = true;
+                    self.heartbeat.stop();
+                    up.push(Up::End { both: false });
+                }
                 News::Data(piece) => {
                     self.heartbeat.took();
                     if inflating || self.incoming.is_inflating() {
@@ -327,22 +361,29 @@ impl Ws {
     }
 
     /// The peer's direction of the transport ended, and all before it is passed on.
-    fn peer_ended(&mut self, cx: &mut Cx, up: &mut Vec<Up>) -> Result<(), Fail> {
-        if let Some(state) = self.incoming.unfinished() {
+    fn all_read(&mut self, cx: &mut Cx, up: &mut Vec<Up>) -> Result<(), Fail> {
+        // Somebody in between may have ended with us, before the peer's close frame passed.
+        let both = self.peer_ended && self.own != Own::Sends;
+        let state = match self.incoming.unfinished() {
+            None if self.ends && !both => Some("without a close frame".to_owned()),
+            state => state,
+        };
+        if let Some(state) = state {
             self.over(cx);
             return Err(Fail::new(
                 Cause::Closed,
                 format!("websocket: ended {state}"),
             ));
         }
-        self.peer = Peer::Ended;
-        up.push(Up::End { both: false });
+        if !std::mem::replace(&mut self.peer_ended, true) {
+            up.push(Up::End { both: false });
+        }
         Ok(())
     }
 
     fn over(&mut self, cx: &mut Cx) {
         self.stage = Stage::Over;
-        self.mute = true;
+        self.own = Own::Mute;
         self.rest = BytesMut::new();
         self.incoming.recycle(cx.deflate);
         self.outgoing.recycle(cx);
@@ -355,7 +396,12 @@ impl Ws {
     }
 
     fn control(&mut self, cx: &mut Cx, kind: Control, payload: &[u8], down: &mut Rope) {
-        if self.mute {
+        let speaks = match self.own {
+            Own::Sends => true,
+            Own::Ended => kind == Control::Close,
+            Own::Mute => false,
+        };
+        if !speaks {
             return;
         }
         let key = self.key(cx);
@@ -368,7 +414,7 @@ impl Layer for Ws {
         match &self.role {
             Role::Client(plan) => {
                 let deflate = deflate(plan.compression);
-                let client = upgrade::Client::new(cx.entropy.nonce(), self.mux, deflate)
+                let client = upgrade::Client::new(cx.entropy.nonce(), self.on_top, deflate)
                     .offering_v2(self.mux_v2)
                     .after(self.hops);
                 io.down.push_slice(&client.request(plan)?);
@@ -412,17 +458,17 @@ impl Layer for Ws {
             }
             (Stage::Open, Eof::Reset) => Fail::new(Cause::Reset, "websocket: connection reset"),
             (Stage::Open, Eof::Fin) if self.turn_at.is_some() => {
-                self.peer = Peer::Ending;
+                self.lower_ended = true;
                 return Ok(());
             }
-            (Stage::Open, Eof::Fin) => return self.peer_ended(cx, io.up),
+            (Stage::Open, Eof::Fin) => return self.all_read(cx, io.up),
         };
         self.over(cx);
         Err(fail)
     }
 
     fn send(&mut self, cx: &mut Cx, data: &mut Rope, down: &mut Rope) -> Result<(), Fail> {
-        if self.mute {
+        if self.own != Own::Sends {
             data.clear();
             return Ok(());
         }
@@ -443,12 +489,21 @@ impl Layer for Ws {
     }
 
     fn finish(&mut self, cx: &mut Cx, down: &mut Rope) -> bool {
+        self.heartbeat.stop();
+        let open = matches!(self.stage, Stage::Open);
         // While the peer still sends, a close frame would end its direction as well.
-        if self.peer == Peer::Ended && matches!(self.stage, Stage::Open) {
+        let both = self.peer_ended || self.closing;
+        if open && self.ends && !both {
+            if self.own == Own::Sends {
+                self.outgoing.end(cx, down);
+                self.own = Own::Ended;
+            }
+            return false;
+        }
+        if open && both {
             self.close(cx, 1000, "", down);
         }
-        self.mute = true;
-        self.heartbeat.stop();
+        self.own = Own::Mute;
         true
     }
 

@@ -166,6 +166,14 @@ fn ws() -> Vec<Seed> {
         "8900|8a00|880203e8",
         "010268 65|8903616263|80016c",
     ];
+    const ENDS: &[&str] = &[
+        "818037fa213d",
+        "828537fa213d5f9f4d5158|018037fa213d|808037fa213d",
+        "818037fa213d|898037fa213d|888237fa213d3412",
+        "818037fa213d|828037fa213d",
+        "818137fa213d4f",
+        "888237fa213d3412",
+    ];
     let request: &[u8] =
         b"GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -178,6 +186,8 @@ fn ws() -> Vec<Seed> {
         under(&[2, 2], COMPRESSED),
         under(&[1, 3], TO_CLIENT),
         under(&[3, 3], &["c107f248cdc9c90700"]),
+        under(&[0x20, 1], ENDS),
+        under(&[0x21, 3], &["820161|8100|880203e8"]),
     ]
     .concat();
     seeds.push(named("upgrade", &[&[16, 2], request, &frame]));

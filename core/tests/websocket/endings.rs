@@ -15,7 +15,7 @@ fn the_transport_may_end_between_messages_only() {
         ("02810000000061", Some("inside a fragmented message")),
         ("8981000000", Some("inside a frame header, 5 bytes of it")),
     ] {
-        let (_, mut server) = pair();
+        let (_, mut server) = strangers();
         server.recv(&hex(wire)).unwrap();
         let result = server.lower_end(Eof::Fin).map_err(|fail| fail.text);
         let expected = state.map(|state| format!("websocket: ended {state}"));
@@ -32,8 +32,8 @@ fn a_reset_is_a_failure() {
 }
 
 #[test]
-fn each_direction_ends_on_its_own() {
-    let (mut client, mut server) = pair();
+fn each_direction_ends_with_the_transports() {
+    let (mut client, mut server) = strangers();
     client.send(b"request");
     assert!(client.finish());
     server.recv(&client.sent()).unwrap();

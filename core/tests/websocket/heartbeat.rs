@@ -3,6 +3,11 @@
 use super::*;
 
 fn pinging_pair() -> (End, End) {
+    let (client, server) = pinging_plans();
+    pair_of(client, server, [false; 2])
+}
+
+fn pinging_plans() -> (WsClient, WsServer) {
     let ping = Some(Ping::default());
     let client = WsClient {
         ping,
@@ -12,7 +17,7 @@ fn pinging_pair() -> (End, End) {
         ping,
         ..server_plan()
     };
-    pair_of(client, server, [false; 2])
+    (client, server)
 }
 
 #[test]
@@ -100,11 +105,16 @@ fn a_paused_client_answers_to_nobody_who_never_asked() {
 
 #[test]
 fn the_time_after_a_half_close_needs_no_pings() {
-    let (mut client, mut server) = pinging_pair();
-    client.finish();
-    server.lower_end(Eof::Fin).unwrap();
-    assert_eq!(client.ws.next_timeout(), None);
-    assert_eq!(server.ws.next_timeout(), None);
+    let (client, server) = pinging_plans();
+    for (mut client, mut server) in [pinging_pair(), strangers_of(client, server)] {
+        match client.finish() {
+            true => server.lower_end(Eof::Fin).unwrap(),
+            false => server.recv(&client.sent()).unwrap(),
+        }
+        assert_eq!(server.end, Some(false));
+        assert_eq!(client.ws.next_timeout(), None);
+        assert_eq!(server.ws.next_timeout(), None);
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use ginnel_core::time::Time;
 use ginnel_core::wire::deflate::Pool;
 use ginnel_core::wire::websocket::{Decoder, Item};
 
+mod agreed;
 mod conformance;
 mod endings;
 mod heartbeat;
@@ -174,7 +175,37 @@ fn pair() -> (End, End) {
     pair_of(client_plan(), server_plan(), [false; 2])
 }
 
+/// Both ends, each of which has a gost for its peer, or a browser: somebody who offers no message for an end.
+fn strangers_of(client: WsClient, server: WsServer) -> (End, End) {
+    const OFFER: &str = "X-Websocket-Half-Close: 1\r\n";
+    let mut client = End::new(Ws::client(Arc::new(client), false));
+    let mut server = End::new(Ws::server(Arc::new(server), false));
+    client.start().unwrap();
+    server.start().unwrap();
+    let request = String::from_utf8(client.sent()).unwrap();
+    assert!(request.contains(OFFER), "{request}");
+    server.recv(request.replace(OFFER, "").as_bytes()).unwrap();
+    let response = server.sent();
+    assert!(!String::from_utf8_lossy(&response).contains("Half-Close"));
+    client.recv(&response).unwrap();
+    (client, server)
+}
+
+fn strangers() -> (End, End) {
+    strangers_of(client_plan(), server_plan())
+}
+
 fn compressing_pair() -> (End, End) {
+    let (client, server) = compressing_plans();
+    pair_of(client, server, [false; 2])
+}
+
+fn compressing_strangers() -> (End, End) {
+    let (client, server) = compressing_plans();
+    strangers_of(client, server)
+}
+
+fn compressing_plans() -> (WsClient, WsServer) {
     let client = WsClient {
         compression: true,
         ..client_plan()
@@ -183,7 +214,7 @@ fn compressing_pair() -> (End, End) {
         compression: true,
         ..server_plan()
     };
-    pair_of(client, server, [false; 2])
+    (client, server)
 }
 
 fn hex(text: &str) -> Vec<u8> {

@@ -93,7 +93,7 @@ fn what_does_not_shrink_goes_plainly() {
 }
 
 /// A masked (key zero) compressed message of `len` zeros.
-fn bomb(len: usize) -> Vec<u8> {
+pub fn bomb(len: usize) -> Vec<u8> {
     let mut pool = Pool::default();
     let mut deflater = pool.deflater(15);
     let packed = pool.deflate(&mut deflater, [&vec![0; len][..]].into_iter(), true);
@@ -108,7 +108,7 @@ fn bomb(len: usize) -> Vec<u8> {
 fn a_bomb_is_inflated_turn_by_turn() {
     const LEN: usize = 20 << 20;
     const TURN: usize = (1 << 20) + (64 << 10);
-    let (_, mut server) = compressing_pair();
+    let (_, mut server) = compressing_strangers();
     server.recv(&bomb(LEN)).unwrap();
     assert!((1..=TURN).contains(&server.data.len()));
     server.recv(&hex("82810000000061")).unwrap();
@@ -218,13 +218,17 @@ proptest! {
     fn what_goes_in_comes_out(
         ops in proptest::collection::vec(op(), 1..40),
         compression: bool,
+        agreed: bool,
         max_frame in proptest::option::of(prop_oneof![1usize..100, 100usize..100_000]),
     ) {
         // Tiny frames of large messages only cost time.
         let scale = if max_frame.is_some_and(|bytes| bytes < 100) { 100 } else { 1 };
         let client = WsClient { compression, max_frame, ..client_plan() };
         let server = WsServer { compression, max_frame, ..server_plan() };
-        let (client, server) = pair_of(client, server, [false; 2]);
+        let (client, server) = match agreed {
+            true => pair_of(client, server, [false; 2]),
+            false => strangers_of(client, server),
+        };
         // By direction: 0 from the server to the client, 1 up. `ends[n]` sends into `wires[n]`.
         let mut ends = [server, client];
         let mut sent = [Vec::new(), Vec::new()];
@@ -259,8 +263,15 @@ proptest! {
         }
         ends[0].recv(&wires[1]).unwrap();
         ends[1].recv(&wires[0]).unwrap();
-        for (end, expected) in ends.iter_mut().zip([&sent[1], &sent[0]]) {
-            end.lower_end(Eof::Fin).unwrap();
+        let goodbyes = ends.each_mut().map(|end| {
+            assert_eq!(end.finish(), !agreed);
+            end.sent()
+        });
+        for ((end, goodbye), expected) in ends.iter_mut().zip([&goodbyes[1], &goodbyes[0]]).zip([&sent[1], &sent[0]]) {
+            match agreed {
+                true => end.recv(goodbye).unwrap(),
+                false => end.lower_end(Eof::Fin).unwrap(),
+            }
             end.run_until(now + Duration::from_secs(1)).unwrap();
             prop_assert!(end.data == *expected);
             prop_assert_eq!(end.end, Some(false));

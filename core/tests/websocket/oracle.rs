@@ -58,7 +58,7 @@ impl Match {
             max_frame,
             ..server_plan()
         };
-        let (client, server) = pair_of(client, server, [false; 2]);
+        let (client, server) = strangers_of(client, server);
         let (ours, role) = if we_serve {
             (server, Role::Client)
         } else {

@@ -132,7 +132,7 @@ fn echo<'a>(server: &mut End, pieces: impl Iterator<Item = &'a [u8]>) -> Result<
 #[test]
 fn gost_s_vectors() {
     for (name, sent, received, over) in PLAIN {
-        let (_, mut server) = pair();
+        let (_, mut server) = strangers();
         let pieces: Vec<_> = sent.split('|').map(hex).collect();
         let result = echo(&mut server, pieces.iter().map(Vec::as_slice));
         assert_eq!(server.sent(), hex(received), "{name}");
@@ -153,7 +153,7 @@ fn clean_and_unclean_ends_are_told_apart() {
         ("W24", false),
     ] {
         let (_, sent, ..) = PLAIN.iter().find(|vector| vector.0 == name).unwrap();
-        let (_, mut server) = pair();
+        let (_, mut server) = strangers();
         assert_eq!(server.recv(&hex(sent)).is_ok(), clean, "{name}");
         assert_eq!(server.end, clean.then_some(true), "{name}");
     }
@@ -162,7 +162,7 @@ fn clean_and_unclean_ends_are_told_apart() {
 #[test]
 fn gost_s_compressed_vectors() {
     for (name, sent, received, _) in COMPRESSED {
-        let (_, mut server) = compressing_pair();
+        let (_, mut server) = compressing_strangers();
         let wire = hex(&sent.replace('|', ""));
         assert!(!echo(&mut server, [&wire[..]].into_iter()).unwrap());
         let answer = server.sent();
@@ -180,7 +180,7 @@ fn gost_s_compressed_vectors() {
 fn a_dialer_reads_what_a_listener_compressed() {
     // Z01, Z02
     for (wire, expected) in [("c20b000500faff68656c6c6f00", "hello"), ("c20100", "")] {
-        let (mut client, _) = compressing_pair();
+        let (mut client, _) = compressing_strangers();
         client.recv(&hex(wire)).unwrap();
         assert_eq!(client.data, expected.as_bytes());
         client.lower_end(Eof::Fin).unwrap();
@@ -189,7 +189,7 @@ fn a_dialer_reads_what_a_listener_compressed() {
 
 #[test]
 fn mux_frames_are_messages() {
-    let (mut client, mut server) = pair();
+    let (mut client, mut server) = strangers();
     for payload in [
         "0100000003000000",
         "010205000300000068656c6c6f",
@@ -212,7 +212,7 @@ proptest! {
         vector in 0..PLAIN.len(),
     ) {
         let (name, sent, received, over) = PLAIN[vector];
-        let (_, mut server) = pair();
+        let (_, mut server) = strangers();
         let wire = hex(&sent.replace('|', ""));
         let mut rest = &wire[..];
         let pieces = cuts.into_iter().map_while(|cut| {

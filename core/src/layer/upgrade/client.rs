@@ -8,8 +8,8 @@ use bytes::{Buf, BytesMut};
 use tungstenite::handshake::derive_accept_key;
 
 use super::{
-    Agreed, HALF_CLOSE, HOPS, MUX_VERSION, SIGNALS, canonical, deflate, got, head_limits,
-    offers_half_close, offers_signals, offers_v2, one_line, printable,
+    Agreed, Carries, ENDS, HALF_CLOSE, HOPS, MUX_VERSION, SIGNALS, canonical, deflate, got,
+    head_limits, offers_ends, offers_half_close, offers_signals, offers_v2, one_line, printable,
 };
 use crate::error::{Cause, Fail};
 use crate::limits::Limits;
@@ -25,7 +25,7 @@ const USER_AGENT: &str = "Go-http-client/1.1";
 #[derive(Debug)]
 pub struct Client {
     key: String,
-    offers_mux: bool,
+    carries: Carries,
     offered_deflate: Option<Deflate>,
     offered_v2: bool,
     hops: u8,
@@ -33,11 +33,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// `nonce` becomes the key. `mux`: the connection will carry smux.
-    pub fn new(nonce: [u8; 16], mux: bool, deflate: Option<Deflate>) -> Self {
+    /// `nonce` becomes the key.
+    pub fn new(nonce: [u8; 16], carries: Carries, deflate: Option<Deflate>) -> Self {
         Self {
             key: STANDARD.encode(nonce),
-            offers_mux: mux,
+            carries,
             offered_deflate: deflate,
             offered_v2: false,
             hops: 0,
@@ -75,9 +75,13 @@ impl Client {
             let offer = deflate::offer(wish);
             fields.push(("Sec-WebSocket-Extensions".to_owned(), offer));
         }
-        if self.offers_mux {
-            fields.push((HALF_CLOSE.to_owned(), "1".to_owned()));
-            fields.push((SIGNALS.to_owned(), "1".to_owned()));
+        let offers: &[&str] = match self.carries {
+            Carries::Smux => &[HALF_CLOSE, SIGNALS],
+            Carries::Stream => &[ENDS],
+            Carries::Messages => &[],
+        };
+        for name in offers {
+            fields.push(((*name).to_owned(), "1".to_owned()));
         }
         if self.offered_v2 {
             fields.push((MUX_VERSION.to_owned(), "2".to_owned()));
@@ -101,8 +105,8 @@ impl Client {
                         "duplicate header not allowed: {name}"
                     )));
                 }
-                "Content-Length" | "Transfer-Encoding" | "Trailer" | HALF_CLOSE | SIGNALS
-                | MUX_VERSION | HOPS => {}
+                "Content-Length" | "Transfer-Encoding" | "Trailer" | HALF_CLOSE | ENDS
+                | SIGNALS | MUX_VERSION | HOPS => {}
                 _ => fields.push((name, value)),
             }
         }
@@ -165,11 +169,13 @@ impl Client {
                 got(fields, "Sec-WebSocket-Accept")
             )));
         }
+        let mux = self.carries == Carries::Smux;
         Ok(Agreed {
             deflate: deflate::check(self.offered_deflate, fields)?,
-            half_close: self.offers_mux && offers_half_close(fields),
+            half_close: mux && offers_half_close(fields),
+            ends: self.carries == Carries::Stream && offers_ends(fields),
             client: None,
-            signals: self.offers_mux && offers_signals(fields),
+            signals: mux && offers_signals(fields),
             mux_v2: self.offered_v2 && offers_v2(fields),
             hops: 0,
         })
@@ -237,8 +243,12 @@ mod tests {
         }
     }
 
-    fn request(plan: &WsClient, half_close: bool) -> Result<String, Fail> {
-        Client::new(KEY, half_close, plan.compression.then(Deflate::default))
+    fn request(plan: &WsClient, mux: bool) -> Result<String, Fail> {
+        let carries = match mux {
+            true => Carries::Smux,
+            false => Carries::Stream,
+        };
+        Client::new(KEY, carries, plan.compression.then(Deflate::default))
             .request(plan)
             .map(|bytes| String::from_utf8(bytes).unwrap())
     }
@@ -251,23 +261,29 @@ mod tests {
     }
 
     #[test]
-    fn the_request_is_gosts() {
-        assert_eq!(
-            request(&plan(), false).unwrap(),
-            "GET /ws HTTP/1.1\r\n\
+    fn the_request_is_gosts_and_makes_an_offer() {
+        for (carries, offer) in [
+            (Carries::Messages, ""),
+            (Carries::Stream, "X-Websocket-Half-Close: 1\r\n"),
+            (Carries::Smux, "X-Mux-Half-Close: 1\r\nX-Mux-Signals: 1\r\n"),
+        ] {
+            let request = Client::new(KEY, carries, None).request(&plan()).unwrap();
+            let gosts = "GET /ws HTTP/1.1\r\n\
              Host: 127.0.0.1:8443\r\n\
              User-Agent: Go-http-client/1.1\r\n\
              Connection: Upgrade\r\n\
              Sec-WebSocket-Key: bqgB/lsurR2ihWKReG8bgw==\r\n\
              Sec-WebSocket-Version: 13\r\n\
              Upgrade: websocket\r\n\
-             \r\n"
-        );
+             ";
+            let expected = format!("{gosts}{offer}\r\n");
+            assert_eq!(String::from_utf8(request).unwrap(), expected);
+        }
     }
 
     #[test]
     fn a_proxy_among_proxies_counts_them() {
-        let request = Client::new(KEY, false, None)
+        let request = Client::new(KEY, Carries::Messages, None)
             .after(3)
             .request(&plan())
             .unwrap();
@@ -366,7 +382,7 @@ mod tests {
     }
 
     fn response(text: &str) -> Result<Option<Agreed>, Fail> {
-        let mut client = Client::new(KEY, true, Some(Deflate::default()));
+        let mut client = Client::new(KEY, Carries::Smux, Some(Deflate::default()));
         let accept = derive_accept_key(client.key.as_bytes());
         let mut rx = BytesMut::from(text.replace("ACCEPT", &accept).as_str());
         let agreed = client.recv(&mut rx, &Limits::default());
@@ -394,6 +410,7 @@ mod tests {
             Some(Agreed {
                 deflate: Some(Deflate::default()),
                 half_close: true,
+                ends: false,
                 client: None,
                 signals: false,
                 mux_v2: false,

@@ -9,8 +9,9 @@ use bytes::BytesMut;
 use tungstenite::handshake::derive_accept_key;
 
 use super::{
-    Agreed, HALF_CLOSE, HOPS, MOST_HOPS, MUX_VERSION, SIGNALS, canonical, deflate, head_limits,
-    hops, offers_half_close, offers_signals, offers_v2, one_line, printable,
+    Agreed, Carries, ENDS, HALF_CLOSE, HOPS, MOST_HOPS, MUX_VERSION, SIGNALS, canonical, deflate,
+    head_limits, hops, offers_ends, offers_half_close, offers_signals, offers_v2, one_line,
+    printable,
 };
 use crate::error::{Cause, Fail};
 use crate::limits::Limits;
@@ -48,12 +49,11 @@ impl Server {
     }
 
     /// Takes request heads off `rx` until one is an upgrade; what follows it is websocket data.
-    /// `mux`: a half-close may be agreed on. `None`: more bytes are needed. The answers, that of an
-    /// error too, are in `out`.
+    /// `None`: more bytes are needed. The answers, that of an error too, are in `out`.
     pub fn recv(
         &mut self,
         plan: &WsServer,
-        mux: bool,
+        carries: Carries,
         rx: &mut BytesMut,
         limits: &Limits,
         out: &mut Vec<u8>,
@@ -87,8 +87,8 @@ impl Server {
                 return Err(Fail::protocol(format!("HTTP request: {detail}")));
             }
             let Err(refusal) = judge(plan, &request) else {
-                let mux = [mux, self.takes_v2];
-                return Ok(Some(accept(plan, self.deflate, mux, &request, out)));
+                let offers = (carries, self.takes_v2);
+                return Ok(Some(accept(plan, self.deflate, offers, &request, out)));
             };
             let text = format!(
                 "{} {} answered with {}, {}",
@@ -180,15 +180,17 @@ fn judge(plan: &WsServer, request: &Request) -> Result<(), Refusal> {
 fn accept(
     plan: &WsServer,
     wish: Option<Deflate>,
-    [mux, takes_v2]: [bool; 2],
+    (carries, takes_v2): (Carries, bool),
     request: &Request,
     out: &mut Vec<u8>,
 ) -> Agreed {
     let fields = &request.fields;
     let (deflate, extension) = wish.and_then(|wish| deflate::accept(wish, fields)).unzip();
+    let mux = carries == Carries::Smux;
     let agreed = Agreed {
         deflate,
         half_close: mux && offers_half_close(fields),
+        ends: carries == Carries::Stream && offers_ends(fields),
         client: named_client(plan, fields),
         signals: mux && offers_signals(fields),
         mux_v2: takes_v2 && offers_v2(fields),
@@ -221,6 +223,9 @@ fn accept(
     if agreed.half_close {
         add(HALF_CLOSE, "1");
     }
+    if agreed.ends {
+        add(ENDS, "1");
+    }
     if agreed.signals {
         add(SIGNALS, "1");
     }
@@ -237,6 +242,7 @@ fn accept(
             | "Content-Length"
             | "Transfer-Encoding"
             | HALF_CLOSE
+            | ENDS
             | SIGNALS
             | MUX_VERSION
             | HOPS => {}

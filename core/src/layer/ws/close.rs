@@ -1,14 +1,27 @@
 //! Close codes and reasons (RFC 6455, 7.4): what we say, and what it means when a peer says it.
 
-use super::{Peer, Stage, Ws};
+use super::{Own, Ws};
 use crate::error::{Cause, Fail};
+use crate::layer::Up;
 
 impl Ws {
     /// Both directions end: our close frame need not wait for the peer's end.
     pub fn end_both(&mut self) {
-        if matches!(self.stage, Stage::Open) {
-            self.peer = Peer::Ended;
+        self.closing = true;
+    }
+
+    /// The peer's close frame is no failure by itself. Behind the end of its direction it means that it does not read
+    /// what we still send.
+    pub(super) fn closed_in_order(&self, up: &mut Vec<Up>) -> Result<(), Fail> {
+        match (self.peer_ended, self.own) {
+            (false, _) => up.push(Up::End { both: true }),
+            (true, Own::Sends) => {
+                let text = "websocket: peer closed, and does not read what is still sent";
+                return Err(Fail::new(Cause::Closed, text));
+            }
+            (true, Own::Ended | Own::Mute) => {}
         }
+        Ok(())
     }
 }
 

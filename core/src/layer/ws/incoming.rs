@@ -107,6 +107,11 @@ impl Incoming {
         }
     }
 
+    /// The current message, or the last one, is text.
+    pub(crate) fn is_text(&self) -> bool {
+        self.text
+    }
+
     /// See [`Decoder::opaque`].
     pub(crate) fn opaque(&self) -> u64 {
         match self.compressed || self.utf8.is_some() {

@@ -1,13 +1,14 @@
 //! Payload that need not be seen here, because nothing is done to it: not masked, not compressed.
 
-use super::{Peer, Stage, Ws};
+use super::{Own, Stage, Ws};
 use crate::time::Time;
 
 impl Ws {
     /// Bytes of payload that come next and may pass by: only [`Self::passed`] has to be told.
     pub fn opaque(&self) -> usize {
-        let reads = matches!(self.stage, Stage::Open) && self.peer == Peer::Sends;
-        if !reads || !self.rest.is_empty() || self.turn_at.is_some() {
+        let reads = matches!(self.stage, Stage::Open) && !self.peer_ended && !self.lower_ended;
+        let text = self.ends && self.incoming.is_text();
+        if !reads || text || !self.rest.is_empty() || self.turn_at.is_some() {
             return 0;
         }
         usize::try_from(self.incoming.opaque()).unwrap_or(usize::MAX)
@@ -27,6 +28,6 @@ impl Ws {
 
     /// Whether what is sent needs no more than a header in front of it.
     pub fn sends_plainly(&self) -> bool {
-        matches!(self.stage, Stage::Open) && !self.mute && self.outgoing.is_plain()
+        matches!(self.stage, Stage::Open) && self.own == Own::Sends && self.outgoing.is_plain()
     }
 }

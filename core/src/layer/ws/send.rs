@@ -101,6 +101,18 @@ impl Outgoing {
         self.frames(cx, &mut rope, frame, down);
     }
 
+    /// An empty text message.
+    pub(crate) fn end(&mut self, cx: &mut Cx, down: &mut Rope) {
+        let frame = DataFrame {
+            first: true,
+            last: true,
+            text: true,
+            compressed: false,
+            len: 0,
+        };
+        self.frames(cx, &mut Rope::default(), frame, down);
+    }
+
     /// Begins a message whose parts are still to come.
     pub(crate) fn begin(&mut self, text: bool) {
         let gate = self.packing.as_ref().map(|packing| &packing.gate);

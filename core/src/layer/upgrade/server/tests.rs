@@ -21,7 +21,7 @@ fn serve(plan: &WsServer, text: &str) -> (Result<Option<Agreed>, Fail>, String, 
     let mut rx = BytesMut::from(text);
     let mut out = Vec::new();
     let mut server = Server::new(plan.compression.then(Deflate::default));
-    let result = server.recv(plan, true, &mut rx, &Limits::default(), &mut out);
+    let result = server.recv(plan, Carries::Smux, &mut rx, &Limits::default(), &mut out);
     (result, String::from_utf8(out).unwrap(), rx)
 }
 
@@ -101,7 +101,13 @@ fn after_a_refusal_the_connection_may_be_used_again() {
     let wrong = GOOD.replacen("/ws", "/", 1);
     let mut server = Server::default();
     let mut rx = BytesMut::from(wrong.as_str());
-    let result = server.recv(&plan(), true, &mut rx, &Limits::default(), &mut Vec::new());
+    let result = server.recv(
+        &plan(),
+        Carries::Smux,
+        &mut rx,
+        &Limits::default(),
+        &mut Vec::new(),
+    );
     assert!(matches!(result, Ok(None)));
     let refused = server.refused().map(|fail| fail.text);
     let expected = "GET / answered with 404, expected path /ws";
@@ -200,6 +206,7 @@ fn headers_of_the_listener_follow_in_order() {
         Some(Agreed {
             deflate: Some(Deflate::default()),
             half_close: true,
+            ends: false,
             client: None,
             signals: false,
             mux_v2: false,
