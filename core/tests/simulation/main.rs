@@ -5,6 +5,7 @@
 mod bind;
 mod datagrams;
 mod liveness;
+mod middlebox;
 mod net;
 mod plans;
 mod program;

@@ -91,6 +91,15 @@ impl Setting {
         setting
     }
 
+    /// One or two hops over these channels.
+    pub fn over(random: &mut Random, channels: &[Channel]) -> Self {
+        let count = 1 + random.below(2);
+        let hops = (0..count).map(|_| hop(random, channels)).collect();
+        let mut setting = Self::with(random, hops);
+        setting.speaker = random.chance(4).then(|| random.below(100_000));
+        setting
+    }
+
     /// One hop, without a mux.
     pub fn plain(random: &mut Random) -> Self {
         let hops = vec![hop(random, &[Channel::Tcp, Channel::Ws])];

@@ -9,6 +9,7 @@ use ginnel_core::error::{Cause, Fail};
 use ginnel_core::time::Time;
 
 use crate::random::Random;
+use crate::world::middlebox::Middlebox;
 use crate::world::{Listener, Owner, World, meta};
 
 /// For how long a program does not read: several in a row are shorter than what ends a stalled mux stream.
@@ -142,10 +143,15 @@ impl World {
     }
 
     /// Into pipe `to` of a connection; false for an end that is said already.
-    pub fn send(&mut self, c: usize, to: usize, cargo: Cargo) -> bool {
+    pub fn send(&mut self, c: usize, to: usize, mut cargo: Cargo) -> bool {
         if self.has_fin(c, to) {
             return false;
         }
+        if self.connections[c].tunnel {
+            self.spoil(c, to, &mut cargo);
+        }
+        let ends_both = self.connections[c].tunnel && self.middlebox == Middlebox::EndsBoth;
+        let other = matches!(cargo, Cargo::Fin) && ends_both;
         let mut at = self.now + self.delay();
         if let (Some((_, dawn)), true) = (self.sky.dark, self.is_dark(c)) {
             at = at.max(dawn);
@@ -157,6 +163,9 @@ impl World {
         transit.push_back((at, cargo));
         if at == self.now {
             self.arrive_at(c);
+        }
+        if other {
+            self.send(c, 1 - to, Cargo::Fin);
         }
         true
     }

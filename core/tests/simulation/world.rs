@@ -20,9 +20,11 @@ use crate::plans;
 use crate::program::{Program, Said};
 use crate::random::Random;
 use crate::weather::{Answer, Cargo, PAUSE, Sky};
+use middlebox::Middlebox;
 
 mod control;
 mod flow;
+pub mod middlebox;
 
 /// A direction of a connection.
 #[derive(Default)]
@@ -73,6 +75,8 @@ pub struct Connection {
     pub reset_news: [bool; 2],
     /// The engine did not want to read, and has not said otherwise since.
     asleep: [bool; 2],
+    /// So much of the field that a middlebox spoils has passed, each way.
+    spoiled: [usize; 2],
     from: SocketAddr,
 }
 
@@ -112,6 +116,8 @@ pub struct World {
     pub listeners: HashMap<SocketAddr, Listener>,
     /// Acknowledgements between engines are somebody else's.
     pub relayed: bool,
+    /// What stands between two engines.
+    pub middlebox: Middlebox,
     /// Behind these addresses everything vanishes.
     pub swallows: HashSet<SocketAddr>,
     pub net: Net,
@@ -156,6 +162,7 @@ impl World {
             spliced: 0,
             listeners: HashMap::new(),
             relayed: false,
+            middlebox: Middlebox::of(seed),
             swallows: HashSet::new(),
             net: Net::default(),
             now: Time::ZERO,
@@ -315,6 +322,7 @@ impl World {
             stopped: false,
             reset_news: [false; 2],
             asleep: [false; 2],
+            spoiled: [0; 2],
             from: addr,
         });
         for (end, owner) in [from, to].into_iter().enumerate() {
