@@ -33,6 +33,15 @@ pub struct Valve {
 
 impl Valve {
     pub fn new(to: SocketAddr) -> Self {
+        Self::that(to, false)
+    }
+
+    /// Does with ends what nginx does with those of an upgraded connection: that of either direction ends both.
+    pub fn web_server(to: SocketAddr) -> Self {
+        Self::that(to, true)
+    }
+
+    fn that(to: SocketAddr, ends_both: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port on the loopback");
         let addr = listener.local_addr().expect("an address");
         let valve = Self {
@@ -46,7 +55,7 @@ impl Valve {
                 let Ok(server) = TcpStream::connect(*to.lock().expect("to")) else {
                     continue;
                 };
-                open(client, server, &paths);
+                open(client, server, ends_both, &paths);
             }
         });
         valve
@@ -64,6 +73,15 @@ impl Valve {
         }
     }
 
+    /// Ends the connections of now, in order towards both sides and in the middle of whatever they carry.
+    pub fn end(&self) {
+        for path in self.paths.lock().expect("paths").drain(..) {
+            for end in &path.ends {
+                let _ = end.shutdown(Shutdown::Both);
+            }
+        }
+    }
+
     /// Ends the connections of now, with a reset for the client.
     pub fn reset(&self) {
         for path in self.paths.lock().expect("paths").drain(..) {
@@ -77,32 +95,41 @@ impl Valve {
     }
 }
 
-fn open(client: TcpStream, server: TcpStream, paths: &Mutex<Vec<Path>>) {
-    let state = Arc::new(Mutex::new(State::Pass));
-    let open = Arc::new(AtomicUsize::new(2));
+fn open(client: TcpStream, server: TcpStream, ends_both: bool, paths: &Mutex<Vec<Path>>) {
+    let ends = [&client, &server].map(TcpStream::try_clone);
+    let [Ok(near), Ok(far)] = ends else {
+        return;
+    };
+    let path = Path {
+        ends: [near, far],
+        state: Arc::new(Mutex::new(State::Pass)),
+        open: Arc::new(AtomicUsize::new(2)),
+    };
+    let (state, open) = (path.state.clone(), path.open.clone());
+    {
+        // Before anything passes: who is to fail is known.
+        let mut paths = paths.lock().expect("paths");
+        paths.retain(|path| path.open.load(Ordering::SeqCst) > 0);
+        paths.push(path);
+    }
     for (from, to) in [(&client, &server), (&server, &client)] {
         let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else {
             return;
         };
         let _ = to.set_nodelay(true);
-        let state = state.clone();
-        let open = open.clone();
+        let (state, open) = (state.clone(), open.clone());
         thread::spawn(move || {
-            pass(from, to, &state);
+            pass(&from, &to, &state);
+            if ends_both {
+                let _ = from.shutdown(Shutdown::Both);
+                let _ = to.shutdown(Shutdown::Both);
+            }
             open.fetch_sub(1, Ordering::SeqCst);
         });
     }
-    let path = Path {
-        ends: [client, server],
-        state,
-        open,
-    };
-    let mut paths = paths.lock().expect("paths");
-    paths.retain(|path| path.open.load(Ordering::SeqCst) > 0);
-    paths.push(path);
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, state: &Mutex<State>) {
+fn pass(mut from: &TcpStream, mut to: &TcpStream, state: &Mutex<State>) {
     let mut piece = [0; 16 * 1024];
     loop {
         let n = from.read(&mut piece).unwrap_or(0);

@@ -233,12 +233,19 @@ on_both_runtimes! {
         };
         let targets = Targets::new();
         let ginnel = &ginnel.var("SSL_CERT_FILE", "cert.pem");
-        let machine = Machine::new(ginnel, &targets);
-        let _far = machine.serve(&strings(&words(BEHIND_NGINX)[1..]));
-        let port = machine.local("127.0.0.1:443");
-        let _nginx = nginx(&machine, &port, &machine.local(location));
-        let near = machine.serve(&strings(&words(TO_NGINX)[1..]));
-        traffic(&Way::proxy("nginx", Proxy::new(Speak::Http, near.addr())), &targets);
+        for channel in ["mws", "ws"] {
+            let machine = Machine::new(ginnel, &targets);
+            let [far, near] = [BEHIND_NGINX, TO_NGINX].map(|line| line.replace("mws", channel));
+            let _far = machine.serve(&strings(&words(&far)[1..]));
+            let port = machine.local("127.0.0.1:443");
+            let _nginx = nginx(&machine, &port, &machine.local(location));
+            let near = machine.serve(&strings(&words(&near)[1..]));
+            let way = Way::proxy(format!("nginx, {channel}"), Proxy::new(Speak::Http, near.addr()));
+            traffic(&way, &targets);
+            check::half_close(&way, &targets.work, 200 * KIB);
+            check::target_ends(&way, &targets.work, 200 * KIB);
+            check::upload_behind_the_end(&way, &targets.work, 200 * KIB, 200 * KIB);
+        }
     }
 }
 

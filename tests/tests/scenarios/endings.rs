@@ -1,13 +1,14 @@
 //! Half-closes by either side first, and resets: every handler, every channel, direct and through a node.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use ginnel_tests::check::{self, KIB, MIB, Targets, Way};
 use ginnel_tests::pair::{CHANNELS, Inside, Link, Pair};
-use ginnel_tests::{PATIENCE, Program, Proxy, Speak, Target, on_both_runtimes};
+use ginnel_tests::target::order;
+use ginnel_tests::{PATIENCE, Program, Proxy, Speak, Target, Valve, on_both_runtimes};
 use rustix::net::sockopt::set_socket_linger;
 
 on_both_runtimes! {
@@ -45,6 +46,32 @@ on_both_runtimes! {
         }
     }
 
+    /// nginx and most CDNs take the end of either direction for that of both.
+    fn half_closes_pass_web_servers(ginnel: &Program) {
+        let targets = Targets::new();
+        behind_a_web_server(ginnel, |way, _| either_side_first(way, &targets, 256 * KIB));
+    }
+
+    /// Who goes between two nodes, or is stopped, ends what it carries; nobody must take that for a whole.
+    fn a_web_server_that_stops_is_no_end(ginnel: &Program) {
+        let targets = Targets::new();
+        behind_a_web_server(ginnel, |way, valve| {
+            for half_closed in [false, true] {
+                let mut stream = way.open(&targets.work);
+                let kind = if half_closed { order::AFTER_END } else { order::SOURCE };
+                stream.write_all(&order(kind, 0, 64 * MIB, 1)).expect("a reader");
+                if half_closed {
+                    stream.shutdown(Shutdown::Write).expect("an end");
+                }
+                stream.read_exact(&mut [0; 100_000]).expect("a beginning");
+                valve.end();
+                let got = io::copy(&mut stream, &mut io::sink());
+                let name = &way.name;
+                assert!(got.is_err(), "{name}: a cut became an end ({half_closed}): {got:?}");
+            }
+        });
+    }
+
     /// What was cut must not look like a whole: neither side takes the other's reset for an end.
     fn a_reset_on_one_side_is_one_on_the_other(ginnel: &Program) {
         for channel in CHANNELS {
@@ -66,6 +93,24 @@ on_both_runtimes! {
             reset(stream);
             let end = ends.recv_timeout(PATIENCE).expect("the target is told");
             assert!(end.is_err(), "{channel}: the client's reset became an end");
+        }
+    }
+}
+
+/// Two nodes with a web server in between, for each channel and for what is not encrypted inside of it.
+fn behind_a_web_server(ginnel: &Program, check: impl Fn(&Way, &Valve)) {
+    for channel in ["ws", "wss", "mws", "mwss"] {
+        for (inside, options) in [("http", ""), ("socks5", "?notls=true"), ("socks5", "")] {
+            let server =
+                ginnel.serve(&["-L", &format!("{inside}+{channel}://127.0.0.1:0{options}")]);
+            let valve = Valve::web_server(server.addr());
+            let node = format!("{inside}+{channel}://{}{options}", valve.addr);
+            let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &node]);
+            let name = format!("{inside}+{channel}{options}");
+            check(
+                &Way::proxy(name, Proxy::new(Speak::Socks5, client.addr())),
+                &valve,
+            );
         }
     }
 }
