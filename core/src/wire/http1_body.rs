@@ -353,6 +353,7 @@ mod tests {
             b"5;a\x00b\r\n",
             b"5;a\rb\r\n",
             b"11112222333344445\r\n",
+            b"00000000000000005\r\n",
             b"5\r\nhelloX",
             b"5\r\nhello\n",
             b"5\r\nhello\rX",
@@ -384,6 +385,14 @@ mod tests {
         assert_eq!(decode(&zeros).unwrap_err().cause, Cause::Limit);
         let extension = [&b"5;"[..], &[b'x'; SIZE_EXTENSION], b"\r\n"].concat();
         assert_eq!(decode(&extension).unwrap_err().cause, Cause::Limit);
+        let extension = [&b"05;"[..], &[b'x'; SIZE_EXTENSION], b"\r\n"].concat();
+        assert_eq!(decode(&extension).unwrap_err().cause, Cause::Limit);
+        // Two lines of 49 bytes and the empty one are as much as there may be.
+        let line = format!("A: {}\r\n", "b".repeat(44));
+        let most = format!("0\r\n{line}{line}\r\n");
+        assert_eq!(decode(most.as_bytes()), Ok(Some((vec![], 103))));
+        let over = format!("0\r\n{line}b{line}\r\n");
+        assert_eq!(decode(over.as_bytes()).unwrap_err().cause, Cause::Limit);
         let trailer = [b"0\r\n".to_vec(), vec![b'x'; TRAILERS + 1]].concat();
         assert_eq!(decode(&trailer).unwrap_err().cause, Cause::Limit);
         let trailers = [b"0\r\n".to_vec(), b"A: b\r\n".repeat(TRAILERS / 6 + 1)].concat();

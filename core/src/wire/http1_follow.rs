@@ -290,6 +290,8 @@ mod tests {
         let connect = "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n";
         let opened = "HTTP/1.1 200 X\r\n\r\nHTTP/1.1 429 X\r\n\r\n";
         assert_eq!(follow(&[(connect, opened)]), (vec![200], false, true));
+        let refused = "HTTP/1.1 300 X\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(follow(&[(connect, refused)]), (vec![300], true, false));
         for (request, response) in [
             ("nothing of the kind\r\n\r\n", ""),
             (GET, "SSH-2.0-x\r\n\r\n"),
@@ -308,5 +310,10 @@ mod tests {
         follower.request(b"PUT / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n", LIMITS);
         follower.request(&[b'a'; 50_000], LIMITS);
         assert_eq!(follower.held(), [0, 0]);
+        follower.response(b"HTTP/1.1 2", LIMITS);
+        assert_eq!(follower.held(), [0, 10]);
+        let mut follower = Follower::default();
+        follower.request(b"GET /", LIMITS);
+        assert_eq!(follower.held(), [5, 0]);
     }
 }
