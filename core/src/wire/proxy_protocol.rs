@@ -292,7 +292,8 @@ mod tests {
             let fail = parse(line.as_bytes()).unwrap_err();
             assert_eq!(fail.cause, Cause::Protocol, "{line}: {fail}");
         }
-        let endless = format!("PROXY TCP6 {}", "f".repeat(LINE));
+        let endless = format!("PROXY TCP6 {}", "f".repeat(LINE - 11));
+        assert_eq!(parse(&endless.as_bytes()[..LINE - 1]), Ok(None));
         assert_eq!(parse(endless.as_bytes()).unwrap_err().cause, Cause::Limit);
     }
 
@@ -340,6 +341,7 @@ mod tests {
         ] {
             assert_eq!(parse(&v2(rest)).unwrap_err().cause, cause, "{rest}");
         }
+        assert_eq!(parse(&v2("21 11 10 00")), Ok(None));
     }
 
     #[test]

@@ -277,6 +277,7 @@ mod tests {
             assert_eq!(out, bytes);
         }
         assert_eq!(parse_reply(&[4, 0x5a]).unwrap_err().cause, Cause::Protocol);
+        assert_eq!(Code::NoIdentd.text(), "forbidden, or no identd");
     }
 
     #[test]

@@ -227,6 +227,13 @@ fn captured_responses_are_read_and_written() {
 }
 
 #[test]
+fn statuses_and_networks_have_names() {
+    assert_eq!(Status::NetUnreachable.text(), "network unreachable");
+    assert_eq!(Status::Other(99).text(), "unknown status");
+    assert_eq!((Network::Tcp.name(), Network::Unix.name()), ("tcp", "unix"));
+}
+
+#[test]
 fn data_behind_a_message_is_not_its() {
     let bytes = hex("01 00 00 00 68 65 6c 6c 6f");
     assert_eq!(response(&bytes), Ok(Some((Response::new(Status::Ok), 4))));

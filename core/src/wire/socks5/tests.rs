@@ -156,6 +156,14 @@ fn captured_replies_are_read_and_written() {
 }
 
 #[test]
+fn codes_have_names() {
+    assert_eq!(Method::TlsPassword.text(), "TLS, user and password");
+    assert_eq!(Command::UdpTunnel.text(), "UDP-TUN");
+    assert_eq!(Rep::Refused.text(), "connection refused");
+    assert_eq!(Rep::Other(99).text(), "unknown code");
+}
+
+#[test]
 fn unreadable_requests_say_what_is_wrong_with_them() {
     for (bytes, cause) in [
         ("04 01 00 01", Cause::Protocol),
