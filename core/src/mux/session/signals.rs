@@ -143,4 +143,36 @@ mod tests {
             assert!(server.recv(wire, Time::ZERO, &mut Vec::new()).is_err());
         }
     }
+
+    #[test]
+    fn a_session_is_over_when_nothing_is_left_to_say() {
+        let [mut client, mut server] = pair(true);
+        assert!(server.is_empty());
+        server.go_away();
+        assert!(!server.is_empty(), "AWAY is to be sent");
+        assert_eq!(pass(&mut server, &mut client), "Away ");
+        assert!(server.is_empty());
+        server.go_away();
+        assert_eq!(pass(&mut server, &mut client), "", "it is told once");
+    }
+
+    #[test]
+    fn a_reset_ends_a_stream_once() {
+        let [mut client, mut server] = pair(true);
+        for id in [3, 5] {
+            client.open(1).unwrap();
+            pass(&mut client, &mut server);
+            client.reset(id);
+        }
+        // Given up by both before they hear of each other.
+        server.release(3);
+        assert_eq!(pass(&mut client, &mut server), "Reset(5) ");
+        let wire = BytesMut::from(&[1, 5, 0, 0, 5, 0, 0, 0][..]);
+        let mut events = Vec::new();
+        server.recv(wire, Time::ZERO, &mut events).unwrap();
+        assert!(events.is_empty(), "a second one");
+        server.reset(5);
+        assert_eq!(pass(&mut server, &mut client), "");
+        assert!(client.is_empty() && server.is_empty());
+    }
 }

@@ -1,5 +1,6 @@
 mod ends;
 mod frames;
+mod shares;
 
 use std::time::Duration;
 

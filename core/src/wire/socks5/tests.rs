@@ -175,6 +175,41 @@ fn unreadable_requests_say_what_is_wrong_with_them() {
 }
 
 #[test]
+fn what_follows_a_message_is_left() {
+    let greeting = Greeting::parse(&[5, 1, 0, 5, 1]).unwrap().unwrap();
+    assert_eq!((greeting.0.methods, greeting.1), (&[0][..], 3));
+    let (credentials, used) = Credentials::parse(b"\x01\x01a\x01b\x05\x01")
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (credentials.user, credentials.password, used),
+        (&b"a"[..], &b"b"[..], 5)
+    );
+    let request = hex("05 01 00 01 7f 00 00 01 00 50 16 03 01");
+    assert_eq!(Request::parse(&request).unwrap().unwrap().1, 10);
+}
+
+#[test]
+fn texts_of_255_bytes_are_written() {
+    let longest = [b'a'; 255];
+    let credentials = Credentials {
+        user: &longest,
+        password: &longest,
+    };
+    let mut out = BytesMut::new();
+    credentials.write(&mut out).unwrap();
+    assert_eq!(unit(&out, Credentials::parse), credentials);
+    let name = "a".repeat(255);
+    let request = Request {
+        command: Command::Connect,
+        target: Target::new(Host::Name(name), 80),
+    };
+    let mut out = BytesMut::new();
+    request.write(&mut out).unwrap();
+    assert_eq!(unit(&out, Request::parse), request);
+}
+
+#[test]
 fn an_address_that_is_spelled_as_a_name_is_noticed() {
     for (bytes, spelled) in [
         ("05 01 00 03 09 31 32 37 2e 30 2e 30 2e 31 00 50", true),
