@@ -83,6 +83,71 @@ fn an_announced_length_reserves_nothing() {
 }
 
 #[test]
+fn control_frames_are_whole_however_they_were_cut() {
+    let wire = hex("898537fa213d7f9f4d51588a008800");
+    for size in 1..=wire.len() {
+        let mut decoder = Decoder::new(true, false);
+        let mut items = Vec::new();
+        // Ours are not masked: only the first is the client's.
+        for piece in wire[..11].chunks(size) {
+            items.extend(all(&mut decoder, piece.into()).unwrap());
+        }
+        let mut decoder = Decoder::new(false, false);
+        for piece in wire[11..].chunks(size) {
+            items.extend(all(&mut decoder, piece.into()).unwrap());
+        }
+        let hello = Item::Ping("Hello".into());
+        let (pong, close) = (
+            Item::Pong(BytesMut::new()),
+            Item::Close(None, String::new()),
+        );
+        assert_eq!(items, [hello, pong, close], "in pieces of {size}");
+    }
+    let frame = control(Control::Ping, b"Hello", Some([0x37, 0xfa, 0x21, 0x3d]));
+    assert_eq!(frame.as_ref(), &wire[..11]);
+}
+
+#[test]
+fn control_frames_have_at_most_125_bytes() {
+    let frame = |len: u8| [&[0x89, len][..], &vec![7; len.into()]].concat();
+    let decoded = |len| all(&mut Decoder::new(false, false), frame(len)[..].into());
+    assert_eq!(
+        decoded(125).unwrap(),
+        [Item::Ping(BytesMut::from(&[7; 125][..]))]
+    );
+    assert_eq!(decoded(126).unwrap_err().text, "len > 125 for control");
+    assert_eq!(decoded(127).unwrap_err().text, "len > 125 for control");
+    assert_eq!(control(Control::Ping, &[7; 200], None).as_ref(), frame(125));
+}
+
+/// Whoever waits for an answer to two bytes gets one.
+#[test]
+fn a_header_is_judged_by_its_first_two_bytes() {
+    let mut decoder = Decoder::new(true, false);
+    assert!(all(&mut decoder, hex("82")).unwrap().is_empty());
+    assert_eq!(
+        decoder.unfinished().unwrap(),
+        "inside a frame header, 1 bytes of it"
+    );
+    assert_eq!(all(&mut decoder, hex("05")).unwrap_err().text, "bad MASK");
+    for (wire, text) in [
+        ("9280", "RSV3 set"),
+        ("a280", "RSV2 set"),
+        ("c280", "RSV1 set"),
+        ("f280", "RSV1 set, RSV2 set, RSV3 set"),
+        ("0980", "FIN not set on control"),
+        ("8380", "bad opcode 3"),
+        ("8b80", "bad opcode 11"),
+        ("8080", "continuation after FIN"),
+    ] {
+        let violation = all(&mut Decoder::new(true, false), hex(wire)).unwrap_err();
+        assert_eq!(violation.text, text, "{wire}");
+    }
+    let begun = all(&mut Decoder::new(false, false), hex("02008200"));
+    assert_eq!(begun.unwrap_err().text, "data before FIN");
+}
+
+#[test]
 fn a_client_refuses_masked_frames() {
     let violation = all(&mut Decoder::new(false, false), hex("828037fa213d")).unwrap_err();
     assert_eq!(violation.text, "bad MASK");

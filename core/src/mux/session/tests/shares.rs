@@ -89,8 +89,10 @@ fn the_rest_of_a_frame_for_a_stream_that_was_given_up_is_dropped() {
 fn windows_of_many_streams_are_small_but_not_too_small() {
     let mut mux = agreed(100_000);
     assert_eq!(mux.window(), 50_000);
-    feed(&mut mux, &psh(2, 3, 1), Time::ZERO);
-    assert_eq!(mux.window(), 50_000);
+    for n in [0, 1, 1] {
+        feed(&mut mux, &psh(2, 3, n), Time::ZERO);
+        assert_eq!(mux.window(), 50_000);
+    }
     feed(&mut mux, &psh(2, 5, 1), Time::ZERO);
     assert_eq!(mux.window(), 32_768);
     mux.consumed(5, 1, Time::ZERO);
