@@ -208,4 +208,32 @@ mod tests {
         assert!(window > 2 * MIB, "{window}");
         assert_eq!(growth.news(window), window / 4);
     }
+
+    #[test]
+    fn twice_what_is_read_in_a_round_trip_is_enough() {
+        let mut round = RoundTrip::default();
+        round.sample(Duration::from_secs(1));
+        for (read, expected) in [(150_000, 300_000), (150_001, 450_003)] {
+            let mut growth = Growth::new();
+            let mut tell = |read, seconds: u64| {
+                growth.tell(0, read, (0, 8 * MIB), at(seconds * 1_000_000), &round)
+            };
+            assert_eq!(tell(100_000, 1), 300_000);
+            assert_eq!(tell(read, 2), expected);
+        }
+    }
+
+    #[test]
+    fn only_a_byte_behind_the_old_window_shows_that_the_new_one_has_arrived() {
+        let (mut growth, mut round) = (Growth::new(), RoundTrip::default());
+        growth.tell(2048, 1000, (FIRST, 8 * MIB), at(1), &round);
+        growth.arrived(2048, at(2), &mut round);
+        assert_eq!(round.0, None);
+        growth.arrived(2049, at(11), &mut round);
+        assert_eq!(round.0, Some(Duration::from_micros(10)));
+        // Of the next window; counts wrap.
+        growth.tell(u32::MAX, 1000, (FIRST, 8 * MIB), at(20), &round);
+        growth.arrived(4, at(24), &mut round);
+        assert_eq!(round.0, Some(Duration::from_micros(4)));
+    }
 }

@@ -81,4 +81,15 @@ mod tests {
         while decoder.next(&mut wire).unwrap().is_some() {}
         assert_eq!((decoder.opaque(), decoder.next_head()), (0, 0));
     }
+
+    #[test]
+    fn the_key_of_a_long_header_is_not_counted() {
+        let mut decoder = Decoder::new(true, false);
+        for n in 0..13 {
+            assert_eq!(decoder.next_head(), 10 - n.min(9), "{n} bytes are here");
+            let byte = [0x82, 0xff, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3][n];
+            let next = decoder.next(&mut BytesMut::from(&[byte][..]));
+            assert_eq!(next, Ok(None));
+        }
+    }
 }
