@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::time::Time;
 
-/// As long as this is counted.
+/// As long as this is counted, or up to so many bytes, which are more than a system takes for a slow link.
 const SPAN: Duration = Duration::from_millis(250);
+const MUCH: usize = 8 * 1024 * 1024;
 /// A sixteenth of half a second is soon.
 const SOON: usize = 16;
 /// How much more than usual may be in frames of a fast link.
@@ -41,10 +42,10 @@ impl Pace {
         self.taken += n;
         self.refused |= more;
         let span = now.since(self.since);
-        if span < SPAN {
+        if span < SPAN && self.taken < MUCH {
             return;
         }
-        let half_a_second = self.taken as u128 * 500 / span.as_millis().max(1);
+        let half_a_second = self.taken as u128 * 500_000 / span.as_micros().max(1);
         let half_a_second = usize::try_from(half_a_second).unwrap_or(usize::MAX);
         self.ahead = match self.refused {
             true => half_a_second.max(LEAST),
@@ -86,7 +87,9 @@ mod tests {
     #[test]
     fn a_fast_link_takes_more_at_once() {
         let mut pace = Pace::new(at(0));
-        pace.took(100_000_000, true, at(300));
+        pace.took(MUCH - 1, true, at(10));
+        assert_eq!(pace.ahead(65_536), 65_536);
+        pace.took(1, true, at(20));
         assert_eq!(pace.ahead(65_536), 4 * 65_536);
         pace.took(1_500_000, false, at(600));
         assert!((65_537..4 * 65_536).contains(&pace.ahead(65_536)));
