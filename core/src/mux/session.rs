@@ -281,8 +281,7 @@ impl<K: Copy + PartialEq> Smux<K> {
         while !wire.is_empty() {
             if self.payload > 0 {
                 let piece = wire.split_to(self.payload.min(wire.len()));
-                let len = piece.len();
-                self.payload -= len;
+                self.payload -= piece.len();
                 if let Some(id) = self.payload_of
                     && self
                         .streams
@@ -290,7 +289,7 @@ impl<K: Copy + PartialEq> Smux<K> {
                         .is_some_and(|stream| !stream.abandoned)
                 {
                     events.push(Event::Data(id, piece));
-                    self.share.carried(id, len, now);
+                    self.share.carried(id, now);
                     self.arrived(id, now);
                 }
                 continue;
@@ -472,7 +471,10 @@ impl<K: Copy + PartialEq> Smux<K> {
             };
             if let Some(mut seg) = seg {
                 stream.sent = stream.sent.wrapping_add(seg.len() as u32);
-                self.share.carried(id, seg.len(), now);
+                self.share.carried(id, now);
+                if !more {
+                    self.share.said_all(seg.len(), now);
+                }
                 if more || stream.fin == Fin::Wanted {
                     stream.ready = true;
                     self.ready.push_back(id);

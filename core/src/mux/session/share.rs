@@ -19,8 +19,10 @@ pub const STALL: Duration = Duration::from_secs(5);
 const AGREED_WINDOW: u32 = 2048;
 /// So long after payload of another stream a session counts as shared.
 const MIXED: Duration = Duration::from_millis(500);
-/// Who says no more than this at a time waits for an answer, as a rule.
+/// Who says no more than this at a time waits for an answer, as a rule,
 const LITTLE: usize = 2048;
+/// and so long for the next one.
+const WAITING: Duration = Duration::from_millis(200);
 /// The least window without a byte budget.
 const LEAST_WINDOW: usize = 32 * 1024;
 
@@ -37,19 +39,12 @@ pub(super) struct Share {
     /// Streams that hold something.
     holders: usize,
     round_trip: RoundTrip,
-    /// The stream of the last payload in either direction.
-    recent: Option<Run>,
+    /// The stream of the last payload in either direction, and when that was.
+    recent: Option<(u32, Time)>,
     /// When it last was another one than just before.
     changed: Option<Time>,
-    /// When the one before had said only a little.
-    sparse: Option<Time>,
-}
-
-/// What one stream has carried without another one in between.
-struct Run {
-    id: u32,
-    len: usize,
-    last: Time,
+    /// When we last sent a little of a stream, and that was all it had.
+    little: Option<Time>,
 }
 
 impl Share {
@@ -61,27 +56,26 @@ impl Share {
         self.over.is_empty()
     }
 
-    /// `len` bytes of a stream's payload came or left.
-    pub(super) fn carried(&mut self, id: u32, len: usize, now: Time) {
-        if let Some(run) = &mut self.recent {
-            if run.id == id {
-                (run.len, run.last) = (run.len.saturating_add(len), now);
-                return;
-            }
-            if now.since(run.last) < MIXED {
-                self.changed = Some(now);
-                if run.len <= LITTLE {
-                    self.sparse = Some(now);
-                }
-            }
+    /// A stream's payload came or left.
+    pub(super) fn carried(&mut self, id: u32, now: Time) {
+        if let Some((before, at)) = self.recent.replace((id, now))
+            && before != id
+            && now.since(at) < MIXED
+        {
+            self.changed = Some(now);
         }
-        let last = now;
-        self.recent = Some(Run { id, len, last });
+    }
+
+    /// `len` bytes of a stream's payload left, and it has no more.
+    pub(super) fn said_all(&mut self, len: usize, now: Time) {
+        if len <= LITTLE {
+            self.little = Some(now);
+        }
     }
 
     fn company(&self, now: Time) -> Company {
-        let lately = |at: Option<Time>| at.is_some_and(|at| now.since(at) < MIXED);
-        match (lately(self.changed), lately(self.sparse)) {
+        let within = |span, at: Option<Time>| at.is_some_and(|at| now.since(at) < span);
+        match (within(MIXED, self.changed), within(WAITING, self.little)) {
             (false, _) => Company::None,
             (true, false) => Company::Busy,
             (true, true) => Company::Waiting,

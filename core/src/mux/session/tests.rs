@@ -340,13 +340,50 @@ fn who_reads_much_alone_in_a_session_is_told_a_larger_window() {
     assert_eq!(told(3, 64, 1), Some(1024));
     assert_eq!(told(3, 511, 2), None);
     assert_eq!(told(3, 1, 3), Some(1024));
-    // Somebody else has much to say, then little at a time, and then no more.
+    // Somebody else has much to say, then no more.
     assert_eq!(told(5, 3, 4), Some(256));
     assert_eq!(told(3, 512, 5), Some(256));
-    assert_eq!(told(5, 1, 6), None);
-    assert_eq!(told(3, 64, 7), Some(64));
-    assert_eq!(told(3, 64, 506), Some(64));
-    assert_eq!(told(3, 64, 508), Some(1024));
+    assert_eq!(told(3, 64, 504), Some(256));
+    assert_eq!(told(3, 64, 506), Some(1024));
+}
+
+#[test]
+fn who_waits_for_answers_waits_for_small_windows_of_others() {
+    let mut mux = Smux::<u8>::new(Mux::default(), false, 4, Time::ZERO);
+    mux.agree();
+    for id in [3, 5] {
+        feed(&mut mux, &[2, 0, 0, 0, id, 0, 0, 0], Time::ZERO);
+        mux.adopt(id.into(), id);
+    }
+    // The peer takes what is said.
+    feed(
+        &mut mux,
+        &hex("0204080005000000 00000000 00001000"),
+        Time::ZERO,
+    );
+    sent(&mut mux, &mut Vec::new());
+    // So much is said on stream 5, and all that it has if `all`; then stream 3 is read. The window told.
+    let mut told = |said: usize, all: bool, kib: usize, millis: u64| {
+        let now = Time::ZERO + Duration::from_millis(millis);
+        mux.wants_send(5);
+        let mut data = Some(Seg::new(BytesMut::zeroed(said)));
+        mux.poll(now, |_, _| (data.take(), !all));
+        for _ in 0..8 * kib {
+            feed(&mut mux, &psh(2, 3, 128), now);
+            mux.consumed(3, 128, now);
+        }
+        let mut windows = Vec::new();
+        while let Some(seg) = mux.poll(now, |_, _| (None, false)) {
+            let wire = seg.parts().concat();
+            windows.push(u32::from_le_bytes(*wire.last_chunk().unwrap()) / 1024);
+        }
+        windows.pop()
+    };
+    assert_eq!(told(30_000, true, 3, 1), Some(256));
+    assert_eq!(told(100, false, 128, 41), Some(256));
+    assert_eq!(told(100, true, 128, 81), Some(64));
+    assert_eq!(told(30_000, true, 64, 280), Some(64));
+    assert_eq!(told(30_000, true, 64, 282), Some(256));
 }
 
 #[test]
