@@ -78,10 +78,12 @@ pub(super) enum Side {
     Binder(Box<Binding>),
 }
 
-/// The last frame before the room is used up may be longer by this. Otherwise the headers in front would leave a
-/// few bytes of each large read, which cost a write of their own here and a wake-up at the peer; and the frames of
-/// a slow link would be tiny.
-const REST: usize = 1024;
+/// No frame of a slow link is smaller than this because of that, if there is more.
+const LEAST: usize = 1024;
+
+/// The last frame may use this part more than the room. Otherwise the headers in front would leave a few bytes of
+/// each large read, which cost a write of their own here and a wake-up at the peer.
+const REST: usize = 64;
 
 impl Entry {
     fn found_again(&mut self) -> bool {
@@ -391,7 +393,7 @@ impl Engine {
                 let seg = if max == 0 {
                     None
                 } else {
-                    link.out.pop(max.min(room + REST))
+                    link.out.pop(max.min(room.max(LEAST) + ahead / REST))
                 };
                 touched.push(owner);
                 if seg.is_some() {
