@@ -344,7 +344,7 @@ fn who_reads_much_alone_in_a_session_is_told_a_larger_window() {
     assert_eq!(told(5, 3, 4), Some(256));
     assert_eq!(told(3, 512, 5), Some(256));
     assert_eq!(told(3, 64, 504), Some(256));
-    assert_eq!(told(3, 64, 506), Some(1024));
+    assert_eq!(told(3, 64, 505), Some(1024));
 }
 
 #[test]
@@ -383,7 +383,7 @@ fn who_waits_for_answers_waits_for_small_windows_of_others() {
     assert_eq!(told(100, false, 128, 41), Some(256));
     assert_eq!(told(100, true, 128, 81), Some(64));
     assert_eq!(told(30_000, true, 64, 280), Some(64));
-    assert_eq!(told(30_000, true, 64, 282), Some(256));
+    assert_eq!(told(30_000, true, 64, 281), Some(256));
 }
 
 #[test]
