@@ -81,8 +81,8 @@ pub(super) enum Side {
 /// No frame of a slow link is smaller than this because of that, if there is more.
 const LEAST: usize = 1024;
 
-/// The last frame may use this part more than the room. Otherwise the headers in front would leave a few bytes of
-/// each large read, which cost a write of their own here and a wake-up at the peer.
+/// By this part of what may wait below, the last frame may be longer than the room. Otherwise the headers in front
+/// would leave a few bytes of each large read, which cost a write of their own here and a wake-up at the peer.
 const REST: usize = 64;
 
 impl Entry {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::time::Time;
 
-/// As long as this is counted, or up to so many bytes, which are more than a system takes for a slow link.
+/// As long as this is counted, or up to [`MUCH`].
 const SPAN: Duration = Duration::from_millis(250);
+/// More bytes than a system takes for a slow link.
 const MUCH: usize = 8 * 1024 * 1024;
 /// A sixteenth of half a second is soon.
 const SOON: usize = 16;

@@ -1,4 +1,5 @@
-//! The HTTP upgrade that opens a websocket (RFC 6455, 4), byte for byte as gost speaks it.
+//! The HTTP upgrade that opens a websocket (RFC 6455, 4): byte for byte as gost speaks it, and behind that what two
+//! Ginnels agree on, in fields that anybody else ignores.
 
 use std::net::SocketAddr;
 

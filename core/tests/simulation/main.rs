@@ -198,6 +198,21 @@ fn a_reload_disturbs_nobody() {
     assert!(2 * reloaded.get() > runs.end - runs.start || runs.end - runs.start == 1);
 }
 
+/// Clients that have had a part of what they were to get. Nobody has had anything else, but an answer that says no.
+fn stopped_in_the_middle<'a>(world: &'a World, setting: &Setting) -> Vec<&'a Program> {
+    let clients = || world.programs.iter().filter(|program| program.client);
+    for program in clients() {
+        let told = program
+            .failed
+            .as_deref()
+            .is_none_or(|text| text.starts_with("unexpected answer"));
+        assert!(told, "{setting:?}: {program:?}");
+    }
+    clients()
+        .filter(|program| program.received > 0 && !program.done())
+        .collect()
+}
+
 /// Either engine is drained at some time, with or without time for what is open.
 #[test]
 fn a_drain_cuts_nothing_in_time_and_hides_no_cut() {
@@ -210,15 +225,7 @@ fn a_drain_cuts_nothing_in_time_and_hides_no_cut() {
         world.drain_at(step, engine, Duration::from_secs(patience));
         add_clients(&mut world, &setting, false);
         world.run(Duration::from_secs(75));
-        for program in world.programs.iter().filter(|program| program.client) {
-            let told = program
-                .failed
-                .as_deref()
-                .is_none_or(|text| text.starts_with("unexpected answer"));
-            assert!(told, "{setting:?}: {program:?}");
-            if program.received == 0 || program.done() {
-                continue;
-            }
+        for program in stopped_in_the_middle(&world, &setting) {
             let cut = patience == 0 && program.end == Some(Eof::Reset);
             assert!(cut, "{setting:?}: {program:?} {:#?}", world.events);
         }

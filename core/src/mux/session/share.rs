@@ -19,9 +19,9 @@ pub const STALL: Duration = Duration::from_secs(5);
 const AGREED_WINDOW: u32 = 2048;
 /// So long after payload of another stream a session counts as shared.
 const MIXED: Duration = Duration::from_millis(500);
-/// Who says no more than this at a time waits for an answer, as a rule,
+/// Who says no more than this at a time, in bytes, waits for an answer, as a rule.
 const LITTLE: usize = 2048;
-/// and so long for the next one.
+/// Who has said little counts as waiting for so long.
 const WAITING: Duration = Duration::from_millis(200);
 /// The least window without a byte budget.
 const LEAST_WINDOW: usize = 32 * 1024;

@@ -219,6 +219,17 @@ fn with_streams(version: u8, max_receive: usize) -> Mux8 {
     mux
 }
 
+/// A server session of peers that agreed on version 2, and these streams, adopted by their numbers.
+fn agreed(plan: Mux, ids: &[u8]) -> Mux8 {
+    let mut mux = Smux::new(plan, false, 4, Time::ZERO);
+    mux.agree();
+    for id in ids {
+        feed(&mut mux, &[2, 0, 0, 0, *id, 0, 0, 0], Time::ZERO);
+        mux.adopt((*id).into(), *id);
+    }
+    mux
+}
+
 fn feed(mux: &mut Mux8, wire: &[u8], now: Time) {
     mux.recv(BytesMut::from(wire), now, &mut Vec::new())
         .unwrap();
@@ -291,12 +302,7 @@ fn a_lone_stream_may_stall_for_ever() {
 
 #[test]
 fn agreed_windows_shrink_while_streams_hold_something() {
-    let mut mux = Smux::<u8>::new(Mux::default(), false, 4, Time::ZERO);
-    mux.agree();
-    for id in [3, 5, 7] {
-        feed(&mut mux, &[2, 0, 0, 0, id, 0, 0, 0], Time::ZERO);
-        mux.adopt(id.into(), id);
-    }
+    let mut mux = agreed(Mux::default(), &[3, 5, 7]);
     let half = mux.capacity() / 2;
     assert_eq!(mux.window(), half);
     feed(&mut mux, &psh(2, 3, 100), Time::ZERO);
@@ -313,12 +319,7 @@ fn agreed_windows_shrink_while_streams_hold_something() {
 
 #[test]
 fn who_reads_much_alone_in_a_session_is_told_a_larger_window() {
-    let mut mux = Smux::<u8>::new(Mux::default(), false, 4, Time::ZERO);
-    mux.agree();
-    for id in [3, 5] {
-        feed(&mut mux, &[2, 0, 0, 0, id, 0, 0, 0], Time::ZERO);
-        mux.adopt(id.into(), id);
-    }
+    let mut mux = agreed(Mux::default(), &[3, 5]);
     sent(&mut mux, &mut Vec::new());
     // The window that is told when so many bytes of a stream came and were read.
     let mut told = |id: u8, kib: usize, millis: u64| {
@@ -349,12 +350,7 @@ fn who_reads_much_alone_in_a_session_is_told_a_larger_window() {
 
 #[test]
 fn who_waits_for_answers_waits_for_small_windows_of_others() {
-    let mut mux = Smux::<u8>::new(Mux::default(), false, 4, Time::ZERO);
-    mux.agree();
-    for id in [3, 5] {
-        feed(&mut mux, &[2, 0, 0, 0, id, 0, 0, 0], Time::ZERO);
-        mux.adopt(id.into(), id);
-    }
+    let mut mux = agreed(Mux::default(), &[3, 5]);
     // The peer takes what is said.
     feed(
         &mut mux,

@@ -12,13 +12,7 @@ fn agreed(max_agreed: usize) -> Mux8 {
         max_agreed,
         ..Mux::default()
     };
-    let mut mux = Smux::new(plan, false, 4, Time::ZERO);
-    mux.agree();
-    for id in [3, 5] {
-        feed(&mut mux, &[2, 0, 0, 0, id, 0, 0, 0], Time::ZERO);
-        mux.adopt(id.into(), id);
-    }
-    mux
+    super::agreed(plan, &[3, 5])
 }
 
 #[test]
