@@ -491,7 +491,7 @@ impl Shard {
     }
 
     /// Closed by the end of the process, they would seem to have said all.
-    fn reset_rest(&self) {
+    fn reset_rest(&mut self) {
         for (id, socket) in &self.sockets {
             if !self.engine.interest(id).fin {
                 driver::reset(&socket.stream);

@@ -146,7 +146,7 @@ pub(crate) fn run(
             .await;
         // Closed by the end of the process, they would seem to have said all.
         for (id, socket) in &*shard.sockets.borrow() {
-            socket.close(!shard.engine.borrow().interest(id).fin);
+            socket.close(!shard.engine.borrow_mut().interest(id).fin);
         }
         Ok(())
     }))
@@ -385,7 +385,7 @@ impl Shard {
             if socket.blocked.get() && !socket.waits_write.get() {
                 continue;
             }
-            let max = self.engine.borrow().interest(id).read;
+            let max = self.engine.borrow_mut().interest(id).read;
             if max == 0 {
                 return Poll::Pending;
             }
@@ -497,7 +497,7 @@ impl Shard {
         if self.running.get() == Some(id) {
             return;
         }
-        let needs_read = self.engine.borrow().interest(id).read > 0 && !socket.waits_read.get();
+        let needs_read = self.engine.borrow_mut().interest(id).read > 0 && !socket.waits_read.get();
         let needs_write = socket.blocked.get() && !socket.waits_write.get();
         if needs_read || needs_write {
             socket.wake();

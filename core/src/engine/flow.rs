@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 
 use super::link::{Base, Link, Top};
+use super::splice::Inflow;
 use super::{Engine, LinkId, MuxId, Work};
 use crate::layer::{AnyLayer, Up};
 use crate::mux::Smux;
@@ -54,6 +55,45 @@ impl Engine {
                 .is_none_or(|session| session.smux.readable()),
             Top::Dial(dial) => self.dial_accepts(dial),
             Top::Incoming(_) | Top::Port(_) => true,
+        }
+    }
+
+    /// Whether a source that brings much is not read now, because the mux session that it goes into has no room for
+    /// frames: what is read long before it leaves is not in the cache any more. [`Self::go_on`] when there is room.
+    pub(super) fn waits_for_room(&mut self, id: LinkId) -> bool {
+        let Some(mux) = self.links.get(id).and_then(|link| self.full_session(link)) else {
+            return false;
+        };
+        if self.links[id].waits_for.replace(mux) != Some(mux) {
+            self.muxes[mux].held_back.push(id);
+        }
+        true
+    }
+
+    /// The session that takes what this link brings, if that is much and there is no room for it.
+    fn full_session(&self, link: &Link) -> Option<MuxId> {
+        let (Top::Client(session) | Top::Upstream(session)) = link.top else {
+            return None;
+        };
+        if link.inflow == Inflow::Small {
+            return None;
+        }
+        let sink = self.links.get(self.sink_of(link, session)?)?;
+        let Base::Stream { mux, .. } = sink.base else {
+            return None;
+        };
+        self.muxes.get(mux)?.full.then_some(mux)
+    }
+
+    /// Those who waited for this session are read again, in the order in which they came.
+    pub(super) fn go_on(&mut self, mux: MuxId, held_back: Vec<LinkId>) {
+        for id in held_back {
+            if let Some(link) = self.links.get_mut(id)
+                && link.waits_for == Some(mux)
+            {
+                link.waits_for = None;
+                self.reread(id);
+            }
         }
     }
 

@@ -59,6 +59,10 @@ pub(super) struct MuxSession {
     /// The peer takes a FIN for a half-close.
     pub(super) half_close: bool,
     pumping: bool,
+    /// No more frames are made until some have left.
+    pub(super) full: bool,
+    /// Sources that are read when it is not full any more.
+    pub(super) held_back: Vec<LinkId>,
     pub(super) armed: Option<Time>,
 }
 
@@ -255,6 +259,8 @@ impl Engine {
             nop,
             half_close: info.half_close,
             pumping: false,
+            full: false,
+            held_back: Vec::new(),
             armed: None,
         });
         self.count_mux();
@@ -425,6 +431,17 @@ impl Engine {
         emptied.dedup();
         for link in emptied {
             self.sent(link);
+        }
+        let full = self
+            .links
+            .get(below)
+            .is_some_and(|link| link.queued() >= ahead);
+        if let Some(session) = self.muxes.get_mut(id) {
+            session.full = full;
+            if !full {
+                let held_back = std::mem::take(&mut session.held_back);
+                self.go_on(id, held_back);
+            }
         }
         self.mux_timer(id);
         self.end_if_retired(id);

@@ -83,6 +83,8 @@ pub(super) struct Link {
     pub(super) ended: bool,
     /// The other side of the session is over high water.
     pub(super) paused: bool,
+    /// The session that has to have room before this link is read.
+    pub(super) waits_for: Option<MuxId>,
     pub(super) closing: Option<Closing>,
     /// However slowly the rest of the output leaves.
     pub(super) closing_by: Option<Time>,
@@ -170,6 +172,7 @@ impl Engine {
             input_over: false,
             ended: false,
             paused: false,
+            waits_for: None,
             closing: None,
             closing_by: None,
             moved: self.now,

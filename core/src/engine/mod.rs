@@ -397,25 +397,29 @@ impl Engine {
         link.map_or(0, |link| link.out.slices(iov, room))
     }
 
-    pub fn interest(&self, id: SocketId) -> Interest {
+    /// What the engine wants of a socket now. If it is not to be read, a `Wake` follows when it is again.
+    pub fn interest(&mut self, id: SocketId) -> Interest {
         let Some(link) = self.links.get(id) else {
             return Interest {
                 read: 0,
                 fin: false,
             };
         };
-        Interest {
-            read: if self.accepts(link) {
-                let room = self.read_room(link).min(self.gates.room_in(id, self.now));
-                match splice::next_head(link) {
-                    0 => room,
-                    head => room.min(head),
-                }
-            } else {
-                0
-            },
-            fin: link.finished && link.out.is_empty() && !link.broken,
-        }
+        let read = if self.accepts(link) {
+            let room = self.read_room(link).min(self.gates.room_in(id, self.now));
+            match splice::next_head(link) {
+                0 => room,
+                head => room.min(head),
+            }
+        } else {
+            0
+        };
+        let fin = link.finished && link.out.is_empty() && !link.broken;
+        let read = match read > 0 && self.waits_for_room(id) {
+            true => 0,
+            false => read,
+        };
+        Interest { read, fin }
     }
 
     /// Whether the id still means something.

@@ -148,7 +148,7 @@ impl Engine {
             .is_some_and(|sink| sink.queued() > 0)
     }
 
-    fn sink_of(&self, link: &Link, session: SessionId) -> Option<LinkId> {
+    pub(super) fn sink_of(&self, link: &Link, session: SessionId) -> Option<LinkId> {
         let session = self.sessions.get(session)?;
         match link.top {
             Top::Client(_) => session.upstream,

@@ -220,6 +220,7 @@ impl Engine {
             Side::Binder(binding) => self.binding_ended(binding, fail.clone()),
             Side::Server(_) | Side::Client { .. } => {}
         }
+        self.go_on(id, session.held_back);
         let owners: Vec<LinkId> = session.smux.owners().collect();
         self.events.push_back(Event::SessionDown {
             place,

@@ -380,16 +380,16 @@ impl World {
         self.act(about, &before);
     }
 
-    fn wants(&self) -> HashMap<SocketId, Wants> {
+    fn wants(&mut self) -> HashMap<SocketId, Wants> {
         let open = self
             .sockets
             .iter()
             .filter(|socket| socket.state == State::Open);
-        open.map(|socket| (socket.id, self.wants_of(socket.id)))
-            .collect()
+        let open: Vec<SocketId> = open.map(|socket| socket.id).collect();
+        open.into_iter().map(|id| (id, self.wants_of(id))).collect()
     }
 
-    fn wants_of(&self, id: SocketId) -> Wants {
+    fn wants_of(&mut self, id: SocketId) -> Wants {
         let interest = self.engine.interest(id);
         Wants {
             write: self.engine.transmit(id, &mut [IoSlice::new(&[])]) > 0

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::window::{self, Company, RoundTrip};
+use super::window::{self, RoundTrip};
 use super::{Control, INITIAL_WINDOW, Smux, Stream};
 use crate::time::Time;
 use crate::wire::smux::Update;
@@ -73,13 +73,10 @@ impl Share {
         }
     }
 
-    fn company(&self, now: Time) -> Company {
+    /// Whether one of several streams waits for an answer.
+    fn somebody_waits(&self, now: Time) -> bool {
         let within = |span, at: Option<Time>| at.is_some_and(|at| now.since(at) < span);
-        match (within(MIXED, self.changed), within(WAITING, self.little)) {
-            (false, _) => Company::None,
-            (true, false) => Company::Busy,
-            (true, true) => Company::Waiting,
-        }
+        within(MIXED, self.changed) && within(WAITING, self.little)
     }
 }
 
@@ -167,13 +164,13 @@ impl<K: Copy + PartialEq> Smux<K> {
     /// The news of a window, which is sent now.
     pub(super) fn update(&mut self, id: u32, now: Time) -> Option<Update> {
         let most = self.window();
-        let company = self.share.company(now);
+        let somebody_waits = self.share.somebody_waits(now);
         let stream = self.streams.get_mut(&id)?;
         let mut window = most;
         if self.share.agreed {
             let end = stream.told.wrapping_add(stream.granted as u32);
             let read = stream.unreported as usize;
-            let least = window::least(stream.read as usize, company);
+            let least = window::least(stream.read as usize, somebody_waits);
             let trip = &self.share.round_trip;
             window = stream.growth.tell(end, read, (least, most), now, trip);
         }

@@ -3,10 +3,10 @@
 //! What a window lets a sender have on its way, others wait for, so it is no larger than needed while there are
 //! others. News of it leave when a quarter of it was read, so it needs a third more than what is read in a round
 //! trip. It has from twice to three times that. While it is too small, most of it is read in each round trip, and
-//! the next one is larger. Who is alone in the session and reads fast has a larger one than it needs, and news
-//! when half of that was read: nobody waits for it, and news cost a write here and a wake-up there. On a slow way
-//! whoever comes next would wait for all of it. While somebody else says little and waits for answers, it has no
-//! more than it needs.
+//! the next one is larger. Who brings much and reads fast has a larger one than it needs, and news when half of
+//! that was read: news cost a write here and a wake-up there, and so do the short runs of frames that small windows
+//! leave to many streams. On a slow way whoever comes next would wait for all of it. While somebody else says little
+//! and waits for answers, it has no more than it needs.
 //!
 //! The round trip is that from the telling of a window to the first byte that only this window allows. A sender
 //! may take its time for that, and what waits in queues adds to it, so the shortest one of the session counts.
@@ -17,29 +17,19 @@ use crate::time::Time;
 
 /// The first window: more than any path brings in its first round trip.
 pub(super) const FIRST: usize = 256 * 1024;
-/// The least one of a stream that brings much while the others are silent.
-const ALONE: usize = 1024 * 1024;
+/// The least one of a stream that brings much.
+const MUCH: usize = 1024 * 1024;
 /// The least one while another stream waits for answers.
 const POLITE: usize = 64 * 1024;
 /// Within this it has been read, or it is not told.
 const SOON: Duration = Duration::from_millis(50);
 
-/// What the other streams of the session do.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Company {
-    None,
-    /// They carry much as well.
-    Busy,
-    /// One says little, and waits for the answer.
-    Waiting,
-}
-
-/// The least window of a stream that has brought so many bytes.
-pub(super) fn least(read: usize, company: Company) -> usize {
-    match company {
-        Company::None if read >= FIRST / 2 => ALONE,
-        Company::None | Company::Busy => FIRST,
-        Company::Waiting => POLITE,
+/// The least window of a stream that has brought so many bytes, while another one waits for answers or none does.
+pub(super) fn least(read: usize, somebody_waits: bool) -> usize {
+    match somebody_waits {
+        true => POLITE,
+        false if read >= FIRST / 2 => MUCH,
+        false => FIRST,
     }
 }
 
@@ -183,19 +173,18 @@ mod tests {
     }
 
     #[test]
-    fn who_brings_much_alone_has_a_larger_window_and_fewer_news() {
-        assert_eq!(least(FIRST / 2 - 1, Company::None), FIRST);
-        assert_eq!(least(FIRST, Company::Busy), FIRST);
-        assert_eq!(least(FIRST, Company::Waiting), POLITE);
-        assert_eq!(least(FIRST, Company::None), ALONE);
+    fn who_brings_much_has_a_larger_window_and_fewer_news() {
+        assert_eq!(least(FIRST / 2 - 1, false), FIRST);
+        assert_eq!(least(FIRST / 2, false), MUCH);
+        assert_eq!(least(FIRST, true), POLITE);
         let (mut growth, mut round) = (Growth::new(), RoundTrip::default());
         let mut tell =
             |read, least, micros| growth.tell(0, read, (least, 8 * MIB), at(micros), &round);
         // 4 MiB a second are too slow, 256 are not.
-        assert_eq!(tell(MIB, ALONE, 250_000), FIRST);
-        assert_eq!(tell(MIB / 4, ALONE, 251_000), ALONE);
-        assert_eq!(growth.news(ALONE), ALONE / 2);
-        // It is gone when others come.
+        assert_eq!(tell(MIB, MUCH, 250_000), FIRST);
+        assert_eq!(tell(MIB / 4, MUCH, 251_000), MUCH);
+        assert_eq!(growth.news(MUCH), MUCH / 2);
+        // It is gone with what called for it.
         assert_eq!(
             growth.tell(0, 0, (FIRST, 8 * MIB), at(251_001), &round),
             FIRST
@@ -204,7 +193,7 @@ mod tests {
         // One that it needs is told as early as ever.
         round.sample(Duration::from_millis(1));
         (growth.read, growth.since) = (0, at(251_001));
-        let window = growth.tell(0, MIB, (ALONE, 8 * MIB), at(252_002), &round);
+        let window = growth.tell(0, MIB, (MUCH, 8 * MIB), at(252_002), &round);
         assert!(window > 2 * MIB, "{window}");
         assert_eq!(growth.news(window), window / 4);
     }
