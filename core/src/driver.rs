@@ -15,6 +15,7 @@ use crate::plan::Plan;
 
 mod accept;
 mod connect;
+mod crew;
 mod gate;
 mod pipes;
 mod reach;
@@ -25,6 +26,7 @@ mod udp;
 
 pub use accept::Acceptor;
 pub use connect::{Stream, set_keepalive, tcp_socket};
+pub use crew::{HAND_OVER, Member};
 pub use gate::Gate;
 pub use pipes::Pipes;
 pub use reach::reach;
@@ -85,10 +87,10 @@ pub fn run(
     controls: Vec<Control>,
     serve: impl Fn(Vec<Listening>, Control) -> io::Result<()> + Sync,
 ) -> io::Result<()> {
-    let threads = controls.len();
     let mut shares = Vec::new();
     for (index, control) in controls.into_iter().enumerate() {
-        shares.push((deal(plan, &listeners, index, threads)?, control));
+        let mine = deal(plan, &listeners, index, &control.crew)?;
+        shares.push((mine, control));
     }
     drop(listeners);
     thread::scope(|scope| {
@@ -105,21 +107,37 @@ pub fn run(
     })
 }
 
-/// The listeners that thread `index` of `threads` serves: all of them, but for services that belong to one
-/// thread. Threads that share a listener take turns by being idle.
+/// The listeners that thread `index` serves: all of them, but for services that belong to one thread. Of threads that
+/// share a listener, those accept that are idle and do not serve more than others.
 fn deal(
     plan: &Plan,
     listeners: &[Listener],
     index: usize,
-    threads: usize,
+    crew: &[Member],
 ) -> io::Result<Vec<Listening>> {
     let mut mine = Vec::new();
     for (service, listener) in listeners.iter().enumerate() {
-        if serves(plan, service, index, threads) {
-            mine.push((service, listener.try_clone()?));
+        if serves(plan, service, index, crew.len()) {
+            mine.push((service, dealt(plan, service, listener, index, crew)?));
         }
     }
     Ok(mine)
+}
+
+fn dealt(
+    plan: &Plan,
+    service: usize,
+    listener: &Listener,
+    index: usize,
+    crew: &[Member],
+) -> io::Result<Listener> {
+    let listener = listener.try_clone()?;
+    Ok(match listener {
+        Listener::Stream(acceptor) if plan.pinned(service, crew.len()).is_none() => {
+            Listener::Stream(acceptor.shared(&crew[index]))
+        }
+        _ => listener,
+    })
 }
 
 fn serves(plan: &Plan, service: usize, index: usize, threads: usize) -> bool {
@@ -153,20 +171,26 @@ pub type Serve = (usize, Option<Listener>);
 pub fn control(threads: usize) -> io::Result<(Controller, Vec<Control>)> {
     let mut shards = Vec::new();
     let mut controls = Vec::new();
+    let crew: Arc<[Member]> = Member::crew(threads.max(1)).into();
     for _ in 0..threads.max(1) {
         let (wake, notify) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         notify.set_nonblocking(true)?;
         let (sender, commands) = mpsc::channel();
         shards.push((sender, notify));
-        controls.push(Control { commands, wake });
+        controls.push(Control {
+            commands,
+            wake,
+            crew: crew.clone(),
+        });
     }
-    Ok((Controller { shards }, controls))
+    Ok((Controller { shards, crew }, controls))
 }
 
 /// The end that commands.
 pub struct Controller {
     shards: Vec<(Sender<Command>, UnixStream)>,
+    crew: Arc<[Member]>,
 }
 
 impl Controller {
@@ -207,8 +231,8 @@ impl Controller {
                 if !serves(plan, *service, index, threads) {
                     continue;
                 }
-                let listener = listener.map(Listener::try_clone).transpose()?;
-                mine.push((*service, listener));
+                let dealt = |listener| dealt(plan, *service, listener, index, &self.crew);
+                mine.push((*service, listener.map(dealt).transpose()?));
             }
             shares.push(mine);
         }
@@ -233,6 +257,7 @@ fn tell((commands, notify): &(Sender<Command>, UnixStream), command: Command) {
 pub struct Control {
     commands: Receiver<Command>,
     wake: UnixStream,
+    crew: Arc<[Member]>,
 }
 
 impl Control {

@@ -8,8 +8,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use ginnel_core::driver::{
-    self, ACCEPT_PAUSE, Acceptor, Answer, Buffers, Command, Control, GOODBYE, Gate, Input,
-    Listener, Listening, Resolver, Serve, Served, Serving, Stream, Turn,
+    self, ACCEPT_PAUSE, Acceptor, Answer, Buffers, Command, Control, GOODBYE, Gate, HAND_OVER,
+    Input, Listener, Listening, Resolver, Serve, Served, Serving, Stream, Turn,
 };
 use ginnel_core::engine::{Action, Door, Engine, SocketId};
 use ginnel_core::error::{Eof, Fail};
@@ -327,7 +327,7 @@ impl Shard {
         if !self.engine.accepting() {
             return;
         }
-        self.accept_again = None;
+        let waited = self.accept_again.take().is_some();
         for door in std::mem::take(&mut self.accepting) {
             for round in 0.. {
                 let Some(listener) = self.listeners.get(&door) else {
@@ -337,15 +337,19 @@ impl Shard {
                     self.accepting.push(door);
                     break;
                 }
-                if !self.gate.may_accept() {
-                    self.pause_accept(door);
+                let takes = waited && round == 0;
+                if !takes && listener.is_for_others(self.sockets.len()) {
+                    self.accepting.push(door);
+                    self.accept_again = Some(Instant::now() + HAND_OVER);
                     break;
                 }
-                match listener.accept() {
+                match self.gate.accept(listener) {
                     Ok(stream) => self.accepted(door, stream),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) if driver::is_exhausted(&error) => {
-                        self.pause_accept(door);
+                        self.accepting.push(door);
+                        self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
+                        (self.sink)(Event::Exhausted);
                         break;
                     }
                     // The connection was gone before it was accepted.
@@ -366,13 +370,6 @@ impl Shard {
         }
         self.act();
         self.list(id);
-    }
-
-    #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
-    fn pause_accept(&mut self, door: Door) {
-        self.accepting.push(door);
-        self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
-        (self.sink)(Event::Exhausted);
     }
 
     fn resolved(&mut self) {

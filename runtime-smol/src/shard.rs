@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
 use ginnel_core::driver::{
-    self, ACCEPT_PAUSE, Acceptor, Answer, Buffers, Command, Control, GOODBYE, Gate, Input,
-    Listener, Listening, Resolver, Serve, Served, Serving, Stream, Turn,
+    self, ACCEPT_PAUSE, Acceptor, Answer, Buffers, Command, Control, GOODBYE, Gate, HAND_OVER,
+    Input, Listener, Listening, Resolver, Serve, Served, Serving, Stream, Turn,
 };
 use ginnel_core::engine::{Action, ConnMeta, Door, Engine, PortId, SocketId};
 use ginnel_core::error::Fail;
@@ -155,14 +155,18 @@ pub(crate) fn run(
 async fn accept(shard: Rc<Shard>, door: Door) {
     loop {
         shard.room().await;
-        if !shard.gate.borrow_mut().may_accept() {
-            shard.pause_accept().await;
-            continue;
-        }
         match poll_fn(|cx| shard.poll_accept(cx, door)).await {
-            Ok(stream) => shard.accepted(door, stream),
+            Ok(stream) => {
+                if let Some(stream) = stream {
+                    shard.accepted(door, stream);
+                }
+                if shard.is_for_others(door) {
+                    Timer::after(HAND_OVER).await;
+                }
+            }
             Err(error) if driver::is_exhausted(&error) => {
-                shard.pause_accept().await;
+                (shard.sink)(Event::Exhausted);
+                Timer::after(ACCEPT_PAUSE).await;
             }
             // The connection was gone before it was accepted.
             Err(_) => {}
@@ -303,20 +307,24 @@ impl Shard {
         drop(closed);
     }
 
-    fn poll_accept(&self, cx: &mut Context, door: Door) -> Poll<io::Result<Stream>> {
+    /// A connection, or after a while without one the news that there is one now.
+    fn poll_accept(&self, cx: &mut Context, door: Door) -> Poll<io::Result<Option<Stream>>> {
         let doors = self.doors.borrow();
         let Some((listener, _)) = doors.get(&door) else {
             return Poll::Pending;
         };
-        loop {
-            match listener.get_ref().accept() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
+        match self.gate.borrow_mut().accept(listener.get_ref()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                listener.poll_readable(cx).map_ok(|()| None)
             }
-            if listener.poll_readable(cx)?.is_pending() {
-                return Poll::Pending;
-            }
+            result => Poll::Ready(result.map(Some)),
         }
+    }
+
+    fn is_for_others(&self, door: Door) -> bool {
+        let (doors, load) = (self.doors.borrow(), self.sockets.borrow().len());
+        let listener = doors.get(&door).map(|(listener, _)| listener.get_ref());
+        listener.is_some_and(|listener| listener.is_for_others(load))
     }
 
     /// What is not in the list any more is closed first: a listener may be that of another service now.
@@ -514,11 +522,6 @@ impl Shard {
             Poll::Pending
         })
         .await
-    }
-
-    async fn pause_accept(&self) {
-        (self.sink)(Event::Exhausted);
-        Timer::after(ACCEPT_PAUSE).await;
     }
 
     fn wake_ending(&self) {

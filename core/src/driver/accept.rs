@@ -11,18 +11,25 @@ use std::sync::Arc;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::connect::{NAMELESS, Stream};
+use super::crew::Member;
 
 /// A listening socket. Clones share it, and the last one to go takes the socket file with it.
 #[derive(Debug)]
 pub struct Acceptor {
     socket: Socket,
     file: Option<Arc<SocketFile>>,
+    /// The thread that has it, if others accept here as well.
+    member: Option<Member>,
 }
 
 impl Acceptor {
     /// A socket that listens.
     pub fn new(socket: Socket) -> Self {
-        Self { socket, file: None }
+        Self {
+            socket,
+            file: None,
+            member: None,
+        }
     }
 
     /// Takes a socket file, without listening yet. One that a dead process has left is replaced.
@@ -37,7 +44,11 @@ impl Acceptor {
             result => result?,
         }
         let file = Some(Arc::new(SocketFile(path.to_owned())));
-        Ok(Self { socket, file })
+        Ok(Self {
+            socket,
+            file,
+            member: None,
+        })
     }
 
     /// Also changes the backlog of a socket that listens.
@@ -49,7 +60,22 @@ impl Acceptor {
         Ok(Self {
             socket: self.socket.try_clone()?,
             file: self.file.clone(),
+            member: self.member.clone(),
         })
+    }
+
+    /// It is that of a thread that shares it with others.
+    pub(super) fn shared(mut self, member: &Member) -> Self {
+        self.member = Some(member.clone());
+        self
+    }
+
+    /// Whether a thread that has `load` sockets leaves what comes here to others, for
+    /// [`HAND_OVER`](super::HAND_OVER) at most.
+    pub fn is_for_others(&self, load: usize) -> bool {
+        self.member
+            .as_ref()
+            .is_some_and(|member| member.is_for_others(load))
     }
 
     pub fn set_nonblocking(&self) -> io::Result<()> {

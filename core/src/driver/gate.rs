@@ -3,7 +3,7 @@
 use std::io;
 use std::os::unix::net::UnixStream;
 
-use super::is_exhausted;
+use super::{Acceptor, Stream, is_exhausted};
 
 /// Keeps one descriptor back from accepting, so that a client that was accepted can still be connected to its
 /// target. Without it nobody is accepted: who waits in the queue of a listener holds no descriptor of ours.
@@ -22,13 +22,13 @@ impl Gate {
         })
     }
 
-    /// Whether to accept. If not, try again when a descriptor has become free, or a little later: others have
-    /// descriptors as well.
-    pub fn may_accept(&mut self) -> bool {
+    /// Accepts, if that leaves a descriptor. If not ([`is_exhausted`]), try again when one has become free, or a little
+    /// later: others have descriptors as well.
+    pub fn accept(&mut self, listener: &Acceptor) -> io::Result<Stream> {
         if self.reserve.is_none() {
-            self.reserve = self.source.try_clone().ok();
+            self.reserve = Some(self.source.try_clone()?);
         }
-        self.reserve.is_some()
+        listener.accept()
     }
 
     /// Gives the reserve to a dial that failed for want of a descriptor: true if it should be tried again.
@@ -39,6 +39,8 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
+    use socket2::{Domain, Socket, Type};
+
     use super::*;
 
     #[test]
@@ -48,7 +50,12 @@ mod tests {
         let exhausted = io::Error::from_raw_os_error(24);
         assert!(gate.lend(&exhausted));
         assert!(!gate.lend(&exhausted));
-        assert!(gate.may_accept());
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let accepted = gate.accept(&Acceptor::new(socket));
+        assert!(
+            !is_exhausted(&accepted.err().unwrap()),
+            "it does not listen"
+        );
         assert!(gate.lend(&exhausted));
     }
 }
