@@ -8,6 +8,7 @@ pub mod explain;
 pub mod flags;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod heap;
 pub mod help;
 pub mod listen;
 pub mod log;

@@ -9,11 +9,13 @@ use std::thread;
 use std::time::Duration;
 
 use ginnel_core::driver;
+use ginnel_core::event::Event;
 
 use crate::config::lower::Lowered;
 use crate::descriptors;
 use crate::duration::Span;
 use crate::flags::{Flags, Runtime};
+use crate::heap::Heap;
 use crate::listen;
 use crate::log::{Journal, Logger};
 use crate::prepare::{self, Prepared};
@@ -109,7 +111,13 @@ pub fn run(
         .spawn(move || signals.obey(&ending))?;
 
     let recorder = journal.clone();
-    let sink: ginnel_smol::Sink = Arc::new(move |event| recorder.record(&event));
+    let heap = Heap::new()?;
+    let sink: ginnel_smol::Sink = Arc::new(move |event| {
+        recorder.record(&event);
+        if let Event::Closed { .. } = event {
+            heap.connection_ended();
+        }
+    });
     let serve = match prepared.runtime.0 {
         Runtime::Smol => ginnel_smol::run,
         Runtime::Mio => ginnel_mio::run,

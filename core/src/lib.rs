@@ -242,6 +242,8 @@
 //! assert!(driver.sockets.is_empty(), "the engine closed both");
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub use bytes;
 
 pub mod addr;

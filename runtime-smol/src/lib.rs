@@ -2,6 +2,8 @@
 //!
 //! Knows sockets, names and the clock; no protocol. The contract is the engine's.
 
+#![forbid(unsafe_code)]
+
 mod port;
 mod shard;
 mod socket;

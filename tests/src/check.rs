@@ -130,11 +130,18 @@ pub fn until_open(port: SocketAddr) {
 }
 
 /// Waits until nobody listens at a port any more.
-#[allow(clippy::disallowed_methods)] // A test waits in real time.
 pub fn until_closed(port: SocketAddr) {
+    until(&format!("{port} to be closed"), || {
+        TcpStream::connect(port).is_err()
+    });
+}
+
+/// Waits for something that no event tells.
+#[allow(clippy::disallowed_methods)] // A test waits in real time.
+pub fn until(what: &str, done: impl Fn() -> bool) {
     let until = Instant::now() + PATIENCE;
-    while TcpStream::connect(port).is_ok() {
-        assert!(Instant::now() < until, "{port}: it stays open");
+    while !done() {
+        assert!(Instant::now() < until, "waited in vain for {what}");
         thread::sleep(Duration::from_millis(20));
     }
 }

@@ -98,4 +98,35 @@ on_both_runtimes! {
         drop(open);
         late.join().expect("no panic").expect("a tunnel, in the end");
     }
+
+    /// What a thousand tunnels held is not kept for the next thousand.
+    fn memory_goes_back_after_many_connections(ginnel: &Program) {
+        if cfg!(not(target_env = "gnu")) {
+            // Other allocators give it back in their own time.
+            return;
+        }
+        let targets = Targets::new();
+        let server = ginnel.serve(&["-L", "socks5+mws://127.0.0.1:0"]);
+        let client = ginnel.serve(&[
+            "-L", "socks5://127.0.0.1:0",
+            "-F", &format!("socks5+mws://{}", server.addr()),
+        ]);
+        let proxy = Proxy::new(Speak::Socks5, client.addr());
+        let open = |count: usize| -> Vec<TcpStream> {
+            (0..count)
+                .map(|_| proxy.open(targets.work.addr).expect("a tunnel"))
+                .collect()
+        };
+        // Code and tables that stay.
+        drop(open(20));
+        let resident = || [&server, &client].map(|proc| proc.resident().unwrap_or_default());
+        let before = resident();
+        let tunnels = open(1000);
+        let held = resident();
+        drop(tunnels);
+        check::until("memory to be given back", || {
+            let now = resident();
+            (0..2).all(|n| now[n].saturating_sub(before[n]) <= held[n].saturating_sub(before[n]) / 2)
+        });
+    }
 }
