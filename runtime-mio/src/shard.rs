@@ -512,7 +512,7 @@ impl Shard {
         let engine = self
             .engine
             .poll_timeout()
-            .map(|at| until(self.start + Duration::from_nanos(at.0)));
+            .map(|at| until(self.start + at.since(Time::ZERO)));
         let accept = match self.accept_again {
             Some(at) => Some(until(at)),
             None if !self.accepting.is_empty() && self.engine.accepting() => Some(Duration::ZERO),
@@ -523,7 +523,7 @@ impl Shard {
     }
 
     pub(crate) fn now(&self) -> Time {
-        Time(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        Time::ZERO + self.start.elapsed()
     }
 }
 

@@ -244,7 +244,7 @@ async fn time(shard: Rc<Shard>) {
             }
             last = false;
             if shard.armed.replace(Some(at)) != Some(at) {
-                timer.set_at(shard.start + Duration::from_nanos(at.0));
+                timer.set_at(shard.start + at.since(Time::ZERO));
             }
             if std::pin::Pin::new(&mut timer).poll(cx).is_pending() {
                 return Poll::<()>::Pending;
@@ -542,6 +542,6 @@ impl Shard {
     }
 
     pub(crate) fn now(&self) -> Time {
-        Time(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        Time::ZERO + self.start.elapsed()
     }
 }

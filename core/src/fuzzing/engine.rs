@@ -51,7 +51,7 @@ fn operation(world: &mut World, choice: &Choice, script: &mut Script) -> Option<
         }
         6 => world.resolved(Ok(addresses(script.byte()?))),
         7 => world.resolved(Err(CAUSES[usize::from(script.byte()?) % CAUSES.len()])),
-        8 => drop(world.tick(Time(u64::MAX))),
+        8 => drop(world.tick(Time::MAX)),
         9 => world.pass(Duration::from_millis(u64::from(script.byte()?) * 100)),
         10 => {
             for at in 0..world.sockets.len() {

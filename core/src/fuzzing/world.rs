@@ -331,7 +331,7 @@ impl World {
     pub(super) fn finish(mut self) {
         self.stop();
         for _ in 0..10_000 {
-            if !self.tick(Time(u64::MAX)) {
+            if !self.tick(Time::MAX) {
                 break;
             }
         }
