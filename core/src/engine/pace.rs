@@ -7,24 +7,26 @@ use crate::time::Time;
 /// As long as this is counted, or up to [`MUCH`].
 const SPAN: Duration = Duration::from_millis(250);
 /// More bytes than a system takes for a slow link.
-const MUCH: usize = 8 * 1024 * 1024;
+const MUCH: u32 = 8 * 1024 * 1024;
 /// A sixteenth of half a second is soon.
-const SOON: usize = 16;
+const SOON: u32 = 16;
 /// How much more than usual may be in frames of a fast link.
 const MORE: usize = 4;
 /// The answers of handshakes fit.
-const LEAST: usize = 4 * 1024;
+const LEAST: u32 = 4 * 1024;
+/// As fast as it comes.
+const EVERYTHING: u32 = u32::MAX;
 
-/// What one transport takes. One that never refuses takes everything.
+/// What one transport takes. One that never refuses takes everything. Every link has one: 4 GiB are enough.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
     since: Time,
-    taken: usize,
+    taken: u32,
+    ahead: u32,
+    /// What leaves in so little time that nobody minds waiting for it.
+    soon: u32,
     /// Something was left over.
     refused: bool,
-    ahead: usize,
-    /// What leaves in so little time that nobody minds waiting for it.
-    soon: usize,
 }
 
 impl Pace {
@@ -32,25 +34,27 @@ impl Pace {
         Self {
             since: now,
             taken: 0,
-            refused: false,
-            ahead: usize::MAX,
+            ahead: EVERYTHING,
             soon: 0,
+            refused: false,
         }
     }
 
     /// `n` bytes left; `more` were to.
     pub(super) fn took(&mut self, n: usize, more: bool, now: Time) {
-        self.taken += n;
+        self.taken = self
+            .taken
+            .saturating_add(u32::try_from(n).unwrap_or(u32::MAX));
         self.refused |= more;
         let span = now.since(self.since);
         if span < SPAN && self.taken < MUCH {
             return;
         }
-        let half_a_second = self.taken as u128 * 500_000 / span.as_micros().max(1);
-        let half_a_second = usize::try_from(half_a_second).unwrap_or(usize::MAX);
+        let half_a_second = u128::from(self.taken) * 500_000 / span.as_micros().max(1);
+        let half_a_second = u32::try_from(half_a_second).unwrap_or(EVERYTHING);
         self.ahead = match self.refused {
             true => half_a_second.max(LEAST),
-            false => usize::MAX,
+            false => EVERYTHING,
         };
         self.soon = half_a_second / SOON;
         (self.since, self.taken, self.refused) = (now, 0, more);
@@ -59,7 +63,11 @@ impl Pace {
     /// Bytes that may be in frames, at most `most`; and more if all of that has left soon, for it takes fewer
     /// writes.
     pub(super) fn ahead(&self, most: usize) -> usize {
-        self.ahead.min(most).max(self.soon.min(MORE * most))
+        let ahead = match self.ahead {
+            EVERYTHING => most,
+            ahead => most.min(ahead as usize),
+        };
+        ahead.max((MORE * most).min(self.soon as usize))
     }
 }
 
@@ -69,6 +77,15 @@ mod tests {
 
     fn at(millis: u64) -> Time {
         Time::ZERO + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn it_is_small_and_counts_no_further_than_it_can() {
+        assert_eq!(size_of::<Pace>(), 24);
+        let mut pace = Pace::new(at(0));
+        pace.took(u32::MAX as usize, true, at(0));
+        pace.took(usize::MAX, true, at(300));
+        assert_eq!(pace.ahead(65_536), 4 * 65_536);
     }
 
     #[test]
@@ -88,7 +105,7 @@ mod tests {
     #[test]
     fn a_fast_link_takes_more_at_once() {
         let mut pace = Pace::new(at(0));
-        pace.took(MUCH - 1, true, at(10));
+        pace.took(MUCH as usize - 1, true, at(10));
         assert_eq!(pace.ahead(65_536), 65_536);
         pace.took(1, true, at(20));
         assert_eq!(pace.ahead(65_536), 4 * 65_536);
@@ -108,7 +125,7 @@ mod tests {
             }
             pace.took(0, true, at(1000 * second));
         }
-        assert_eq!(pace.ahead(65_536), LEAST.max(5000));
+        assert_eq!(pace.ahead(65_536), LEAST.max(5000) as usize);
     }
 
     #[test]
@@ -118,14 +135,14 @@ mod tests {
         pace.took(10, true, at(60_000));
         assert_eq!(pace.ahead(65_536), 8333);
         pace.took(10, true, at(120_000));
-        assert_eq!(pace.ahead(65_536), LEAST);
+        assert_eq!(pace.ahead(65_536), LEAST as usize);
     }
 
     #[test]
     fn who_refuses_nothing_is_not_slow() {
         let mut pace = Pace::new(at(0));
         pace.took(10, true, at(300));
-        assert_eq!(pace.ahead(65_536), LEAST);
+        assert_eq!(pace.ahead(65_536), LEAST as usize);
         pace.took(10, false, at(310));
         pace.took(10, false, at(600));
         pace.took(10, false, at(900));
