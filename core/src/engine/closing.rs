@@ -247,7 +247,7 @@ impl Engine {
             return;
         }
         link.out.clear();
-        link.later.clear();
+        link.later = None;
         self.touch(id);
         self.relay_timer(session);
         // Who sends to it is not to wait.
@@ -295,7 +295,7 @@ impl Engine {
         if fail.cause == Cause::Reset {
             // Nobody reads what is queued.
             link.out.clear();
-            link.later.clear();
+            link.later = None;
             link.ended = true;
             link.input_over = true;
             self.touch(id);
@@ -304,7 +304,7 @@ impl Engine {
             // A layer that found it out has said so; what is above the layers has not.
             Cause::Protocol | Cause::Limit | Cause::Tls => {
                 // Nothing follows a goodbye.
-                self.links[id].later.clear();
+                self.links[id].later = None;
                 if let Top::Mux(_) | Top::Port(_) = top {
                     self.say_why(id, &fail);
                 }

@@ -64,8 +64,8 @@ pub(super) struct Link {
     pub(super) top: Top,
     /// Output of the lowest layer, for the socket or for the mux session below.
     pub(super) out: Rope,
-    /// What the top sends, as long as enough of it is in frames already (see `lane`).
-    pub(super) later: Rope,
+    /// What the top sends, as long as enough of it is in frames already (see `lane`); never empty.
+    pub(super) later: Option<Box<Rope>>,
     pub(super) pace: Pace,
     /// The layers said their end: nothing is sent any more.
     pub(super) said_end: bool,
@@ -162,7 +162,7 @@ impl Engine {
             layers: Vec::new(),
             top,
             out: Rope::default(),
-            later: Rope::default(),
+            later: None,
             pace: Pace::new(self.now),
             said_end: false,
             unsaid: 0,
@@ -395,9 +395,8 @@ impl Engine {
             return data.clear();
         }
         if link.has_lane() {
-            self.links[id].later.append(data);
             self.touch(id);
-            return self.frame(id);
+            return self.queue(id, data);
         }
         let level = link.layers.len();
         self.sink(id, level, data);

@@ -286,7 +286,8 @@ impl Engine {
             _ => None,
         };
         let (inbox, pieces) = link.waiting();
-        let pieces = link.out.pieces() + link.later.pieces() + pieces;
+        let later = link.later.as_ref().map_or(0, |later| later.pieces());
+        let pieces = link.out.pieces() + later + pieces;
         link.queued() + inbox + PIECE * pieces + layers + top.unwrap_or(0)
     }
 

@@ -332,7 +332,9 @@ impl Engine {
         }
         if !link.out.is_empty() {
             link.out.unpin(tight);
-            link.later.unpin(tight);
+            if let Some(later) = &mut link.later {
+                later.unpin(tight);
+            }
         }
         self.touch(id);
         self.count_out(id, n);
