@@ -72,7 +72,7 @@ impl Engine {
             }
         };
         let asked = SocketAddr::new(ip, addr.port);
-        session.target = Some(asked.to_string());
+        session.target = Some(asked.to_string().into());
         let (client, service, remote) = (session.client, session.service, session.remote.ip());
         match what {
             Bound::Clients => {
@@ -132,7 +132,7 @@ impl Engine {
         let mut out = BytesMut::new();
         handler.dialed(&cx, Ok(()), &mut out);
         self.send(session.client, &mut rope(out));
-        let target = session.target.unwrap_or_default();
+        let target = session.target.map(String::from).unwrap_or_default();
         let asked = target.parse().unwrap_or(bound);
         self.events.push_back(Event::Connected {
             no: session.no,
@@ -157,7 +157,7 @@ impl Engine {
             return self.link_failed(client, fail);
         }
         if !session.rx.is_empty() {
-            self.mux_data(mux, session.rx);
+            self.mux_data(mux, session.rx.take());
         }
         self.reread(client);
     }
@@ -254,7 +254,7 @@ impl Engine {
             return;
         };
         let (form, client) = (binding.form, binding.remote);
-        self.sessions[session].target = Some(client.to_string());
+        self.sessions[session].target = Some(client.to_string().into());
         let meta = self.links[self.muxes[mux].link].meta;
         let base = Base::Stream { mux, id: 0 };
         let link = self.new_link(base, meta, Top::Upstream(session));

@@ -113,7 +113,7 @@ impl Engine {
         let session = &mut self.sessions[id];
         session.stage = Stage::Dialing(None);
         session.deadline = None;
-        session.target = Some(meta.remote.to_string());
+        session.target = Some(meta.remote.to_string().into());
         self.session_timer(id);
         self.dialed(id, Ok((link, BytesMut::new(), false)), &[]);
         link

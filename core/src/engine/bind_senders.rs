@@ -59,7 +59,7 @@ impl Engine {
             no: session.no,
             service: session.service,
             remote: session.remote,
-            target: session.target.clone().unwrap_or_default(),
+            target: session.target(),
             route: String::new(),
         });
         self.datagrams_ready(id);

@@ -234,7 +234,7 @@ impl Engine {
             dial.forward = Some(index);
             dial.target = target;
             dial.known.clear();
-            self.sessions[session].target = Some(self.dials[id].target.to_string());
+            self.sessions[session].target = Some(self.dials[id].target.to_string().into());
         }
         let known = self.known_addrs(service, &self.dials[id].target);
         let dial = &mut self.dials[id];

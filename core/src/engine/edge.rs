@@ -116,7 +116,7 @@ impl Engine {
             return;
         };
         let (client, service) = (session.client, session.service);
-        let request = std::mem::take(&mut session.rx);
+        let request = session.rx.take();
         // The session ends without its client.
         session.client = LinkId::default();
         self.end_session(id, None);
@@ -142,7 +142,7 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
-        session.target = Some(target.to_string());
+        session.target = Some(target.to_string().into());
         let tls = match &session.stage {
             Stage::Http(proxy) => proxy.backend().and_then(|backend| backend.tls.clone()),
             _ => None,

@@ -23,7 +23,7 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
-        session.target = Some(target.to_string());
+        session.target = Some(target.to_string().into());
         let service = session.service;
         if self.is_refused(service, &target) {
             let fail = Fail::new(Cause::Denied, "the target is refused (bypass)");

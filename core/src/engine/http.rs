@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::session::{Session, Stage};
 use super::{Engine, LinkId, SessionId};
-use crate::buffer::{Rope, stash};
+use crate::buffer::Rope;
 use crate::error::Fail;
 use crate::event::Event;
 use crate::handler::http::{Ask, Io, Proxy};
@@ -55,7 +55,7 @@ impl Engine {
     ) {
         match result {
             Ok((_, rest, _)) => {
-                stash(&mut self.sessions[id].upstream_rx, rest);
+                self.sessions[id].upstream_rx.stash(rest);
                 self.http_drive(id, News::Dialed(Ok(())));
             }
             Err(fail) => self.http_drive(id, News::Dialed(Err(&fail))),
@@ -140,7 +140,7 @@ impl Engine {
             &plan.limits,
             self.now,
             news,
-            [rx, upstream_rx],
+            [rx.bytes(), upstream_rx.bytes()],
             &mut io,
         );
         for fail in io.hidden_logins {

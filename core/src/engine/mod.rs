@@ -45,6 +45,7 @@ mod udp_bound;
 mod udp_frames;
 mod udp_names;
 mod udp_port;
+mod unread;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;

@@ -7,7 +7,6 @@ use bytes::BytesMut;
 use super::link::Link;
 use super::session::{Session, Stage, rope};
 use super::{Engine, LinkId, SessionId};
-use crate::buffer::{stash, unpin};
 use crate::connector;
 use crate::error::{Cause, Fail};
 use crate::time::Time;
@@ -24,8 +23,8 @@ impl Engine {
         session.stage = Stage::Relay;
         session.deadline = None;
         session.active = self.now;
-        let early = std::mem::take(&mut session.rx);
-        let kept = std::mem::take(&mut session.upstream_rx);
+        let early = session.rx.take();
+        let kept = session.upstream_rx.take();
         let (client, upstream) = (session.client, session.upstream);
         self.touch(client);
         if let Some(upstream) = upstream {
@@ -81,12 +80,12 @@ impl Engine {
             return;
         };
         if session.lazy {
-            stash(&mut session.upstream_rx, data);
-            match connector::relay::response(&mut session.upstream_rx) {
+            session.upstream_rx.stash(data);
+            match connector::relay::response(session.upstream_rx.bytes()) {
                 Ok(None) => return,
                 Ok(Some(())) => {
                     session.lazy = false;
-                    data = std::mem::take(&mut session.upstream_rx);
+                    data = session.upstream_rx.take();
                 }
                 Err(fail) => {
                     if let Some(upstream) = session.upstream {
@@ -105,10 +104,10 @@ impl Engine {
         match session.stage {
             Stage::Http(_) => {
                 let first = session.upstream_rx.is_empty();
-                stash(&mut session.upstream_rx, data);
+                session.upstream_rx.stash(data);
                 self.http_upstream(id);
                 if first && let Some(session) = self.sessions.get_mut(id) {
-                    unpin(&mut session.upstream_rx);
+                    session.upstream_rx.unpin();
                 }
             }
             Stage::Datagrams => self.frames_in(id, 1, data),

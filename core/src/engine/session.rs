@@ -10,8 +10,9 @@ use super::link::{Base, Link};
 use super::sniff::Watch;
 use super::splice::Inflow;
 use super::udp::Association;
+use super::unread::Unread;
 use super::{DialId, Engine, Key, LinkId, SessionId};
-use crate::buffer::{Rope, Seg, stash, unpin};
+use crate::buffer::{Rope, Seg};
 use crate::error::{Cause, Fail};
 use crate::event::{ConnectionNo, Event};
 use crate::handler::{self, Goal, Handler, Negotiate, Receiver, Step, auto, http};
@@ -31,12 +32,12 @@ pub(super) struct Session {
     pub(super) local: SocketAddr,
     pub(super) started: Time,
     /// What the client named, for the log.
-    pub(super) target: Option<String>,
+    pub(super) target: Option<Box<str>>,
     pub(super) connected: bool,
     /// The client's bytes that nobody has taken yet.
-    pub(super) rx: BytesMut,
+    pub(super) rx: Unread,
     /// The upstream's: a lazy response of a relay node, or an HTTP response.
-    pub(super) upstream_rx: BytesMut,
+    pub(super) upstream_rx: Unread,
     /// The upstream's first bytes are still a response of a relay node.
     pub(super) lazy: bool,
     pub(super) input: u64,
@@ -75,6 +76,13 @@ pub(super) enum Stage {
     Http(Box<http::Proxy>),
     Relay,
     Datagrams,
+}
+
+impl Session {
+    /// What the client named, or nothing.
+    pub(super) fn target(&self) -> String {
+        self.target.as_deref().unwrap_or_default().to_owned()
+    }
 }
 
 impl Engine {
@@ -131,8 +139,8 @@ impl Engine {
             started: self.now,
             target: None,
             connected: false,
-            rx: BytesMut::new(),
-            upstream_rx: BytesMut::new(),
+            rx: Unread::default(),
+            upstream_rx: Unread::default(),
             lazy: false,
             input: 0,
             output: 0,
@@ -165,7 +173,7 @@ impl Engine {
             return self.frames_in(id, 0, data);
         }
         let first = !std::mem::replace(&mut session.spoke, true);
-        stash(&mut session.rx, data);
+        session.rx.stash(data);
         if matches!(session.stage, Stage::Sniff) {
             return self.sniff(id);
         }
@@ -191,7 +199,7 @@ impl Engine {
             _ => {}
         }
         if first && let Some(session) = self.sessions.get_mut(id) {
-            unpin(&mut session.rx);
+            session.rx.unpin();
         }
     }
 
@@ -217,13 +225,13 @@ impl Engine {
             return;
         };
         let mut out = BytesMut::new();
-        let result = handler.step(&cx, &mut session.rx, &mut out);
+        let result = handler.step(&cx, session.rx.bytes(), &mut out);
         self.send(client, &mut rope(out));
         match result {
             Ok(Step::More) => {}
             Ok(Step::Tls) => {
                 // What the client sent behind its choice is already TLS.
-                let rest = std::mem::take(&mut self.sessions[id].rx);
+                let rest = self.sessions[id].rx.take();
                 let layer = self.service_tls(service.handler.socks_tls.as_ref());
                 let level = self.links.get(client).map_or(0, |link| link.layers.len());
                 self.push_tls(client, layer);
@@ -272,7 +280,7 @@ impl Engine {
                 no: session.no,
                 service: session.service,
                 remote: session.remote,
-                target: session.target.clone().unwrap_or_default(),
+                target: session.target(),
                 route: names.join(" > "),
             });
         }
@@ -363,7 +371,7 @@ impl Engine {
             service: session.service,
             remote: session.remote,
             local: session.local,
-            target: session.target,
+            target: session.target.map(String::from),
             connected: session.connected,
             duration: self.now.since(session.started),
             input: session.input,

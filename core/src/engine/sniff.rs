@@ -159,7 +159,8 @@ impl Engine {
             return;
         };
         session.watch = None;
-        session.rx = data;
+        session.rx.clear();
+        session.rx.stash(data);
         session.upstream_rx.clear();
         session.lazy = false;
         session.connected = false;

@@ -127,7 +127,7 @@ impl Engine {
         session.udp = Some(Box::new(Association::new(framing, peer, carries)));
         match to {
             Receiver::Each => {
-                session.target = Some("udp".to_owned());
+                session.target = Some("udp".into());
                 let anywhere = Target::new(Host::Name(String::new()), 0);
                 self.start_dial(id, Some(anywhere));
             }
@@ -184,8 +184,8 @@ impl Engine {
         session.stage = Stage::Datagrams;
         session.deadline = None;
         session.active = self.now;
-        let early = std::mem::take(&mut session.rx);
-        let kept = std::mem::take(&mut session.upstream_rx);
+        let early = session.rx.take();
+        let kept = session.upstream_rx.take();
         let (client, upstream) = (session.client, session.upstream);
         let ended = session.client_ended || session.upstream_ended;
         let mut waited = VecDeque::new();
