@@ -60,7 +60,7 @@ impl Engine {
         match link.base {
             Base::Socket => self.actions.push_back(Action::Probe {
                 id,
-                meta: link.meta,
+                meta: link.ends.meta(),
                 within: ping.timeout,
             }),
             Base::Stream { .. } | Base::Port => self.judge(id, Reach::Unknown),

@@ -73,7 +73,8 @@ impl Engine {
         };
         let asked = SocketAddr::new(ip, addr.port);
         session.target = Some(asked.to_string().into());
-        let (client, service, remote) = (session.client, session.service, session.remote.ip());
+        let (client, service, remote) =
+            (session.client, session.service, session.ends.remote().ip());
         match what {
             Bound::Clients => {
                 self.replace_binding(service, remote, asked);
@@ -123,7 +124,7 @@ impl Engine {
         let ours = handler.binds().is_some_and(|bind| bind.ours);
         let cx = handler::Cx {
             plan: planned,
-            remote: session.remote,
+            remote: session.ends.remote(),
             now: self.now,
             encrypted: true,
             forwards: false,
@@ -137,15 +138,15 @@ impl Engine {
         self.events.push_back(Event::Connected {
             no: session.no,
             service: session.service,
-            remote: session.remote,
+            remote: session.ends.remote(),
             target,
             route: String::new(),
         });
         let side = Side::Binder(Box::new(Binding {
             no: session.no,
             service: session.service,
-            remote: session.remote,
-            local: session.local,
+            remote: session.ends.remote(),
+            local: session.ends.local(),
             asked,
             form,
             started: session.started,
@@ -171,9 +172,10 @@ impl Engine {
             _ => return bound,
         };
         match **handler {
-            Handler::Socks5(_) => {
-                SocketAddr::new(udp.public.unwrap_or(session.local.ip()), bound.port())
-            }
+            Handler::Socks5(_) => SocketAddr::new(
+                udp.public.unwrap_or(session.ends.local().ip()),
+                bound.port(),
+            ),
             _ => bound,
         }
     }
@@ -187,7 +189,7 @@ impl Engine {
             return;
         };
         if let Some(port) = self.links.get_mut(link).and_then(|link| link.port.take()) {
-            let remote = self.links[link].meta.remote;
+            let remote = self.links[link].ends.remote();
             self.leave_port(port, link, remote);
         }
     }
@@ -255,9 +257,9 @@ impl Engine {
         };
         let (form, client) = (binding.form, binding.remote);
         self.sessions[session].target = Some(client.to_string().into());
-        let meta = self.links[self.muxes[mux].link].meta;
+        let ends = self.links[self.muxes[mux].link].ends.clone();
         let base = Base::Stream { mux, id: 0 };
-        let link = self.new_link(base, meta, Top::Upstream(session));
+        let link = self.new_link(base, ends, Top::Upstream(session));
         match self.muxes[mux].smux.open(link) {
             Ok(stream) => self.links[link].base = Base::Stream { mux, id: stream },
             Err(fail) => {

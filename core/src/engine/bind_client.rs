@@ -58,7 +58,7 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
-        let (client, local) = (session.client, session.local);
+        let (client, local) = (session.client, session.ends.local());
         let Stage::Awaiting(awaited) = &mut session.stage else {
             return;
         };
@@ -99,7 +99,7 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(id) else {
             return self.shut_out(meta);
         };
-        let (client, remote) = (session.client, session.remote);
+        let (client, remote) = (session.client, session.ends.remote());
         let Stage::Awaiting(awaited) = &session.stage else {
             return self.shut_out(meta);
         };
@@ -139,7 +139,7 @@ impl Engine {
         };
         let cx = handler::Cx {
             plan: &plan.services[session.service].handler,
-            remote: session.remote,
+            remote: session.ends.remote(),
             now: self.now,
             encrypted: true,
             forwards: false,

@@ -24,7 +24,7 @@ impl Engine {
         let Some(session) = self.sessions.get(id) else {
             return;
         };
-        self.replace_senders(session.service, session.remote.ip(), asked);
+        self.replace_senders(session.service, session.ends.remote().ip(), asked);
         let meta = ConnMeta {
             remote: NOWHERE,
             local: asked,
@@ -45,7 +45,7 @@ impl Engine {
     fn replace_senders(&mut self, service: usize, client: IpAddr, asked: SocketAddr) {
         let old = self.sessions.iter().find(|(_, session)| {
             let had = session.udp.as_ref().and_then(|udp| udp.asked);
-            (session.service, session.remote.ip(), had) == (service, client, Some(asked))
+            (session.service, session.ends.remote().ip(), had) == (service, client, Some(asked))
         });
         if let Some((old, _)) = old {
             self.end_session(old, Some(anew()));
@@ -58,7 +58,7 @@ impl Engine {
         self.events.push_back(Event::Connected {
             no: session.no,
             service: session.service,
-            remote: session.remote,
+            remote: session.ends.remote(),
             target: session.target(),
             route: String::new(),
         });

@@ -157,7 +157,7 @@ impl Engine {
             Owner::Service { peers, .. } => {
                 for (addr, link) in peers {
                     let link = &self.links[*link];
-                    assert_eq!((link.port, link.meta.remote), (Some(id), *addr));
+                    assert_eq!((link.port, link.ends.remote()), (Some(id), *addr));
                 }
             }
         }

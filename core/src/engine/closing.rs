@@ -138,7 +138,7 @@ impl Engine {
             return self.remove_link(id, true);
         }
         link.top = Top::Closing;
-        let (port, remote) = (link.port.take(), link.meta.remote);
+        let (port, remote) = (link.port.take(), link.ends.remote());
         if how == Closing::Fin {
             for layer in &mut link.layers {
                 if let AnyLayer::Ws(ws) = layer {
@@ -209,7 +209,7 @@ impl Engine {
         self.timers.arm(Key::Link(id), &mut link.armed, None);
         self.let_out(id);
         if let Some(port) = link.port {
-            self.leave_port(port, id, link.meta.remote);
+            self.leave_port(port, id, link.ends.remote());
         }
         match link.base {
             Base::Port => {}

@@ -126,7 +126,7 @@ impl Engine {
         let session = self.dial_session(id).and_then(|id| self.sessions.get(id));
         let mut options = SocketOptions::clone(&options);
         if let Some(session) = session {
-            let ip = session.local.ip();
+            let ip = session.ends.local().ip();
             let auto = options.interface.iter_mut();
             auto.filter(|one| **one == Interface::Auto)
                 .for_each(|one| *one = Interface::Addr(ip));
@@ -216,7 +216,9 @@ impl Engine {
         let alike = came_in.is_some_and(|link| {
             (link.base == Base::Port) == self.dials[id].is_direct_for_datagrams()
         });
-        let local = session.filter(|_| alike).map(|session| session.local);
+        let local = session
+            .filter(|_| alike)
+            .map(|session| session.ends.local());
         local.is_some_and(|local| {
             let ip = addr.ip().to_canonical();
             local.port() == addr.port() && (ip == local.ip() || ip.is_unspecified())

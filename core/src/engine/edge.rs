@@ -167,7 +167,7 @@ impl Engine {
             return;
         };
         // A port is asked for by nobody but us.
-        let own = self.links[link].meta;
+        let own = self.links[link].ends.meta();
         let own = ConnMeta::new(own.local, own.remote);
         let client = self.dial_client(dial).unwrap_or(own);
         self.send_header(link, version, client);

@@ -111,7 +111,7 @@ impl Engine {
             };
             self.touch(link);
             let packet = Packet {
-                addr: Target::from(self.links[link].meta.remote),
+                addr: Target::from(self.links[link].ends.remote()),
                 data: &data,
             };
             let mut frame = BytesMut::with_capacity(data.len() + 32);

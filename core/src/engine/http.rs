@@ -112,7 +112,7 @@ impl Engine {
             rx,
             upstream_rx,
             service,
-            remote,
+            ends,
             ..
         } = session
         else {
@@ -121,7 +121,7 @@ impl Engine {
         let service = &plan.services[*service];
         let cx = handler::Cx {
             plan: &service.handler,
-            remote: *remote,
+            remote: ends.remote(),
             now: self.now,
             encrypted,
             forwards: false,
@@ -147,7 +147,7 @@ impl Engine {
             self.events.push_back(Event::LoginFailed {
                 no: session.no,
                 service: session.service,
-                remote: session.remote,
+                remote: session.ends.remote(),
                 fail,
             });
         }

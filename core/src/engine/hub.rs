@@ -164,9 +164,9 @@ impl Engine {
     }
 
     pub(super) fn open_stream(&mut self, dial: DialId, mux: MuxId) {
-        let meta = self.links[self.muxes[mux].link].meta;
+        let ends = self.links[self.muxes[mux].link].ends.clone();
         let base = Base::Stream { mux, id: 0 };
-        let link = self.new_link(base, meta, Top::Dial(dial));
+        let link = self.new_link(base, ends, Top::Dial(dial));
         match self.muxes[mux].smux.open(link) {
             Ok(id) => {
                 self.links[link].base = Base::Stream { mux, id };
@@ -327,13 +327,13 @@ impl Engine {
                     self.reverse_stream(id, stream, service, form);
                     return;
                 }
-                let (meta, hops) = (self.links[below].client(), self.links[below].hops);
+                let (ends, hops) = (self.links[below].client_ends(), self.links[below].hops);
                 let link = self.new_link(
                     Base::Stream {
                         mux: id,
                         id: stream,
                     },
-                    meta,
+                    ends,
                     Top::Incoming(service),
                 );
                 self.links[link].encrypted = true;

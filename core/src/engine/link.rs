@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use super::ends::Ends;
 use super::pace::Pace;
 use super::splice::Inflow;
 use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, PortId, SessionId};
@@ -56,9 +57,9 @@ pub(super) enum Closing {
 
 pub(super) struct Link {
     pub(super) base: Base,
-    pub(super) meta: ConnMeta,
-    /// See [`Link::client`], where that is not `meta`.
-    named: Option<Box<ConnMeta>>,
+    pub(super) ends: Ends,
+    /// See [`Link::client`], where that is not `ends`.
+    named: Option<Box<Ends>>,
     pub(super) connected: bool,
     pub(super) layers: Vec<AnyLayer>,
     pub(super) top: Top,
@@ -125,15 +126,19 @@ pub(super) struct Inbox {
 }
 
 impl Link {
-    /// Of a client's link: who the client is, and where it connected to. That is `meta` until a trusted proxy in
+    /// Of a client's link: who the client is, and where it connected to. That is `ends` until a trusted proxy in
     /// front says for whom it speaks, and what everything goes by: the log, limits, the choice of nodes, what
     /// others are told.
     pub(super) fn client(&self) -> ConnMeta {
-        self.named.as_deref().copied().unwrap_or(self.meta)
+        self.client_ends().meta()
+    }
+
+    pub(super) fn client_ends(&self) -> Ends {
+        self.named.as_deref().unwrap_or(&self.ends).clone()
     }
 
     pub(super) fn client_is(&mut self, client: ConnMeta) {
-        self.named = (client != self.meta).then(|| Box::new(client));
+        self.named = (client != self.ends.meta()).then(|| Box::new(client.into()));
     }
 
     /// Output left. A slow reader gets all of it, as long as it reads.
@@ -153,10 +158,10 @@ impl Link {
 }
 
 impl Engine {
-    pub(super) fn new_link(&mut self, base: Base, meta: ConnMeta, top: Top) -> LinkId {
+    pub(super) fn new_link(&mut self, base: Base, ends: impl Into<Ends>, top: Top) -> LinkId {
         let id = self.links.insert(Link {
             base,
-            meta,
+            ends: ends.into(),
             named: None,
             connected: true,
             layers: Vec::new(),

@@ -17,6 +17,7 @@ mod dial;
 mod dial_stages;
 mod drain;
 mod edge;
+mod ends;
 mod far_port;
 mod flow;
 mod gate;
@@ -255,7 +256,7 @@ impl Engine {
         };
         match result {
             Ok(meta) => {
-                link.meta = meta;
+                link.ends = meta.into();
                 link.connected = true;
                 self.socket_up(id);
             }

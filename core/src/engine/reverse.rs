@@ -225,9 +225,9 @@ impl Engine {
         service: usize,
         form: Form,
     ) -> LinkId {
-        let meta = self.links[self.muxes[mux].link].client();
+        let ends = self.links[self.muxes[mux].link].client_ends();
         let base = Base::Stream { mux, id: stream };
-        let link = self.new_link(base, meta, Top::Incoming(service));
+        let link = self.new_link(base, ends, Top::Incoming(service));
         let layer = AnyLayer::Proxied(Box::new(Proxied::of(form)));
         self.links[link].layers.push(layer);
         self.links[link].deadline = Some(self.now + self.plan.limits.handshake);

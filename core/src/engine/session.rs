@@ -1,11 +1,11 @@
 //! Sessions: one client of a service, from its first byte to the end of its tunnel.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 
 use super::bind_client::Awaiting;
+use super::ends::Ends;
 use super::link::{Base, Link};
 use super::sniff::Watch;
 use super::splice::Inflow;
@@ -28,8 +28,7 @@ pub(super) struct Session {
     pub(super) upstream: Option<LinkId>,
     pub(super) dial: Option<DialId>,
     pub(super) stage: Stage,
-    pub(super) remote: SocketAddr,
-    pub(super) local: SocketAddr,
+    pub(super) ends: Ends,
     pub(super) started: Time,
     /// What the client named, for the log.
     pub(super) target: Option<Box<str>>,
@@ -118,14 +117,14 @@ impl Engine {
     }
 
     pub(super) fn new_session(&mut self, client: LinkId, service: usize) -> SessionId {
-        let meta = self.links[client].client();
+        let ends = self.links[client].client_ends();
         let no = self.next_no;
         self.next_no += 1;
         self.events.push_back(Event::Opened {
             no,
             service,
-            remote: meta.remote,
-            local: meta.local,
+            remote: ends.remote(),
+            local: ends.local(),
         });
         let session = Session {
             no,
@@ -134,8 +133,7 @@ impl Engine {
             upstream: None,
             dial: None,
             stage: Stage::Detect,
-            remote: meta.remote,
-            local: meta.local,
+            ends,
             started: self.now,
             target: None,
             connected: false,
@@ -215,7 +213,7 @@ impl Engine {
         };
         let cx = handler::Cx {
             plan: &service.handler,
-            remote: session.remote,
+            remote: session.ends.remote(),
             now: self.now,
             encrypted: link.encrypted,
             forwards: service.forward.is_some(),
@@ -279,7 +277,7 @@ impl Engine {
             self.events.push_back(Event::Connected {
                 no: session.no,
                 service: session.service,
-                remote: session.remote,
+                remote: session.ends.remote(),
                 target: session.target(),
                 route: names.join(" > "),
             });
@@ -309,7 +307,7 @@ impl Engine {
         if let Stage::Dialing(Some(handler)) = &mut session.stage {
             let cx = handler::Cx {
                 plan: &service.handler,
-                remote: session.remote,
+                remote: session.ends.remote(),
                 now: self.now,
                 encrypted: self.links.get(client).is_some_and(|link| link.encrypted),
                 forwards: service.forward.is_some(),
@@ -369,8 +367,8 @@ impl Engine {
         self.events.push_back(Event::Closed {
             no: session.no,
             service: session.service,
-            remote: session.remote,
-            local: session.local,
+            remote: session.ends.remote(),
+            local: session.ends.local(),
             target: session.target.map(String::from),
             connected: session.connected,
             duration: self.now.since(session.started),

@@ -119,7 +119,7 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
-        let peer = (framing == Framing::Plain).then_some(session.remote);
+        let peer = (framing == Framing::Plain).then_some(session.ends.remote());
         let carries = match to {
             Receiver::Each => Carries::Anywhere,
             Receiver::Target(_) | Receiver::Forward => Carries::Datagrams,
@@ -142,7 +142,7 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
-        let (client, local) = (session.client, session.local);
+        let (client, local) = (session.client, session.ends.local());
         let Some(association) = &mut session.udp else {
             return;
         };
@@ -156,12 +156,12 @@ impl Engine {
             Some(Way::Framed(framing)) => end.framing = framing,
             Some(Way::Socket(bound)) => {
                 end.framing = Framing::Packet;
-                end.peer = Some(reachable(&bound, upstream.meta.remote));
+                end.peer = Some(reachable(&bound, upstream.ends.remote()));
                 outside = end.peer;
             }
             // Only a relay node says nothing before its first datagram.
             None if upstream.port.is_none() => end.framing = Framing::Counted,
-            None if fixed => end.peer = Some(upstream.meta.remote),
+            None if fixed => end.peer = Some(upstream.ends.remote()),
             None => end.framing = Framing::Addressed,
         }
         let inside = association.ends[0].framing == Framing::Packet;
@@ -217,7 +217,7 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
-        let remote = session.remote.ip();
+        let remote = session.ends.remote().ip();
         let Some(association) = &mut session.udp else {
             return;
         };

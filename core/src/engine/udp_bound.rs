@@ -36,7 +36,7 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
-        let (client, local) = (session.client, session.local);
+        let (client, local) = (session.client, session.ends.local());
         let ports = &self.plan.services[session.service].handler.udp.ports;
         let Some(association) = &mut session.udp else {
             return self.client_bound(id, result);

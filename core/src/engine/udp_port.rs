@@ -95,7 +95,8 @@ impl Engine {
             (Top::Client(session), result) => self.port_bound(session, 0, result),
             (Top::Upstream(session), result) => self.port_bound(session, 1, result),
             (_, Ok(local)) => {
-                self.links[link].meta.local = local;
+                let remote = self.links[link].ends.remote();
+                self.links[link].ends = ConnMeta { remote, local }.into();
                 self.links[link].connected = true;
                 self.socket_up(link);
             }
