@@ -25,7 +25,7 @@ impl Engine {
             let mut goodbye = Rope::default();
             let lower = link.layers[level].finish(&mut cx, &mut goodbye);
             if !lower {
-                link.unsaid = level + 1;
+                link.unsaid = level as u32 + 1;
             }
             self.sink(id, level, &mut goodbye);
             if !lower {
@@ -42,7 +42,7 @@ impl Engine {
         };
         let unsaid = std::mem::take(&mut link.unsaid);
         match std::mem::replace(&mut link.said_end, true) {
-            true => unsaid,
+            true => unsaid as usize,
             false => link.layers.len(),
         }
     }

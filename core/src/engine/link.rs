@@ -71,7 +71,7 @@ pub(super) struct Link {
     /// The layers said their end: nothing is sent any more.
     pub(super) said_end: bool,
     /// After that, so many layers from below can still say something at the end of both directions.
-    pub(super) unsaid: usize,
+    pub(super) unsaid: u32,
     /// The transport is to say its end behind what is queued.
     pub(super) finished: bool,
     /// Something was received.
@@ -109,7 +109,7 @@ pub(super) struct Link {
     /// Under the caps of its service.
     pub(super) counted: Option<Box<Counted>>,
     /// What it counts for in the byte budget: at any time, and for what waits; and whether that may be old.
-    pub(super) fixed: usize,
+    pub(super) fixed: u32,
     pub(super) held: usize,
     pub(super) touched: bool,
     /// The socket of its datagrams.

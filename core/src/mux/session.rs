@@ -101,9 +101,9 @@ struct Stream<K> {
     /// When the owner last took something, or the stream went over its share.
     moved: Time,
     /// Version 2: the window that the peer knows.
-    granted: usize,
+    granted: u32,
     /// The largest one it was ever told.
-    ceiling: usize,
+    ceiling: u32,
     growth: window::Growth,
 }
 
@@ -123,6 +123,10 @@ enum Control {
 }
 
 impl<K: Copy + PartialEq> Smux<K> {
+    /// Bytes of a stream's state.
+    #[cfg(test)]
+    pub(crate) const STREAM: usize = size_of::<Stream<K>>();
+
     pub fn new(plan: Mux, client: bool, max_streams: usize, now: Time) -> Self {
         Self {
             budget: plan.max_receive as i64,
@@ -253,7 +257,7 @@ impl<K: Copy + PartialEq> Smux<K> {
         let first = stream.read == 0;
         stream.read = stream.read.wrapping_add(n as u32);
         stream.unreported = stream.unreported.saturating_add(n as u32);
-        let window = stream.granted.min(window);
+        let window = window.min(stream.granted as usize);
         let part = match self.share.is_agreed() {
             true => stream.growth.news(window),
             false => window / 2,
@@ -555,8 +559,8 @@ impl<K> Stream<K> {
             unread: 0,
             over: false,
             moved: Time::ZERO,
-            granted: window as usize,
-            ceiling: window as usize,
+            granted: window,
+            ceiling: window,
             growth: window::Growth::new(),
         }
     }

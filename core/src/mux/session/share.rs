@@ -168,7 +168,7 @@ impl<K: Copy + PartialEq> Smux<K> {
         let stream = self.streams.get_mut(&id)?;
         let mut window = most;
         if self.share.agreed {
-            let end = stream.told.wrapping_add(stream.granted as u32);
+            let end = stream.told.wrapping_add(stream.granted);
             let read = stream.unreported as usize;
             let least = window::least(stream.read as usize, somebody_waits);
             let trip = &self.share.round_trip;
@@ -177,18 +177,22 @@ impl<K: Copy + PartialEq> Smux<K> {
         stream.update = false;
         stream.unreported = 0;
         stream.told = stream.read;
+        let window = window::narrow(window);
         stream.granted = window;
         stream.ceiling = stream.ceiling.max(window);
         Some(Update {
             consumed: stream.read,
-            window: window as u32,
+            window,
         })
     }
 
     /// What a stream may hold. A window that was told is kept, however little is left now.
     fn most(&self, id: u32) -> usize {
         let limit = self.share.limit.unwrap_or(usize::MAX);
-        let told = self.streams.get(&id).map_or(0, |stream| stream.ceiling);
+        let told = self
+            .streams
+            .get(&id)
+            .map_or(0, |stream| stream.ceiling as usize);
         match self.plan.version {
             1 => limit.min(self.plan.max_receive / 4),
             // A session that is not read brings no windows for the other direction either: both could stop.

@@ -45,10 +45,10 @@ impl RoundTrip {
 
 /// What is known of one stream's reader, and of the way to its sender.
 pub(super) struct Growth {
-    /// What it needs, once that was measured.
-    size: Option<usize>,
+    /// What it needs, or 0 until that was measured.
+    size: u32,
     /// What was read since then: a rate, once that is a round trip ago.
-    read: usize,
+    read: u32,
     since: Time,
     /// When the last window was told.
     told: Time,
@@ -59,7 +59,7 @@ pub(super) struct Growth {
 impl Growth {
     pub(super) fn new() -> Self {
         Self {
-            size: None,
+            size: 0,
             read: 0,
             since: Time::ZERO,
             told: Time::ZERO,
@@ -69,7 +69,11 @@ impl Growth {
 
     /// How much of a window that was told is read before the next one.
     pub(super) fn news(&self, window: usize) -> usize {
-        match self.size.unwrap_or(FIRST) <= window / 2 {
+        let size = match self.size {
+            0 => FIRST,
+            size => size as usize,
+        };
+        match size <= window / 2 {
             true => window / 2,
             false => window / 4,
         }
@@ -101,20 +105,25 @@ impl Growth {
             true => least,
             false => least.min(FIRST),
         };
-        self.read += read;
+        self.read = self.read.saturating_add(narrow(read));
         let elapsed = now.since(self.since);
         if let Some(trip) = trip.0
             && elapsed >= trip
         {
-            let read = self.read as u128 * trip.as_nanos() / elapsed.as_nanos().max(1);
-            if self.size.unwrap_or(0) < 2 * read as usize {
-                self.size = Some(3 * read as usize);
+            let read = u128::from(self.read) * trip.as_nanos() / elapsed.as_nanos().max(1);
+            if u128::from(self.size) < 2 * read {
+                self.size = u32::try_from(3 * read).unwrap_or(u32::MAX);
             }
             (self.read, self.since) = (0, now);
         }
-        self.size = self.size.map(|size| size.min(most));
-        self.size.unwrap_or(0).max(least).min(most)
+        self.size = self.size.min(narrow(most));
+        (self.size as usize).max(least).min(most)
     }
+}
+
+/// Windows are told in 32 bits.
+pub(super) fn narrow(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
