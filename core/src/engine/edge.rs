@@ -130,7 +130,7 @@ impl Engine {
         if let Some(ws) = &listener.ws {
             let level = link.layers.len();
             let layer = Ws::server(ws.clone(), listener.mux.is_some());
-            link.layers.push(AnyLayer::Ws(Box::new(layer)));
+            link.add(AnyLayer::Ws(Box::new(layer)));
             self.rise(client, level, Up::Ready(Info::default()));
             self.rise(client, level, Up::Data(request));
         }

@@ -141,6 +141,12 @@ impl Link {
         self.named = (client != self.ends.meta()).then(|| Box::new(client.into()));
     }
 
+    /// Puts a layer on top. There is a second one with TLS only, and room for four would be kept for good.
+    pub(super) fn add(&mut self, layer: AnyLayer) {
+        self.layers.reserve_exact(1);
+        self.layers.push(layer);
+    }
+
     /// Output left. A slow reader gets all of it, as long as it reads.
     pub(super) fn progress(&mut self, limits: &Limits, now: Time) {
         self.moved = now;
@@ -216,7 +222,7 @@ impl Engine {
         {
             if service.listener.edge.expects_header(meta.remote.ip()) {
                 let layer = AnyLayer::Proxied(Box::default());
-                self.links[id].layers.push(layer);
+                self.links[id].add(layer);
             }
             if let Err(fail) = self.push_server_layers(id, &service.listener) {
                 self.link_failed(id, fail);
@@ -234,19 +240,18 @@ impl Engine {
     fn push_server_layers(&mut self, id: LinkId, listener: &Listener) -> Result<(), Fail> {
         let link = &mut self.links[id];
         if let Some(config) = &listener.tls {
-            link.layers
-                .push(AnyLayer::Tls(Box::new(Tls::server(config.clone())?)));
+            link.add(AnyLayer::Tls(Box::new(Tls::server(config.clone())?)));
             link.encrypted = true;
         }
         if let Some(ws) = &listener.ws {
             link.read_size = ws.read.unwrap_or(link.read_size);
             if listener.edge.fallback.is_some() {
                 let gate = Gate::new(ws.clone());
-                link.layers.push(AnyLayer::Gate(Box::new(gate)));
+                link.add(AnyLayer::Gate(Box::new(gate)));
             }
             let layer = Ws::server(ws.clone(), listener.mux.is_some())
                 .offering_v2(listener.mux.as_ref().is_some_and(|mux| mux.agree));
-            link.layers.push(AnyLayer::Ws(Box::new(layer)));
+            link.add(AnyLayer::Ws(Box::new(layer)));
         }
         Ok(())
     }
@@ -259,7 +264,7 @@ impl Engine {
     ) -> Result<(), Fail> {
         let link = &mut self.links[id];
         if let Some(tls) = &dialer.tls {
-            link.layers.push(AnyLayer::Tls(Box::new(Tls::client(tls)?)));
+            link.add(AnyLayer::Tls(Box::new(Tls::client(tls)?)));
             link.encrypted = true;
         }
         if let Some(ws) = &dialer.ws {
@@ -267,7 +272,7 @@ impl Engine {
             let layer = Ws::client(ws.clone(), dialer.mux.is_some())
                 .offering_v2(dialer.mux.as_ref().is_some_and(|mux| mux.agree))
                 .after(hops);
-            link.layers.push(AnyLayer::Ws(Box::new(layer)));
+            link.add(AnyLayer::Ws(Box::new(layer)));
         }
         Ok(())
     }
@@ -546,7 +551,7 @@ impl Engine {
         self.frame_all(id);
         let link = &mut self.links[id];
         let level = link.layers.len();
-        link.layers.push(AnyLayer::Tls(Box::new(layer)));
+        link.add(AnyLayer::Tls(Box::new(layer)));
         link.encrypted = true;
         self.rise(id, level, Up::Ready(Info::default()));
     }

@@ -229,7 +229,7 @@ impl Engine {
         let base = Base::Stream { mux, id: stream };
         let link = self.new_link(base, ends, Top::Incoming(service));
         let layer = AnyLayer::Proxied(Box::new(Proxied::of(form)));
-        self.links[link].layers.push(layer);
+        self.links[link].add(layer);
         self.links[link].deadline = Some(self.now + self.plan.limits.handshake);
         self.muxes[mux].smux.adopt(stream, link);
         self.rise(link, 0, Up::Ready(Info::default()));
