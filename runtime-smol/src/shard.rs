@@ -202,7 +202,8 @@ async fn connect(shard: Rc<Shard>, id: SocketId, stream: io::Result<Stream>) {
 async fn connected(stream: io::Result<Stream>) -> io::Result<(Async<Stream>, ConnMeta)> {
     let io = Async::new_nonblocking(stream?)?;
     loop {
-        io.writable().await?;
+        // What `writable` allocates would stay with the socket.
+        poll_fn(|cx| io.poll_writable(cx)).await?;
         if let Some(meta) = io.get_ref().connected()? {
             return Ok((io, meta));
         }
@@ -255,14 +256,14 @@ async fn time(shard: Rc<Shard>) {
     .await
 }
 
-async fn serve(shard: Rc<Shard>, id: SocketId, socket: Rc<Socket>) {
-    poll_fn(|cx| {
+/// An async function would keep what it is given twice.
+fn serve(shard: Rc<Shard>, id: SocketId, socket: Rc<Socket>) -> impl Future<Output = ()> {
+    poll_fn(move |cx| {
         shard.running.set(Some(id));
         let poll = shard.turn(cx, id, &socket);
         shard.running.set(None);
         poll
     })
-    .await;
 }
 
 impl Shard {
@@ -366,14 +367,10 @@ impl Shard {
 
     /// One turn of a socket's task: write, read a bounded amount, wait for what is missing.
     fn turn(self: &Rc<Self>, cx: &mut Context, id: SocketId, socket: &Rc<Socket>) -> Poll<()> {
-        if !socket
-            .waker
-            .borrow()
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
-            socket.waker.replace(Some(cx.waker().clone()));
-        }
+        let waker = socket.waker.take();
+        let same = waker.filter(|waker| waker.will_wake(cx.waker()));
+        let waker = same.unwrap_or_else(|| cx.waker().clone());
+        socket.waker.set(Some(waker));
         socket.waits_read.set(false);
         socket.waits_write.set(false);
         let mut turn = Turn::default();

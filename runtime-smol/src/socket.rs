@@ -1,6 +1,6 @@
 //! One socket, and what its task waits for.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io;
 use std::task::Waker;
 
@@ -12,7 +12,7 @@ use ginnel_core::time::Time;
 pub(crate) struct Socket {
     pub(crate) io: Async<Stream>,
     /// Of the socket's task.
-    pub(crate) waker: RefCell<Option<Waker>>,
+    pub(crate) waker: Cell<Option<Waker>>,
     /// What the parked task has asked the reactor for.
     pub(crate) waits_read: Cell<bool>,
     pub(crate) waits_write: Cell<bool>,
@@ -26,7 +26,7 @@ impl Socket {
     pub(crate) fn new(io: Async<Stream>) -> Self {
         Self {
             io,
-            waker: RefCell::new(None),
+            waker: Cell::new(None),
             waits_read: Cell::new(false),
             waits_write: Cell::new(false),
             blocked: Cell::new(false),
@@ -63,8 +63,9 @@ impl Socket {
     }
 
     pub(crate) fn wake(&self) {
-        if let Some(waker) = &*self.waker.borrow() {
+        if let Some(waker) = self.waker.take() {
             waker.wake_by_ref();
+            self.waker.set(Some(waker));
         }
     }
 }
