@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
 use std::time::Duration;
 
+use ginnel_tests::check;
 use ginnel_tests::client::connect;
 use ginnel_tests::target::free_addr;
 use ginnel_tests::{Program, on_both_runtimes};
@@ -43,10 +44,6 @@ fn exchange(from: &mut TcpStream, to: &mut TcpStream, text: &[u8]) {
     assert_eq!(got, text);
 }
 
-fn is_closed(port: SocketAddr) -> bool {
-    TcpStream::connect_timeout(&port, Duration::from_secs(1)).is_err()
-}
-
 on_both_runtimes! {
     fn the_first_who_comes_is_the_one(ginnel: &Program) {
         for handler in ["socks5", "auto"] {
@@ -58,7 +55,7 @@ on_both_runtimes! {
             let mut peer = connect(bound);
             let (code, told) = reply(&mut client);
             assert_eq!((code, told), (0, peer.local_addr().expect("an address")));
-            assert!(is_closed(bound), "one is enough");
+            check::until_closed(bound); // One is enough.
             let mut early = [0; 6];
             peer.read_exact(&mut early).expect("received");
             assert_eq!(&early, b"early ");
@@ -94,7 +91,7 @@ on_both_runtimes! {
         assert_eq!(code, 1, "it is taken");
         drop(client);
         server.wait_for_count(" >< ", 2);
-        assert!(is_closed(wanted), "a ghost port");
+        check::until_closed(wanted);
     }
 
     /// An address that is not of this machine is that of whoever is to come.

@@ -27,7 +27,7 @@ on_both_runtimes! {
             // Also through the client that has a mux session with the old one.
             let successor = ginnel.serve(&["-L", &listen]);
             check::both_ways(&way, &targets.work, KIB, KIB);
-            assert!(successor.count(" <-> ") > 0, "{channel}: who served it?");
+            successor.wait_for_line(&[" <-> "]);
             finish(download, channel);
             let (status, lines) = server.wait();
             assert_eq!(status.code(), Some(0), "{channel}: {lines:#?}");

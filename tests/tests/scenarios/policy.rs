@@ -171,6 +171,8 @@ chains: [{{name: c, hops: [{{name: h, selector: {{{option}}}, nodes: [
             for _ in 0..7 {
                 check::both_ways(&way(client.named("s")), &targets.work, KIB, KIB);
             }
+            far.wait_for_count(" <> ", before_far + 1);
+            near.wait_for_count(" <> ", before_near + 6);
             assert_eq!(far.count(" <> ") - before_far, 1, "{option}");
             assert_eq!(near.count(" <> ") - before_near, 6, "{option}");
         }

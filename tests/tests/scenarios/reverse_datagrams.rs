@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use ginnel_tests::check;
 use ginnel_tests::datagram::{Client, Echo, mirror};
 use ginnel_tests::target::free_addr;
 use ginnel_tests::{Proc, Program, on_both_runtimes};
@@ -18,8 +19,11 @@ fn near(ginnel: &Program, port: SocketAddr, target: SocketAddr, node: &str) -> P
     client
 }
 
-fn is_free(port: SocketAddr) -> bool {
-    UdpSocket::bind(port).is_ok()
+/// The socket goes behind the line in the log that tells of its end.
+fn until_free(port: SocketAddr) {
+    check::until(&format!("{port}/udp to be free"), || {
+        UdpSocket::bind(port).is_ok()
+    });
 }
 
 on_both_runtimes! {
@@ -73,13 +77,13 @@ on_both_runtimes! {
         Client::raw(port).echoes("after", 100);
         client.kill();
         server.wait_for_line(&[" >< "]);
-        assert!(is_free(port), "a ghost port");
+        until_free(port);
         let client = near(ginnel, port, echo.addr, &node);
         Client::raw(port).echoes("another", 100);
         client.signal(Signal::TERM);
         assert_eq!(client.wait().0.code(), Some(0));
         server.wait_for_count(" >< ", 2);
-        assert!(is_free(port), "a ghost port");
+        until_free(port);
     }
 
     fn whoever_binds_again_takes_the_udp_port_over(ginnel: &Program) {
