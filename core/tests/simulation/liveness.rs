@@ -56,11 +56,7 @@ fn a_black_hole_is_found_in_time_on_both_sides() {
         match n {
             0 => world.run(seconds(&mut random, 100)),
             _ => {
-                // At both ends of each.
-                let up = |event: &Event| matches!(event, Event::Connected { .. });
-                while world.events.iter().filter(|event| up(event)).count() < 6 {
-                    world.run_steps(1);
-                }
+                until_connected(&mut world, 6); // At both ends of each.
                 world.run_steps(random.below(2000));
             }
         }
@@ -251,6 +247,13 @@ fn a_black_hole_behind_somebody_who_acknowledges_is_found() {
     });
 }
 
+fn until_connected(world: &mut World, count: usize) {
+    let up = |event: &&Event| matches!(event, Event::Connected { .. });
+    while world.events.iter().filter(up).count() < count {
+        world.run_steps(1);
+    }
+}
+
 /// A peer whose reader stalls for minutes, as gost's does without a word, is no black hole.
 #[test]
 fn a_stalled_reader_is_no_black_hole() {
@@ -266,11 +269,13 @@ fn a_stalled_reader_is_no_black_hole() {
         let n = 2_000_000;
         let client = Program::echo_client(setting.speaks, plans::TARGET, 1, n).staying();
         world.start(client, plans::entry());
+        until_connected(&mut world, 2); // At both ends.
         world.run_steps(200);
         world.stop_tunnels(true);
         world.run(Duration::from_secs(300));
         world.stop_tunnels(false);
-        assert!(world.engines.iter().all(|engine| engine.sessions() == 1));
+        let counts: Vec<usize> = world.engines.iter().map(|engine| engine.sessions()).collect();
+        assert!(counts.iter().all(|&count| count == 1), "{counts:?}: {setting:?}: {:#?}", world.events);
         all_released(&mut world);
     });
 }
