@@ -228,6 +228,22 @@ impl Rope {
         self.segs.iter()
     }
 
+    /// Bytes to send in one piece: of whole segments as long as they are no more than `len` and a header, or `len` of a
+    /// larger one. A frame that is cut costs a copy of its header and a piece more at both ends.
+    pub fn about(&self, len: usize) -> usize {
+        let mut whole = 0;
+        for seg in &self.segs {
+            if whole + seg.len() > len + ROOM {
+                break;
+            }
+            whole += seg.len();
+        }
+        match whole {
+            0 => self.len.min(len),
+            _ => whole,
+        }
+    }
+
     /// Appends everything of `other`, leaving it empty.
     pub fn append(&mut self, other: &mut Self) {
         if !self.segs.is_empty() && other.segs.len() <= 2 {
@@ -473,6 +489,23 @@ mod tests {
         assert_eq!(rope.pop(30).map(|seg| seg.len()), Some(30));
         rope.consume(10);
         assert_eq!((shown(&rope), rope.outside()), (b"ef".to_vec(), 0));
+    }
+
+    #[test]
+    fn whole_segments_go_in_one_piece() {
+        let mut rope = Rope::default();
+        assert_eq!(rope.about(1000), 0);
+        for body in [1000, 700, 300, 5000] {
+            let mut seg = Seg::new(BytesMut::zeroed(body));
+            seg.push_front(b"header");
+            rope.push(seg);
+        }
+        let mut taken = Vec::new();
+        while !rope.is_empty() {
+            taken.push(rope.about(1000));
+            rope.consume(rope.about(1000));
+        }
+        assert_eq!(taken, [1006, 1012, 1000, 1000, 1000, 1000, 1006]);
     }
 
     #[test]

@@ -473,15 +473,13 @@ impl Layer for Ws {
             return Ok(());
         }
         self.heartbeat.sent();
-        // A configured frame size outranks the message size.
-        let message = cx
-            .limits
-            .ws_payload
-            .max(self.outgoing.max_frame().unwrap_or(1));
+        let payload = cx.limits.ws_payload;
         while !data.is_empty() {
-            let len = match data.outside() {
-                0 => data.len().min(message),
-                outside => outside,
+            let len = match (data.outside(), self.outgoing.max_frame()) {
+                (0, None) => data.about(payload),
+                // A configured frame size outranks the message size.
+                (0, Some(frame)) => data.len().min(payload.max(frame)),
+                (outside, _) => outside,
             };
             self.outgoing.message(cx, data, len, down);
         }

@@ -260,28 +260,37 @@ impl Sealer {
     /// Seals all of `data` as application data. `Err` only if the cipher refuses, which it has no reason to.
     pub fn seal_all(&mut self, data: &mut Rope, down: &mut Rope) -> Result<(), Violation> {
         let kind = ContentType::ApplicationData;
-        let mut draft = None;
+        let mut draft: Option<Draft> = None;
+        let mut tail = Tail::default();
         while let Some(mut seg) = data.pop(usize::MAX) {
             let body = match seg.len() < COPY {
                 true => BytesMut::new(),
                 false => std::mem::take(&mut seg.body),
             };
-            let full = |draft: &BytesMut| draft.len() + seg.len() > CONTENT_MAX;
+            let full = |draft: &Draft| draft.content() + seg.len() > CONTENT_MAX;
             if draft.as_ref().is_some_and(full) {
                 self.finish(kind, draft.take(), down)?;
             }
             if !seg.is_empty() {
-                let room = (seg.len() + data.len()).min(CONTENT_MAX);
-                let draft = draft.get_or_insert_with(|| self.draft(room));
-                draft.put_slice(seg.head());
-                draft.put_slice(&seg.body);
+                let more = match body.is_empty() {
+                    true => data.len(),
+                    false => 0,
+                };
+                let draft = draft.get_or_insert_with(|| {
+                    let room = (seg.len() + more).min(CONTENT_MAX);
+                    self.draft(std::mem::take(&mut tail), room)
+                });
+                draft.record.put_slice(seg.head());
+                draft.record.put_slice(&seg.body);
             }
             if !body.is_empty() {
                 self.finish(kind, draft.take(), down)?;
-                self.seal_body(body, down)?;
+                tail = self.seal_body(body, tail, down)?;
             }
         }
-        self.finish(kind, draft, down)
+        self.finish(kind, draft, down)?;
+        down.push(Seg::header(&tail));
+        Ok(())
     }
 
     /// One record by copying; at most [`CONTENT_MAX`] bytes.
@@ -291,31 +300,32 @@ impl Sealer {
         content: &[u8],
         down: &mut Rope,
     ) -> Result<(), Violation> {
-        let mut draft = self.draft(content.len());
-        draft.put_slice(content);
+        let mut draft = self.draft(Tail::default(), content.len());
+        draft.record.put_slice(content);
         self.finish(kind, Some(draft), down)
     }
 
-    /// A record to be filled with up to `room` bytes: space for the header is in front.
-    fn draft(&self, room: usize) -> BytesMut {
-        let head = HEADER + self.0.explicit();
-        let mut draft = BytesMut::with_capacity(head + room + 1 + TAG);
-        draft.put_bytes(0, head);
-        draft
+    /// A record to be filled with up to `room` bytes: space for the header is in front, behind the last record's tail.
+    fn draft(&self, tail: Tail, room: usize) -> Draft {
+        let start = tail.len() + HEADER + self.0.explicit();
+        let mut record = BytesMut::with_capacity(start + room + 1 + TAG);
+        record.put_slice(&tail);
+        record.put_bytes(0, start - tail.len());
+        Draft { record, start }
     }
 
     fn finish(
         &mut self,
         kind: ContentType,
-        draft: Option<BytesMut>,
+        draft: Option<Draft>,
         down: &mut Rope,
     ) -> Result<(), Violation> {
-        let Some(mut record) = draft else {
+        let Some(draft) = draft else {
             return Ok(());
         };
-        let start = HEADER + self.0.explicit();
-        let (head, nonce, aad) = self.head(kind, record.len() - start);
-        record[..start].copy_from_slice(&head);
+        let (head, nonce, aad) = self.head(kind, draft.content());
+        let Draft { mut record, start } = draft;
+        record[start - head.len()..start].copy_from_slice(&head);
         if self.0.version == Version::Tls13 {
             record.put_u8(kind as u8);
         }
@@ -326,14 +336,19 @@ impl Sealer {
         Ok(())
     }
 
-    /// Seals a large body where it lies: headers and tags go in between, the payload stays.
-    fn seal_body(&mut self, mut body: BytesMut, down: &mut Rope) -> Result<(), Violation> {
+    /// Seals a large body where it lies: headers and tags go in between, the payload stays. Takes the tail of the last
+    /// record, and returns its own.
+    fn seal_body(
+        &mut self,
+        mut body: BytesMut,
+        mut tail: Tail,
+        down: &mut Rope,
+    ) -> Result<Tail, Violation> {
         let kind = ContentType::ApplicationData;
         let inner_type: &[u8] = match self.0.version {
             Version::Tls13 => &[ContentType::ApplicationData as u8],
             Version::Tls12 => &[],
         };
-        let mut tail = Tail::default();
         while !body.is_empty() {
             let mut piece = body.split_to(body.len().min(CONTENT_MAX));
             let (head, nonce, aad) = self.head(kind, piece.len());
@@ -350,8 +365,7 @@ impl Sealer {
             }
             down.push(seg);
         }
-        down.push(Seg::header(&tail));
-        Ok(())
+        Ok(tail)
     }
 
     /// Header (with the explicit nonce, if the record carries one), nonce and additional data of the next record.
@@ -380,6 +394,19 @@ impl Sealer {
 }
 
 const REFUSED: Violation = Violation::new(INTERNAL_ERROR, "the cipher refused a record");
+
+/// A record that is not sealed yet.
+struct Draft {
+    record: BytesMut,
+    /// Where its content begins.
+    start: usize,
+}
+
+impl Draft {
+    fn content(&self) -> usize {
+        self.record.len() - self.start
+    }
+}
 
 /// Header and explicit nonce.
 type Head = Inline<{ HEADER + EXPLICIT }>;

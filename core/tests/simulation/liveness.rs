@@ -274,8 +274,16 @@ fn a_stalled_reader_is_no_black_hole() {
         world.stop_tunnels(true);
         world.run(Duration::from_secs(300));
         world.stop_tunnels(false);
-        let counts: Vec<usize> = world.engines.iter().map(|engine| engine.sessions()).collect();
-        assert!(counts.iter().all(|&count| count == 1), "{counts:?}: {setting:?}: {:#?}", world.events);
+        let counts: Vec<usize> = world
+            .engines
+            .iter()
+            .map(|engine| engine.sessions())
+            .collect();
+        assert!(
+            counts.iter().all(|&count| count == 1),
+            "{counts:?}: {setting:?}: {:#?}",
+            world.events
+        );
         all_released(&mut world);
     });
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use ginnel_core::buffer::Rope;
+use ginnel_core::buffer::{Rope, Seg};
 use ginnel_core::entropy::Entropy;
 use ginnel_core::error::{Cause, Eof, Fail};
 use ginnel_core::layer::ws::Ws;
@@ -98,6 +98,10 @@ impl End {
         for piece in bytes.chunks(10_000) {
             rope.push(BytesMut::from(piece).into());
         }
+        self.send_rope(rope);
+    }
+
+    fn send_rope(&mut self, mut rope: Rope) {
         self.call(|ws, cx, io| ws.send(cx, &mut rope, io.down))
             .unwrap();
         assert!(rope.is_empty());

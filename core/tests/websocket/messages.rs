@@ -9,9 +9,22 @@ fn a_write_is_one_message_up_to_the_limit() {
     let (mut client, mut server) = pair();
     server.send(&text(65536));
     assert_eq!(server.sent()[..10], hex("827f0000000000010000"));
+    // More than that in pieces of 10 000: none is cut. A larger piece is.
     server.send(&text(70000));
     let wire = server.sent();
-    assert_eq!(wire.len(), 70000 + 10 + 4);
+    assert_eq!(
+        (&wire[..4], wire.len()),
+        (&hex("827eea60")[..], 70000 + 4 + 4)
+    );
+    assert_eq!(meaning(&wire, false).0, text(70000));
+    let mut one = Rope::default();
+    one.push(Seg::copy_from(&text(70000)));
+    server.send_rope(one);
+    let wire = server.sent();
+    assert_eq!(
+        (&wire[..10], wire.len()),
+        (&hex("827f0000000000010000")[..], 70000 + 10 + 4)
+    );
     assert_eq!(meaning(&wire, false).0, text(70000));
     client.send(&text(126));
     let wire = client.sent();
