@@ -2,7 +2,10 @@
 
 use rustls::crypto::cipher::{AeadKey, Iv};
 
+use super::open::FORGED;
 use super::*;
+use crate::buffer::{Rope, Seg};
+use crate::crypto::aead::{Aad, Nonce};
 
 const KEY: [u8; 32] = *b"one key for both ciphers, 32 B..";
 const IV: [u8; 12] = *b"nonce, 12 B.";
