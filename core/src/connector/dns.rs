@@ -7,7 +7,8 @@ use crate::limits::Limits;
 use crate::plan::DnsChannel;
 use crate::wire::dns::{self, Answer, Question};
 use crate::wire::http1::{HeadLimits, HeadSearch, Response};
-use crate::wire::http1_body::{Chunked, Framing, Piece};
+use crate::wire::http1_body::Framing;
+use crate::wire::http1_chunked::{Chunked, Piece};
 
 const MAX_MESSAGE: usize = 65535;
 const MAX_TRAILERS: usize = 1024;

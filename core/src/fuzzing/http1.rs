@@ -3,7 +3,8 @@
 use super::script::{Cuts, Script, WHOLE};
 use crate::error::{Cause, Fail};
 use crate::wire::http1::{HeadLimits, HeadSearch, Request, Response};
-use crate::wire::http1_body::{Chunked, Framing, Piece};
+use crate::wire::http1_body::Framing;
+use crate::wire::http1_chunked::{Chunked, Piece};
 
 pub fn http1(data: &[u8]) {
     let mut script = Script::new(data);

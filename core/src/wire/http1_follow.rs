@@ -5,7 +5,8 @@
 //! faulty framing, heads over the limits) is followed no further.
 
 use super::http1::{HeadLimits, HeadSearch, Request, Response};
-use super::http1_body::{Chunked, Framing, Piece};
+use super::http1_body::Framing;
+use super::http1_chunked::{Chunked, Piece};
 use crate::error::Fail;
 
 #[derive(Debug, Default)]

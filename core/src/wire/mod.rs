@@ -6,6 +6,7 @@ pub mod deflate;
 pub mod dns;
 pub mod http1;
 pub mod http1_body;
+pub mod http1_chunked;
 pub mod http1_follow;
 pub mod http_date;
 pub mod proxy_protocol;

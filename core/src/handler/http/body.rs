@@ -4,7 +4,8 @@ use bytes::{Buf, BytesMut};
 
 use crate::buffer::Rope;
 use crate::error::Fail;
-use crate::wire::http1_body::{Chunked, Framing, Piece};
+use crate::wire::http1_body::Framing;
+use crate::wire::http1_chunked::{Chunked, Piece};
 
 /// What is still to come of a body.
 #[derive(Debug)]

@@ -14,8 +14,8 @@ use crate::connector::http::{EMPTIES, UDP};
 use crate::error::{Cause, Fail};
 use crate::handler::Cx;
 use crate::plan::{Probe, Site};
-use crate::wire::http1::{Fields, HeadLimits, HeadSearch, Request};
-use crate::wire::http1_body::{Framing, is_token};
+use crate::wire::http1::{Fields, HeadLimits, HeadSearch, Request, is_token};
+use crate::wire::http1_body::Framing;
 
 /// What `Via` says of us in a request whose target is that of its `Host` (RFC 9110, 7.6.3).
 const VIA: &[u8] = b"1.1 ginnel";
