@@ -69,7 +69,7 @@
 //!   or it takes half a file for a whole one.
 //! - **Fairness.** A few reads a turn, then the next socket; a bounded number of accepts between, and none
 //!   while the engine is not [`accepting`](engine::Engine::accepting): any input can change that. An accept
-//!   that lacks descriptors ([`driver::Gate`]) waits a little.
+//!   that lacks descriptors ([`driver::Reserve`]) waits a little.
 //! - **Silence.** A peer that does not answer may merely not read. [`driver::reach`] asks the system whether
 //!   anything is there at all; [`Reach::Unknown`](engine::Reach) is always a right answer.
 //! - **Datagrams** go by ports: sockets that the engine asks for by `Bind`, and the listeners of udp services,

@@ -79,7 +79,7 @@ impl Shard {
     }
 
     pub(crate) fn bind_port(&mut self, id: PortId, ask: Ask) {
-        let bound = driver::bind(ask, &mut self.gate).and_then(|(bound, local)| {
+        let bound = driver::bind(ask, &mut self.reserve).and_then(|(bound, local)| {
             match bound {
                 Bound::Datagrams(port) => self.add_port(id, port)?,
                 Bound::Connections(listener) => self.open_door(Door::Port(id), listener)?,

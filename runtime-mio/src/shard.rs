@@ -8,8 +8,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use ginnel_core::driver::{
-    self, ACCEPT_PAUSE, Acceptor, Answer, Buffers, Command, Control, GOODBYE, Gate, HAND_OVER,
-    Input, Listener, Listening, Resolver, Serve, Served, Serving, Stream, Turn,
+    self, ACCEPT_PAUSE, Acceptor, Answer, Buffers, Command, Control, GOODBYE, HAND_OVER, Input,
+    Listener, Listening, Reserve, Resolver, Serve, Served, Serving, Stream, Turn,
 };
 use ginnel_core::engine::{Action, Door, Engine, SocketId};
 use ginnel_core::error::{Eof, Fail};
@@ -41,7 +41,7 @@ pub(crate) struct Shard {
     /// Listeners with connections to accept.
     accepting: Vec<Door>,
     accept_again: Option<Instant>,
-    pub(crate) gate: Gate,
+    pub(crate) reserve: Reserve,
     sockets: SecondaryMap<SocketId, Socket>,
     /// Sockets with work left, in turn.
     ready: VecDeque<SocketId>,
@@ -83,7 +83,7 @@ impl Shard {
             listeners: BTreeMap::new(),
             accepting: Vec::new(),
             accept_again: None,
-            gate: Gate::new()?,
+            reserve: Reserve::new()?,
             sockets: SecondaryMap::new(),
             ready: VecDeque::new(),
             resolver: Resolver::new(move |answer| {
@@ -234,7 +234,7 @@ impl Shard {
         while let Some(action) = self.engine.poll_action() {
             match action {
                 Action::Connect { id, to, options } => {
-                    let stream = Stream::connect(&to, &options, &mut self.gate);
+                    let stream = Stream::connect(&to, &options, &mut self.reserve);
                     if let Err(error) = stream.and_then(|stream| self.register(id, stream, true)) {
                         let now = self.now();
                         self.engine
@@ -343,7 +343,7 @@ impl Shard {
                     self.accept_again = Some(Instant::now() + HAND_OVER);
                     break;
                 }
-                match self.gate.accept(listener) {
+                match self.reserve.accept(listener) {
                     Ok(stream) => self.accepted(door, stream),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) if driver::is_exhausted(&error) => {

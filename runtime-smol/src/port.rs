@@ -44,7 +44,7 @@ impl Shard {
     }
 
     pub(crate) fn bind_port(self: &Rc<Self>, id: PortId, ask: Ask) {
-        let bound = driver::bind(ask, &mut self.gate.borrow_mut());
+        let bound = driver::bind(ask, &mut self.reserve.borrow_mut());
         let bound = bound.and_then(|(bound, local)| {
             match bound {
                 Bound::Datagrams(port) => self.add_port(id, Async::new(port)?),

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
 use ginnel_core::driver::{
-    self, ACCEPT_PAUSE, Acceptor, Answer, Buffers, Command, Control, GOODBYE, Gate, HAND_OVER,
-    Input, Listener, Listening, Resolver, Serve, Served, Serving, Stream, Turn,
+    self, ACCEPT_PAUSE, Acceptor, Answer, Buffers, Command, Control, GOODBYE, HAND_OVER, Input,
+    Listener, Listening, Reserve, Resolver, Serve, Served, Serving, Stream, Turn,
 };
 use ginnel_core::engine::{Action, ConnMeta, Door, Engine, PortId, SocketId};
 use ginnel_core::error::Fail;
@@ -47,7 +47,7 @@ pub(crate) struct Shard {
     timer: RefCell<Option<Waker>>,
     /// The tasks that wait for room to accept.
     waiting: RefCell<Vec<Waker>>,
-    pub(crate) gate: RefCell<Gate>,
+    pub(crate) reserve: RefCell<Reserve>,
     /// The engine has nothing left to finish.
     drained: Cell<bool>,
     /// Waits for that, and then for the last socket.
@@ -80,7 +80,7 @@ pub(crate) fn run(
         running: Cell::new(None),
         armed: Cell::new(None),
         timer: RefCell::new(None),
-        gate: RefCell::new(Gate::new()?),
+        reserve: RefCell::new(Reserve::new()?),
         drained: Cell::new(false),
         waiting: RefCell::default(),
         ending: RefCell::new(None),
@@ -314,7 +314,7 @@ impl Shard {
         let Some((listener, _)) = doors.get(&door) else {
             return Poll::Pending;
         };
-        match self.gate.borrow_mut().accept(listener.get_ref()) {
+        match self.reserve.borrow_mut().accept(listener.get_ref()) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 listener.poll_readable(cx).map_ok(|()| None)
             }
@@ -442,7 +442,7 @@ impl Shard {
             };
             match action {
                 Action::Connect { id, to, options } => {
-                    let stream = Stream::connect(&to, &options, &mut self.gate.borrow_mut());
+                    let stream = Stream::connect(&to, &options, &mut self.reserve.borrow_mut());
                     self.executor
                         .spawn(connect(self.clone(), id, stream))
                         .detach();

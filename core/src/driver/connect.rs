@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
-use super::Gate;
+use super::Reserve;
 use crate::engine::ConnMeta;
 use crate::plan::{Endpoint, Interface, Keepalive, SocketOptions};
 
@@ -22,9 +22,13 @@ pub struct Stream(Socket);
 impl Stream {
     /// Begins to connect, with the reserve of descriptors if it must be. It is writable when that has ended:
     /// see [`Stream::connected`].
-    pub fn connect(to: &Endpoint, options: &SocketOptions, gate: &mut Gate) -> io::Result<Self> {
+    pub fn connect(
+        to: &Endpoint,
+        options: &SocketOptions,
+        reserve: &mut Reserve,
+    ) -> io::Result<Self> {
         match begin(to, options) {
-            Err(error) if gate.lend(&error) => begin(to, options),
+            Err(error) if reserve.lend(&error) => begin(to, options),
             result => result,
         }
     }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::{Acceptor, Gate};
+use super::{Acceptor, Reserve};
 use crate::engine::{Ask, Engine, PortId};
 use crate::error::Fail;
 use crate::plan::{Interface, SocketOptions};
@@ -36,9 +36,9 @@ pub enum Bound {
 }
 
 /// Does what [`Action::Bind`](crate::engine::Action) asks for, with the reserve of descriptors if it must be.
-pub fn bind(ask: Ask, gate: &mut Gate) -> io::Result<(Bound, SocketAddr)> {
+pub fn bind(ask: Ask, reserve: &mut Reserve) -> io::Result<(Bound, SocketAddr)> {
     match open_port(&ask) {
-        Err(error) if gate.lend(&error) => open_port(&ask),
+        Err(error) if reserve.lend(&error) => open_port(&ask),
         result => result,
     }
 }

@@ -7,33 +7,33 @@ use super::{Acceptor, Stream, is_exhausted};
 
 /// Keeps one descriptor back from accepting, so that a client that was accepted can still be connected to its
 /// target. Without it nobody is accepted: who waits in the queue of a listener holds no descriptor of ours.
-pub struct Gate {
+pub struct Reserve {
     /// To be duplicated.
     source: UnixStream,
-    reserve: Option<UnixStream>,
+    spare: Option<UnixStream>,
 }
 
-impl Gate {
+impl Reserve {
     pub fn new() -> io::Result<Self> {
-        let (source, reserve) = UnixStream::pair()?;
+        let (source, spare) = UnixStream::pair()?;
         Ok(Self {
             source,
-            reserve: Some(reserve),
+            spare: Some(spare),
         })
     }
 
     /// Accepts, if that leaves a descriptor. If not ([`is_exhausted`]), try again when one has become free, or a little
     /// later: others have descriptors as well.
     pub fn accept(&mut self, listener: &Acceptor) -> io::Result<Stream> {
-        if self.reserve.is_none() {
-            self.reserve = Some(self.source.try_clone()?);
+        if self.spare.is_none() {
+            self.spare = Some(self.source.try_clone()?);
         }
         listener.accept()
     }
 
-    /// Gives the reserve to a dial that failed for want of a descriptor: true if it should be tried again.
+    /// Gives the spare one to a dial that failed for want of a descriptor: true if it should be tried again.
     pub fn lend(&mut self, error: &io::Error) -> bool {
-        is_exhausted(error) && self.reserve.take().is_some()
+        is_exhausted(error) && self.spare.take().is_some()
     }
 }
 
@@ -45,17 +45,17 @@ mod tests {
 
     #[test]
     fn one_dial_gets_the_reserve_and_the_next_accept_restores_it() {
-        let mut gate = Gate::new().unwrap();
-        assert!(!gate.lend(&io::Error::from_raw_os_error(111)));
+        let mut reserve = Reserve::new().unwrap();
+        assert!(!reserve.lend(&io::Error::from_raw_os_error(111)));
         let exhausted = io::Error::from_raw_os_error(24);
-        assert!(gate.lend(&exhausted));
-        assert!(!gate.lend(&exhausted));
+        assert!(reserve.lend(&exhausted));
+        assert!(!reserve.lend(&exhausted));
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        let accepted = gate.accept(&Acceptor::new(socket));
+        let accepted = reserve.accept(&Acceptor::new(socket));
         assert!(
             !is_exhausted(&accepted.err().unwrap()),
             "it does not listen"
         );
-        assert!(gate.lend(&exhausted));
+        assert!(reserve.lend(&exhausted));
     }
 }
