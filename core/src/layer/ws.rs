@@ -10,7 +10,7 @@
 
 mod alive;
 mod close;
-mod gate;
+mod gain;
 mod heartbeat;
 mod incoming;
 mod opaque;

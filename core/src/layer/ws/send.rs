@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::gate::Gate;
+use super::gain::Gain;
 use crate::buffer::{Rope, Seg};
 use crate::layer::Cx;
 use crate::wire::deflate::{Deflater, Window};
@@ -28,7 +28,7 @@ struct Packing {
     window: Window,
     /// With takeover, from the first compressed message on, or for the time of one that comes in parts.
     deflater: Option<Box<Deflater>>,
-    gate: Gate,
+    gain: Gain,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ impl Outgoing {
                 Box::new(Packing {
                     window,
                     deflater: None,
-                    gate: Gate::default(),
+                    gain: Gain::default(),
                 })
             }),
             open: None,
@@ -88,7 +88,7 @@ impl Outgoing {
         let mut deflater = packing.deflater(cx);
         let parts = plain.segs().flat_map(Seg::parts);
         let packed = cx.deflate.deflate(&mut deflater, parts, true);
-        packing.gate.report(len, packed.len());
+        packing.gain.report(len, packed.len());
         let fits = packed.len() < len || len < WORTH;
         // What the peer did not get it cannot be referred to: without the message, a new window.
         packing.put_back(cx, deflater, fits);
@@ -115,10 +115,10 @@ impl Outgoing {
 
     /// Begins a message whose parts are still to come.
     pub(crate) fn begin(&mut self, text: bool) {
-        let gate = self.packing.as_ref().map(|packing| &packing.gate);
+        let gain = self.packing.as_ref().map(|packing| &packing.gain);
         self.open = Some(Box::new(Open {
             text,
-            compressed: gate.is_some_and(Gate::is_open),
+            compressed: gain.is_some_and(Gain::is_worth_it),
             begun: false,
             plain: 0,
             packed: 0,
@@ -140,13 +140,13 @@ impl Outgoing {
             data.clear();
             data.push(Seg::new(packed));
             if last {
-                packing.gate.report(open.plain, open.packed);
-                packing.put_back(cx, deflater, packing.gate.is_open());
+                packing.gain.report(open.plain, open.packed);
+                packing.put_back(cx, deflater, packing.gain.is_worth_it());
             } else {
                 packing.deflater = Some(deflater);
             }
         } else if let Some(packing) = &mut self.packing {
-            packing.gate.pass(len);
+            packing.gain.pass(len);
         }
         let frame = DataFrame {
             first: !open.begun,
@@ -181,8 +181,8 @@ impl Outgoing {
     /// For a message of `len` bytes, unless it goes plainly.
     fn packing(&mut self, len: usize) -> Option<&mut Packing> {
         let packing = self.packing.as_deref_mut()?;
-        if !packing.gate.is_open() {
-            packing.gate.pass(len);
+        if !packing.gain.is_worth_it() {
+            packing.gain.pass(len);
             return None;
         }
         Some(packing)

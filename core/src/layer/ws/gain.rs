@@ -13,7 +13,7 @@ const MAX_REST: u64 = 64 * 1024 * 1024;
 /// Compression gives itself up on data that does not shrink, and tries again rarely: ciphertext and what
 /// is compressed already cost many times the whole tunnel otherwise, and all but 0.1 % of that is saved.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct Gain {
     plain: u64,
     packed: u64,
     /// Bytes that still go plainly.
@@ -21,7 +21,7 @@ pub(super) struct Gate {
     next_rest: u64,
 }
 
-impl Default for Gate {
+impl Default for Gain {
     fn default() -> Self {
         Self {
             plain: 0,
@@ -32,8 +32,8 @@ impl Default for Gate {
     }
 }
 
-impl Gate {
-    pub(super) fn is_open(&self) -> bool {
+impl Gain {
+    pub(super) fn is_worth_it(&self) -> bool {
         self.rest == 0
     }
 
@@ -64,33 +64,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_gain_it_closes_for_longer_and_longer() {
-        let mut gate = Gate::default();
+    fn without_gain_it_rests_for_longer_and_longer() {
+        let mut gain = Gain::default();
         let mut rest = FIRST_REST as usize;
         for _ in 0..10 {
-            gate.report(60_000, 60_100);
-            assert!(gate.is_open());
-            gate.report(60_000, 60_100);
-            assert!(!gate.is_open());
-            gate.pass(rest - 1);
-            assert!(!gate.is_open());
-            gate.pass(1);
-            assert!(gate.is_open());
+            gain.report(60_000, 60_100);
+            assert!(gain.is_worth_it());
+            gain.report(60_000, 60_100);
+            assert!(!gain.is_worth_it());
+            gain.pass(rest - 1);
+            assert!(!gain.is_worth_it());
+            gain.pass(1);
+            assert!(gain.is_worth_it());
             rest = (rest * 2).min(MAX_REST as usize);
         }
-        gate.report(100_000, 10_000);
-        assert!(gate.is_open());
-        gate.report(100_000, 99_000);
-        gate.pass(FIRST_REST as usize);
-        assert!(gate.is_open(), "a gain begins anew");
+        gain.report(100_000, 10_000);
+        assert!(gain.is_worth_it());
+        gain.report(100_000, 99_000);
+        gain.pass(FIRST_REST as usize);
+        assert!(gain.is_worth_it(), "a gain begins anew");
     }
 
     #[test]
     fn small_gains_over_a_sample_count_together() {
-        let mut gate = Gate::default();
+        let mut gain = Gain::default();
         for _ in 0..200 {
-            gate.report(1000, 900);
-            assert!(gate.is_open());
+            gain.report(1000, 900);
+            assert!(gain.is_worth_it());
         }
     }
 }
