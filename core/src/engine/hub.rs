@@ -291,12 +291,13 @@ impl Engine {
             return;
         };
         session.smux.limit_share(share, promise);
-        let mut events = Vec::new();
+        let mut events = std::mem::take(&mut self.mux_events);
         let result = session.smux.recv(data, now, &mut events);
         session.smux.pause(!session.smux.readable(), now);
-        for event in events {
+        for event in events.drain(..) {
             self.mux_event(id, event);
         }
+        self.mux_events = events;
         if let Err(fail) = result
             && let Some(session) = self.muxes.get(id)
         {
@@ -378,8 +379,7 @@ impl Engine {
         let low = self.low();
         let session = &mut self.muxes[id];
         session.pumping = false;
-        let mut touched = Vec::new();
-        let mut emptied = Vec::new();
+        let mut turns = std::mem::take(&mut self.mux_turns);
         let (now, limits) = (self.now, &self.plan.limits);
         let mut batch = Rope::default();
         loop {
@@ -401,12 +401,13 @@ impl Engine {
                 } else {
                     link.out.pop(max.min(room.max(LEAST) + ahead / REST))
                 };
-                touched.push(owner);
                 if seg.is_some() {
                     link.progress(limits, now);
                 }
-                if link.out.len() <= low {
-                    emptied.push(owner);
+                let emptied = link.out.len() <= low;
+                match turns.last_mut() {
+                    Some((last, before)) if *last == owner => *before |= emptied,
+                    _ => turns.push((owner, emptied)),
                 }
                 (seg, !link.out.is_empty())
             });
@@ -418,7 +419,7 @@ impl Engine {
         if !batch.is_empty() {
             self.send(below, &mut batch);
         }
-        for link in touched {
+        for &(link, _) in &turns {
             self.touch(link);
             if self
                 .links
@@ -428,10 +429,12 @@ impl Engine {
                 self.link_timer(link);
             }
         }
-        emptied.dedup();
-        for link in emptied {
-            self.sent(link);
+        for (link, emptied) in turns.drain(..) {
+            if emptied {
+                self.sent(link);
+            }
         }
+        self.mux_turns = turns;
         let full = self
             .links
             .get(below)

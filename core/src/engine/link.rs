@@ -9,7 +9,7 @@ use super::ends::Ends;
 use super::pace::Pace;
 use super::splice::Inflow;
 use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, PortId, SessionId};
-use crate::buffer::Rope;
+use crate::buffer::{Rope, Seg};
 use crate::error::{Cause, Eof, Fail};
 use crate::layer::gate::Gate;
 use crate::layer::tls::Tls;
@@ -296,15 +296,18 @@ impl Engine {
     /// A layer pushed by the top on the way (the next hop of a chain, TLS in SOCKS5) gets what follows.
     pub(super) fn rise(&mut self, id: LinkId, level: usize, up: Up) {
         self.touch(id);
+        let Some(link) = self.links.get(id) else {
+            return;
+        };
+        if level >= link.layers.len() {
+            return self.top(id, up);
+        }
         let mut ups = self.ups.pop().unwrap_or_default();
         let mut down = Rope::default();
         let Some((link, mut cx)) = self.parts(id) else {
             return;
         };
-        let Some(layer) = link.layers.get_mut(level) else {
-            self.ups.push(ups);
-            return self.top(id, up);
-        };
+        let layer = &mut link.layers[level];
         let result = {
             let mut io = Io {
                 up: &mut ups,
@@ -410,6 +413,22 @@ impl Engine {
         }
         let level = link.layers.len();
         self.sink(id, level, data);
+    }
+
+    /// The same with a single piece, which goes straight to a transport without layers.
+    pub(super) fn send_piece(&mut self, id: LinkId, piece: BytesMut) {
+        let takes = |link: &&mut Link| {
+            let over = link.said_end || link.finished || link.broken || link.closing.is_some();
+            link.layers.is_empty() && !over
+        };
+        if let Some(link) = self.links.get_mut(id).filter(takes) {
+            link.out.push(Seg::new(piece));
+            self.touch(id);
+            return self.wake(id);
+        }
+        let mut rope = Rope::default();
+        rope.push(Seg::new(piece));
+        self.send(id, &mut rope);
     }
 
     /// Takes output down through the layers below `level` to the transport.

@@ -61,6 +61,7 @@ use crate::entropy::Entropy;
 use crate::error::{Eof, Fail};
 use crate::event::{ConnectionNo, Event, Traced};
 use crate::layer::{Info, Up};
+use crate::mux;
 use crate::plan::{Endpoint, Plan, SocketOptions};
 use crate::slab::Slab;
 use crate::time::Time;
@@ -204,6 +205,10 @@ pub struct Engine {
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
     ups: Vec<Vec<Up>>,
+    /// Room for what a piece of a mux session holds.
+    mux_events: Vec<mux::Event>,
+    /// Room for whose frames a mux session sends, and whether their sources may go on.
+    mux_turns: Vec<(LinkId, bool)>,
     now: Time,
     away: Away,
     drain: Drain,
@@ -233,6 +238,8 @@ impl Engine {
             actions: VecDeque::new(),
             events: VecDeque::new(),
             ups: Vec::new(),
+            mux_events: Vec::new(),
+            mux_turns: Vec::new(),
             now: Time::ZERO,
             away: Away::default(),
             drain: Drain::No,

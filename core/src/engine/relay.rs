@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use super::link::Link;
-use super::session::{Session, Stage, rope};
+use super::session::{Session, Stage};
 use super::{Engine, LinkId, SessionId};
 use crate::connector;
 use crate::error::{Cause, Fail};
@@ -145,7 +145,7 @@ impl Engine {
     }
 
     fn pass(&mut self, from: LinkId, to: LinkId, data: BytesMut) {
-        self.send(to, &mut rope(data));
+        self.send_piece(to, data);
         self.press_back(from, to);
     }
 

@@ -12,7 +12,7 @@
 mod keepalive;
 mod signals;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Buf, BytesMut};
 
@@ -57,7 +57,7 @@ pub struct Smux<K> {
     /// Payload of a PSH frame still to come, and whose it is.
     payload: usize,
     payload_of: Option<u32>,
-    streams: HashMap<u32, Box<Stream<K>>>,
+    streams: BTreeMap<u32, Box<Stream<K>>>,
     /// 64 bits: the last id must not wrap.
     next_id: u64,
     /// Small frames that go before data; each stream has at most one of a kind in here.
@@ -143,7 +143,7 @@ impl<K: Copy + PartialEq> Smux<K> {
             partial_len: 0,
             payload: 0,
             payload_of: None,
-            streams: HashMap::new(),
+            streams: BTreeMap::new(),
             next_id: if client { 3 } else { 2 },
             control: VecDeque::new(),
             ready: VecDeque::new(),
