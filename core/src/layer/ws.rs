@@ -14,34 +14,28 @@ mod gain;
 mod heartbeat;
 mod incoming;
 mod opaque;
+mod opening;
+mod receive;
 mod send;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::BytesMut;
 use tungstenite::protocol::frame::coding::Control;
 
-use self::close::{closed, goodbye};
+use self::close::goodbye;
 use self::heartbeat::Heartbeat;
 pub(crate) use self::incoming::{Incoming, News, Stop};
+use self::opening::deflate;
 pub(crate) use self::send::Outgoing;
-use super::upgrade::{self, Agreed, Carries};
-use super::{Cx, Info, Io, Layer, Up};
-use crate::buffer::{Rope, stash, unpin};
+use super::upgrade::{self, Carries};
+use super::{Cx, Io, Layer};
+use crate::buffer::{Rope, stash};
 use crate::error::{Cause, Eof, Fail};
-use crate::flood::{self, Flood};
+use crate::flood::Flood;
 use crate::plan::{WsClient, WsServer};
 use crate::time::Time;
-use crate::wire::deflate::Deflate;
 use crate::wire::websocket::{close_payload, control};
-
-/// Inflated bytes passed on in one turn. What would be more waits for the next one, in its
-/// compressed form, so that a small input cannot fill the memory.
-const INFLATED: usize = 1024 * 1024;
-
-/// Until the next turn of inflation: long enough for the engine to pause us in between.
-const TURN: Duration = Duration::from_millis(1);
 
 /// A websocket connection in either role.
 #[derive(Debug)]
@@ -103,12 +97,6 @@ enum Own {
     Ended,
     /// Nothing follows: behind a close frame, or with the end of the transport.
     Mute,
-}
-
-/// How a peer's turn ended for good.
-enum Over {
-    Stopped(Stop),
-    Closed(Option<u16>, String),
 }
 
 impl Ws {
@@ -191,196 +179,6 @@ impl Ws {
         matches!(self.role, Role::Client(_)).then(|| cx.entropy.mask_key())
     }
 
-    fn upgrade(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
-        let agreed = match (&mut self.stage, &self.role) {
-            (Stage::Client(client), _) => client.recv(&mut self.rest, cx.limits)?,
-            (Stage::Server(server), Role::Server(plan)) => {
-                let mut out = Vec::new();
-                let before = self.rest.len();
-                server.takes_v2 = self.mux_v2;
-                let agreed = server.recv(plan, self.on_top, &mut self.rest, cx.limits, &mut out);
-                if self.rest.len() < before {
-                    self.head_at = head_deadline(plan, cx.now);
-                }
-                io.down.push_slice(&out);
-                io.up.extend(server.refused().map(Up::Refused));
-                agreed?
-            }
-            _ => None,
-        };
-        let Some(agreed) = agreed else {
-            return Ok(());
-        };
-        self.open(agreed, cx);
-        io.up.push(Up::Ready(Info {
-            half_close: agreed.half_close,
-            mux_v2: agreed.mux_v2,
-            client: agreed.client,
-            signals: agreed.signals,
-            hops: match self.role {
-                Role::Server(_) => agreed.hops + 1,
-                Role::Client(_) => 0,
-            },
-            ..Info::default()
-        }));
-        self.decode(cx, io)
-    }
-
-    fn open(&mut self, agreed: Agreed, cx: &mut Cx) {
-        let server = matches!(self.role, Role::Server(_));
-        let (rx, tx) = agreed.deflate.map(|both| (both.rx, both.tx)).unzip();
-        self.stage = Stage::Open;
-        self.ends = agreed.ends;
-        // Text is bytes like any other here, as it is for gost.
-        self.incoming = Incoming::new(server, rx, false);
-        self.outgoing = Outgoing::new(!server, tx, self.max_frame());
-        self.head_at = None;
-        self.heartbeat.start(cx.now, cx.entropy);
-    }
-
-    /// Decodes `rest`, as far as a turn goes.
-    fn decode(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
-        let mut wire = std::mem::take(&mut self.rest);
-        let mut pong = None;
-        self.turn_at = None;
-        let stopped = self.items(cx, &mut wire, io.up, &mut pong);
-        if let Some(payload) = pong {
-            self.control(cx, Control::Pong, &payload, io.down);
-        }
-        let Err(over) = stopped else {
-            if !wire.is_empty() {
-                // An empty rest would still pin its receive buffer, as would a small one.
-                self.rest = wire;
-                unpin(&mut self.rest);
-            }
-            if self.lower_ended && self.turn_at.is_none() {
-                return self.all_read(cx, io.up);
-            }
-            return Ok(());
-        };
-        let outcome = match over {
-            Over::Stopped(Stop { code, text }) => {
-                if let Some(code) = code {
-                    self.close(cx, code, &text, io.down);
-                }
-                Err(Fail::protocol(format!("websocket: {text}")))
-            }
-            Over::Closed(code, reason) => {
-                match code {
-                    Some(code) => self.close(cx, code, "", io.down),
-                    None => self.control(cx, Control::Close, &[], io.down),
-                }
-                closed(code, &reason).and_then(|()| self.closed_in_order(io.up))
-            }
-        };
-        self.over(cx);
-        outcome
-    }
-
-    /// Passes on what `wire` holds; sets `turn_at` if not all of it.
-    fn items(
-        &mut self,
-        cx: &mut Cx,
-        wire: &mut BytesMut,
-        up: &mut Vec<Up>,
-        pong: &mut Option<BytesMut>,
-    ) -> Result<(), Over> {
-        let mut budget = INFLATED.min(cx.room);
-        loop {
-            let inflating = self.incoming.is_inflating();
-            if inflating && budget == 0 {
-                self.turn_at = Some(cx.now + TURN);
-                return Ok(());
-            }
-            let next = self.incoming.next(cx.deflate, wire);
-            let Some(news) = next.map_err(Over::Stopped)? else {
-                return Ok(());
-            };
-            self.count(cx.now, &news)?;
-            let text = self.ends && self.incoming.is_text();
-            match news {
-                News::Begin { .. } if self.ends && self.peer_ended => {
-                    return Err(Over::Stopped(Stop {
-                        code: Some(1002),
-                        text: "a message behind the end of its direction".to_owned(),
-                    }));
-                }
-                News::Data(_) if text => {
-                    return Err(Over::Stopped(Stop {
-                        code: Some(1003),
-                        text: "a text message with payload, expected binary ones".to_owned(),
-                    }));
-                }
-                News::End if text => {
-                    self.peer_ended = true;
-                    self.heartbeat.stop();
-                    up.push(Up::End { both: false });
-                }
-                News::Data(piece) => {
-                    self.heartbeat.took();
-                    if inflating || self.incoming.is_inflating() {
-                        budget = budget.saturating_sub(piece.len());
-                    }
-                    up.push(Up::Data(piece));
-                }
-                // The newest answers for all of them (RFC 6455, 5.5.3).
-                News::Ping(payload) => {
-                    self.asks = true;
-                    *pong = Some(payload);
-                }
-                News::Pong(payload) => self.heartbeat.answered(&payload),
-                News::Begin { .. } | News::End => {}
-                News::Close(code, reason) => return Err(Over::Closed(code, reason)),
-            }
-        }
-    }
-
-    /// Ends a flood of frames that carry nothing.
-    fn count(&mut self, now: Time, news: &News) -> Result<(), Over> {
-        let idle = match news {
-            News::Begin { .. } => {
-                self.carries = false;
-                return Ok(());
-            }
-            News::Data(_) => {
-                self.carries = true;
-                return Ok(());
-            }
-            News::End => !self.carries,
-            News::Ping(_) | News::Pong(_) => true,
-            News::Close(..) => false,
-        };
-        if idle && self.flood.idle_frame(now) {
-            let most = flood::MOST;
-            return Err(Over::Stopped(Stop {
-                code: Some(1008),
-                text: format!("more than {most} frames without data in a second"),
-            }));
-        }
-        Ok(())
-    }
-
-    /// The peer's direction of the transport ended, and all before it is passed on.
-    fn all_read(&mut self, cx: &mut Cx, up: &mut Vec<Up>) -> Result<(), Fail> {
-        // Somebody in between may have ended with us, before the peer's close frame passed.
-        let both = self.peer_ended && self.own != Own::Sends;
-        let state = match self.incoming.unfinished() {
-            None if self.ends && !both => Some("without a close frame".to_owned()),
-            state => state,
-        };
-        if let Some(state) = state {
-            self.over(cx);
-            return Err(Fail::new(
-                Cause::Closed,
-                format!("websocket: ended {state}"),
-            ));
-        }
-        if !std::mem::replace(&mut self.peer_ended, true) {
-            up.push(Up::End { both: false });
-        }
-        Ok(())
-    }
-
     fn over(&mut self, cx: &mut Cx) {
         self.stage = Stage::Over;
         self.own = Own::Mute;
@@ -411,18 +209,7 @@ impl Ws {
 
 impl Layer for Ws {
     fn start(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
-        match &self.role {
-            Role::Client(plan) => {
-                let deflate = deflate(plan.compression);
-                let client = upgrade::Client::new(cx.entropy.nonce(), self.on_top, deflate)
-                    .offering_v2(self.mux_v2)
-                    .after(self.hops);
-                io.down.push_slice(&client.request(plan)?);
-                self.stage = Stage::Client(Box::new(client));
-            }
-            Role::Server(plan) => self.head_at = head_deadline(plan, cx.now),
-        }
-        Ok(())
+        self.start_opening(cx, io)
     }
 
     fn recv(&mut self, cx: &mut Cx, wire: BytesMut, io: &mut Io) -> Result<(), Fail> {
@@ -543,16 +330,4 @@ impl Layer for Ws {
     fn held(&self) -> usize {
         self.rest.len() + self.incoming.held() + self.outgoing.held()
     }
-}
-
-/// What both roles want of compression: gost's, in which no context outlives a message, so that idle
-/// connections own no windows.
-fn deflate(compression: bool) -> Option<Deflate> {
-    compression.then(Deflate::default)
-}
-
-/// Zero waits for ever, as in gost.
-fn head_deadline(plan: &WsServer, now: Time) -> Option<Time> {
-    let timeout = plan.read_header_timeout;
-    (!timeout.is_zero()).then(|| now + timeout)
 }
