@@ -1,13 +1,31 @@
-//! Targets of a forwarding service that are for some of its clients.
+//! The targets of a forwarding service, and which of its clients each is for.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use crate::addr::Host;
+use super::{Overrides, Selector};
+use crate::addr::{Host, Target};
 use crate::route::access::{Rules, bypassed};
 use crate::route::matcher::Matcher;
 use crate::route::rule::{Asked, Rule};
 use crate::route::sniff::Seen;
+
+/// The targets of a forwarding service.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    pub nodes: Vec<ForwardNode>,
+    pub selector: Selector,
+}
+
+#[derive(Clone, Debug)]
+pub struct ForwardNode {
+    pub name: String,
+    pub addr: Target,
+    pub weight: u32,
+    pub backup: bool,
+    pub overrides: Overrides,
+    pub rules: TargetRules,
+}
 
 /// What a client's first bytes have to say for the target to be taken, and what speaks against it.
 #[derive(Clone, Debug, Default)]
