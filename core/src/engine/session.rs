@@ -1,22 +1,23 @@
-//! Sessions: one client of a service, from its first byte to the end of its tunnel.
+//! Sessions: one client of a service, from its first byte to the end of its tunnel. Here are their stages, and what
+//! the client says at each.
 
-use std::sync::Arc;
+mod end;
+mod negotiate;
 
 use bytes::BytesMut;
 
 use super::bind_client::Awaiting;
 use super::ends::Ends;
-use super::link::{Base, Link};
+use super::link::Base;
 use super::sniff::Watch;
 use super::splice::Inflow;
 use super::udp::Association;
 use super::unread::Unread;
-use super::{DialId, Engine, Key, LinkId, SessionId};
+use super::{DialId, Engine, LinkId, SessionId};
 use crate::buffer::{Rope, Seg};
-use crate::error::{Cause, Fail};
 use crate::event::{ConnectionNo, Event};
-use crate::handler::{self, Goal, Handler, Negotiate, Receiver, Step, auto, http};
-use crate::plan::{HandlerKind, Node};
+use crate::handler::{Goal, Handler, Receiver, auto, http};
+use crate::plan::HandlerKind;
 use crate::route::sniff::Seen;
 use crate::time::Time;
 use crate::wire::datagram::Framing;
@@ -201,236 +202,6 @@ impl Engine {
         }
     }
 
-    fn negotiate(&mut self, id: SessionId) {
-        let plan = self.plan.clone();
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        let client = session.client;
-        let service = &plan.services[session.service];
-        let Some(link) = self.links.get(client) else {
-            return;
-        };
-        let cx = handler::Cx {
-            plan: &service.handler,
-            remote: session.ends.remote(),
-            now: self.now,
-            encrypted: link.encrypted,
-            forwards: service.forward.is_some(),
-            bound: None,
-        };
-        let Stage::Negotiate(handler) = &mut session.stage else {
-            return;
-        };
-        let mut out = BytesMut::new();
-        let result = handler.step(&cx, session.rx.bytes(), &mut out);
-        self.send(client, &mut rope(out));
-        match result {
-            Ok(Step::More) => {}
-            Ok(Step::Tls) => {
-                // What the client sent behind its choice is already TLS.
-                let rest = self.sessions[id].rx.take();
-                let layer = self.service_tls(service.handler.socks_tls.as_ref());
-                let level = self.links.get(client).map_or(0, |link| link.layers.len());
-                self.push_tls(client, layer);
-                if !rest.is_empty() {
-                    self.rise(client, level, crate::layer::Up::Data(rest));
-                }
-            }
-            Ok(Step::Dial(goal)) => {
-                let session = &mut self.sessions[id];
-                let stage = std::mem::replace(&mut session.stage, Stage::Dialing(None));
-                if let Stage::Negotiate(handler) = stage {
-                    session.stage = Stage::Dialing(Some(handler));
-                }
-                session.deadline = None;
-                self.session_timer(id);
-                self.dial_goal(id, goal);
-            }
-            Err(fail) => self.end_session(id, Some(fail)),
-        }
-    }
-
-    /// The way is open (its link, what the target already said, and whether a lazy response is still to
-    /// come), through these nodes, or it failed for good.
-    pub(super) fn dialed(
-        &mut self,
-        id: SessionId,
-        result: Result<(LinkId, BytesMut, bool), Fail>,
-        route: &[Arc<Node>],
-    ) {
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        session.dial = None;
-        session.active = self.now;
-        if let Ok((link, _, lazy)) = &result {
-            session.upstream = Some(*link);
-            session.connected = true;
-            session.upstream_ended = false;
-            session.lazy = *lazy;
-            self.links[*link].top = super::Top::Upstream(id);
-            self.touch(*link);
-            self.touch(self.sessions[id].client);
-            let names: Vec<&str> = route.iter().map(|node| node.name.as_str()).collect();
-            let session = &self.sessions[id];
-            self.events.push_back(Event::Connected {
-                no: session.no,
-                service: session.service,
-                remote: session.ends.remote(),
-                target: session.target(),
-                route: names.join(" > "),
-            });
-        }
-        match result {
-            Ok(opened) if self.sessions[id].udp.is_some() => self.datagrams_dialed(id, opened),
-            result => self.answer_dialed(id, result),
-        }
-    }
-
-    /// Tells the client, and begins the tunnel or ends it all.
-    pub(super) fn answer_dialed(
-        &mut self,
-        id: SessionId,
-        result: Result<(LinkId, BytesMut, bool), Fail>,
-    ) {
-        let plan = self.plan.clone();
-        let bound = self.datagrams_bound(id);
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        if let Stage::Http(_) = session.stage {
-            return self.http_dialed(id, result);
-        }
-        let client = session.client;
-        let service = &plan.services[session.service];
-        if let Stage::Dialing(Some(handler)) = &mut session.stage {
-            let cx = handler::Cx {
-                plan: &service.handler,
-                remote: session.ends.remote(),
-                now: self.now,
-                encrypted: self.links.get(client).is_some_and(|link| link.encrypted),
-                forwards: service.forward.is_some(),
-                bound,
-            };
-            let mut out = BytesMut::new();
-            handler.dialed(&cx, result.as_ref().map(|_| ()), &mut out);
-            self.send(client, &mut rope(out));
-        }
-        match result {
-            Ok((upstream, rest, _)) => {
-                if let Some(version) = service.handler.proxy_protocol
-                    && self.sessions[id].udp.is_none()
-                    && let Some(meta) = self.links.get(client).map(|link| link.client())
-                {
-                    self.send_header(upstream, version, meta);
-                }
-                self.start_relay(id, rest);
-            }
-            Err(fail) => self.end_session(id, Some(fail)),
-        }
-    }
-
-    /// Ends a session and both its links; in order where `fail` is absent or was answered.
-    pub(super) fn end_session(&mut self, id: SessionId, fail: Option<Fail>) {
-        let Some(mut session) = self.sessions.remove(id) else {
-            return;
-        };
-        self.timers.arm(Key::Session(id), &mut session.armed, None);
-        if let Some(dial) = session.dial {
-            self.cancel_dial(dial);
-        }
-        let relaying = matches!(session.stage, Stage::Relay | Stage::Datagrams);
-        // One end is not told that it broke rules when it was the other.
-        let told = fail.as_ref().map(|fail| match fail.cause {
-            Cause::Protocol | Cause::Limit => Fail::new(Cause::Closed, ""),
-            _ => fail.clone(),
-        });
-        let mut dropped = 0;
-        if let Some(association) = &session.udp {
-            dropped = association.dropped;
-            for lookup in association.names.queries() {
-                self.cancel_dial(lookup);
-            }
-        }
-        for link in [Some(session.client), session.upstream]
-            .into_iter()
-            .flatten()
-        {
-            match &told {
-                // Before the relay the client was told by a reply.
-                Some(fail) if relaying => self.abort(link, fail),
-                Some(fail) if fail.cause == Cause::Local => self.go_away(link, fail),
-                _ => self.close(link),
-            }
-        }
-        self.events.push_back(Event::Closed {
-            no: session.no,
-            service: session.service,
-            remote: session.ends.remote(),
-            local: session.ends.local(),
-            target: session.target.map(String::from),
-            connected: session.connected,
-            duration: self.now.since(session.started),
-            input: session.input,
-            output: session.output,
-            dropped,
-            fail,
-        });
-    }
-
-    /// The client's link failed.
-    pub(super) fn session_failed(&mut self, id: SessionId, _client: LinkId, fail: Fail) {
-        self.end_session(id, Some(fail));
-    }
-
-    pub(super) fn upstream_failed(&mut self, id: SessionId, fail: Fail) {
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        if let Stage::Http(_) = session.stage {
-            session.upstream = None;
-            session.upstream_rx.clear();
-            return self.http_upstream_end(id, Err(fail));
-        }
-        self.end_session(id, Some(fail.at("upstream")));
-    }
-
-    /// The client sends no more. Before the relay that is kept for later.
-    pub(super) fn client_end(&mut self, id: SessionId, both: bool) {
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        session.client_ended = true;
-        match session.stage {
-            Stage::Relay => self.relay_end(id, true, both),
-            Stage::Http(_) => self.http_client_end(id),
-            Stage::Datagrams | Stage::Awaiting(_) => self.end_session(id, None),
-            Stage::Dialing(_) if !both => {}
-            Stage::Detect | Stage::Sniff if session.rx.is_empty() => self.end_session(id, None),
-            Stage::Sniff => self.sniffed(id, Seen::Unknown),
-            _ => {
-                let fail = Fail::new(
-                    Cause::Closed,
-                    "the client left before its request was complete",
-                );
-                self.end_session(id, Some(fail));
-            }
-        }
-    }
-
-    pub(super) fn upstream_end(&mut self, id: SessionId, both: bool) {
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        session.upstream_ended = true;
-        match session.stage {
-            Stage::Http(_) => self.http_upstream_end(id, Ok(())),
-            Stage::Datagrams => self.end_session(id, None),
-            _ => self.relay_end(id, false, both),
-        }
-    }
-
     pub(super) fn client_accepts(&self, id: SessionId) -> bool {
         let Some(session) = self.sessions.get(id) else {
             return true;
@@ -478,16 +249,6 @@ impl Engine {
             && proxy.wants_room()
         {
             self.http_client(id);
-        }
-    }
-
-    /// Whether an end on this link would make the peer drop the other direction.
-    pub(super) fn ends_whole_stream(&self, link: &Link) -> bool {
-        match link.base {
-            Base::Stream { mux, .. } if link.layers.is_empty() => {
-                self.muxes.get(mux).is_some_and(|mux| !mux.half_close)
-            }
-            _ => false,
         }
     }
 }
