@@ -3,6 +3,8 @@
 //! An association is a session in [`Stage::Datagrams`]. Each end has a framing and a queue; a queue that is
 //! full drops what is oldest in it, for whoever sends datagrams waits for nobody.
 
+mod queue;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use crate::connector::Way;
 use crate::error::{Cause, Fail};
 use crate::handler::Receiver;
 use crate::plan::{ConnectorKind, SocketOptions};
-use crate::wire::datagram::{Framing, Packet, write_counted};
+use crate::wire::datagram::Framing;
 
 pub(super) struct Association {
     /// The client's and the upstream's.
@@ -212,222 +214,6 @@ impl Engine {
         self.datagrams_timer(id);
     }
 
-    /// A packet from the socket of one end. What is not understood is ignored: anybody could have sent it.
-    pub(super) fn packet_in(&mut self, id: SessionId, side: usize, from: SocketAddr, data: &[u8]) {
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        let remote = session.ends.remote().ip();
-        let Some(association) = &mut session.udp else {
-            return;
-        };
-        let end = &mut association.ends[side];
-        if end.peer.is_some_and(|peer| peer != from) {
-            return;
-        }
-        match end.framing {
-            Framing::Plain => self.datagram(id, side, None, data),
-            Framing::Addressed => self.datagram(id, side, Some(Target::from(from)), data),
-            Framing::Packet => {
-                // RFC 1928, 7: only the client that asked may use it.
-                if side == 0 && from.ip() != remote {
-                    return;
-                }
-                let Ok(packet) = Packet::parse(data) else {
-                    association.dropped += 1;
-                    return;
-                };
-                end.peer = Some(from);
-                self.datagram(id, side, Some(packet.addr), packet.data);
-            }
-            Framing::Tunnel { .. } | Framing::Counted => {}
-        }
-    }
-
-    /// A datagram of one end for the other. `addr` is where it goes to or comes from, if that is told.
-    pub(super) fn datagram(
-        &mut self,
-        id: SessionId,
-        from: usize,
-        addr: Option<Target>,
-        data: &[u8],
-    ) {
-        let now = self.now;
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        let Some(association) = &mut session.udp else {
-            return;
-        };
-        if !matches!(session.stage, Stage::Datagrams) {
-            let data = BytesMut::from(data);
-            return self.enqueue(id, 1, Waiting { to: None, data });
-        }
-        session.active = now;
-        let (client, service) = (session.client, session.service);
-        let aim = association.target.clone();
-        if !self.in_pace(client, from, data.len()) {
-            return self.drop_datagram(id);
-        }
-        let mut addr = addr;
-        if from == 0 {
-            self.sessions[id].input += data.len() as u64;
-            addr = match (aim, addr) {
-                (None, Some(addr)) => match self.datagram_goal(service, addr) {
-                    Some(addr) => Some(addr),
-                    None => return self.drop_datagram(id),
-                },
-                (aim, _) => aim,
-            };
-        } else {
-            // What a node hears from elsewhere is not for somebody who speaks to one target.
-            if let (Some(target), Some(addr)) = (&aim, &addr)
-                && is_other(target, addr)
-            {
-                return;
-            }
-            self.sessions[id].output += data.len() as u64;
-            let association = self.association(id);
-            if let Some(pick) = association.and_then(|association| association.pick.take()) {
-                self.hub.targets(service).succeeded(pick);
-            }
-        }
-        self.give(id, 1 - from, addr, data);
-    }
-
-    /// Whether the limits let a datagram pass, which is counted then; what comes and goes in a stream is
-    /// counted at its socket.
-    fn in_pace(&mut self, client: LinkId, from: usize, n: usize) -> bool {
-        if self
-            .links
-            .get(client)
-            .is_none_or(|link| link.port.is_none())
-        {
-            return true;
-        }
-        let room = match from {
-            0 => self.gates.room_in(client, self.now),
-            _ => self.gates.room_out(client, self.now),
-        };
-        if room == 0 {
-            return false;
-        }
-        match from {
-            0 => self.count_in(client, n),
-            _ => self.count_out(client, n),
-        }
-        true
-    }
-
-    fn drop_datagram(&mut self, id: SessionId) {
-        if let Some(association) = self.association(id) {
-            association.dropped += 1;
-        }
-    }
-
-    /// Frames a datagram for one end, and queues it there.
-    pub(super) fn give(&mut self, id: SessionId, side: usize, addr: Option<Target>, data: &[u8]) {
-        let Some(association) = self.association(id) else {
-            return;
-        };
-        let end = &mut association.ends[side];
-        let (framing, mut to) = (end.framing, end.peer);
-        let mut out = BytesMut::with_capacity(data.len() + 32);
-        let packet = || Packet {
-            // A peer means itself by the local machine, which has an address for it.
-            addr: match addr.as_ref().map(|addr| (addr, addr.socket_addr())) {
-                Some((_, Some(addr))) => Target::from(addr),
-                Some((addr, None)) => addr.clone(),
-                None => Target::new(Host::Name(String::new()), 0),
-            },
-            data,
-        };
-        let written = match framing {
-            Framing::Plain => {
-                out.extend_from_slice(data);
-                Ok(())
-            }
-            Framing::Addressed => {
-                to = match addr.as_ref() {
-                    Some(addr) => match self.known_address(id, addr, data) {
-                        Some(addr) => Some(addr),
-                        None => return,
-                    },
-                    None => None,
-                };
-                out.extend_from_slice(data);
-                Ok(())
-            }
-            Framing::Packet => packet().write(&mut out),
-            Framing::Tunnel { empties: false } if data.is_empty() => {
-                Err(Fail::new(Cause::Unsupported, "no empty datagrams for gost"))
-            }
-            Framing::Tunnel { .. } => packet().write_tunnel(&mut out),
-            Framing::Counted => write_counted(data, &mut out),
-        };
-        let by_socket = matches!(
-            framing,
-            Framing::Plain | Framing::Addressed | Framing::Packet
-        );
-        // A client of UDP ASSOCIATE that has not sent anything yet cannot be sent to.
-        if written.is_err() || (by_socket && to.is_none()) {
-            if let Some(association) = self.association(id) {
-                association.dropped += 1;
-            }
-            return;
-        }
-        self.enqueue(id, side, Waiting { to, data: out });
-    }
-
-    fn enqueue(&mut self, id: SessionId, side: usize, waiting: Waiting) {
-        let room = self.datagrams();
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        let link = match side {
-            0 => Some(session.client),
-            _ => session.upstream,
-        };
-        let count = self.plan.services[session.service].handler.udp.queue;
-        let Some(association) = &mut session.udp else {
-            return;
-        };
-        let end = &mut association.ends[side];
-        let idle = end.queue.is_empty();
-        end.bytes += waiting.data.len();
-        end.queue.push_back(waiting);
-        while end.queue.len() > count || end.bytes + PIECE * end.queue.len() > room {
-            let Some(oldest) = end.queue.pop_front() else {
-                break;
-            };
-            end.bytes -= oldest.data.len();
-            association.dropped += 1;
-        }
-        let now_empty = end.queue.is_empty();
-        self.touch_end(id, side);
-        let Some(link) = link.filter(|link| self.links.contains_key(*link)) else {
-            return;
-        };
-        match self.links[link].port {
-            Some(port) if idle && !now_empty => self.port_ready(port, link),
-            Some(port) if now_empty => self.port_idle(port, link),
-            Some(_) => {}
-            None => self.flush_frames(id, side),
-        }
-    }
-
-    /// Takes the first one of a queue off.
-    pub(super) fn dequeue(&mut self, id: SessionId, side: usize) -> Option<BytesMut> {
-        let association = self.sessions.get_mut(id)?.udp.as_mut()?;
-        let end = &mut association.ends[side];
-        let waiting = end.queue.pop_front()?;
-        end.bytes -= waiting.data.len();
-        if end.queue.is_empty() {
-            end.queue = VecDeque::new();
-        }
-        Some(waiting.data)
-    }
-
     /// The peer of a connected socket is not there.
     pub(super) fn peer_failed(&mut self, id: SessionId, fail: Fail) {
         let Some(session) = self.sessions.get(id) else {
@@ -528,15 +314,5 @@ fn reachable(bound: &Target, node: SocketAddr) -> SocketAddr {
     match bound.host {
         Host::Ip(ip) if !ip.is_unspecified() => SocketAddr::new(ip.to_canonical(), bound.port),
         _ => SocketAddr::new(node.ip(), bound.port),
-    }
-}
-
-/// Whether an answer comes from somebody else, as far as addresses can tell.
-fn is_other(target: &Target, from: &Target) -> bool {
-    match (&target.host, &from.host) {
-        (Host::Ip(wanted), Host::Ip(got)) if !wanted.is_unspecified() => {
-            wanted.to_canonical() != got.to_canonical() || target.port != from.port
-        }
-        _ => false,
     }
 }
