@@ -62,6 +62,11 @@ impl Target {
         matches!(self.host, Host::File(_))
     }
 
+    /// Neither host nor port: the far end chooses.
+    pub fn is_nowhere(&self) -> bool {
+        self.port == 0 && matches!(&self.host, Host::Name(name) if name.is_empty())
+    }
+
     /// Reads `host:port`, `[v6]:port` or `:port`. `None` if the port is missing or no number, or
     /// an unbracketed host contains a colon.
     pub fn parse(text: &str) -> Option<Self> {

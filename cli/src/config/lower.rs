@@ -271,7 +271,7 @@ impl Lowering<'_> {
         };
         match (service.handler.kind, forwards) {
             (HandlerKind::Forward, false) if !passes_on(&service, chains) => {
-                let text = "forwards to nowhere: it has no target, and no chain whose last connector is forward";
+                let text = "forwards to nowhere: it has no target, and no chain whose last connector is forward or relay";
                 self.findings.error(at, text);
             }
             (HandlerKind::Forward, true) if service.handler.sniffing.is_none() => {

@@ -94,6 +94,6 @@ pub(super) fn passes_on(service: &Service, chains: &[Chain]) -> bool {
             let mut kinds = hop
                 .into_iter()
                 .flat_map(|hop| hop.nodes.iter().map(|node| node.connector.kind));
-            kinds.all(|kind| kind == ConnectorKind::Forward)
+            kinds.all(|kind| matches!(kind, ConnectorKind::Forward | ConnectorKind::Relay))
         })
 }

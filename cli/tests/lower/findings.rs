@@ -27,6 +27,10 @@ fn what_would_be_unsafe_to_ignore_is_refused() {
         ),
         (&["-L", "ws://:1?certFile=a&keyFile=b"], "write wss"),
         (&["-L", "forward+ws://:1"], "forwards to nowhere"),
+        (
+            &["-L", "tcp://:1", "-F", "socks5://h:1"],
+            "forwards to nowhere",
+        ),
         (&["-L", ":1", "-F", "wss://:1?secure=true"], "serverName="),
         (
             &["-L", "wss://:1?certFile=/nonexistent&keyFile=b"],

@@ -115,7 +115,8 @@ fn request<'a>(cx: &Cx<'a>) -> Request<'a> {
             user: user.as_bytes(),
             password: password.as_bytes(),
         }),
-        target: Some(target),
+        // Of a service without a target: a node with a forwarder chooses, others refuse.
+        target: Some(target).filter(|target| !target.is_nowhere()),
         ..Request::new(command)
     }
 }

@@ -134,7 +134,10 @@ fn goal(cx: &Cx, request: Request, ours: bool) -> Result<Goal, (Status, Fail)> {
         });
     }
     let Some(target) = request.target else {
-        let fail = Fail::protocol("expected an address in the relay request, got none");
+        let fail = Fail::protocol(
+            "expected an address in the relay request, got none: \
+             the client leaves the target to this service, which has no forwarder",
+        );
         return Err((Status::BadRequest, fail));
     };
     match printable(target) {

@@ -77,12 +77,12 @@ on_both_runtimes! {
         let target = format!("relay+mws://127.0.0.1:0/{}", echo.addr);
         let server = ginnel.serve(&["-L", "http+ws://127.0.0.1:0", "-L", &target]);
         let client = ginnel.serve(&[
-            // An address for documentation, which the far end does not look at.
-            "-L", "udp://127.0.0.1:0/192.0.2.1:9",
+            // An address for documentation, which the far end does not look at, and none.
+            "-L", "udp://127.0.0.1:0/192.0.2.1:9", "-L", "udp://127.0.0.1:0",
             "-F", &format!("http+ws://{}", server.service(0)),
             "-F", &format!("relay+mws://{}", server.service(1)),
         ]);
-        let clients: Vec<Client> = (0..20).map(|_| Client::raw(client.service(0))).collect();
+        let clients: Vec<Client> = (0..20).map(|n| Client::raw(client.service(n % 2))).collect();
         for (n, one) in clients.iter().enumerate() {
             one.echoes("the target of the far end", n);
         }
