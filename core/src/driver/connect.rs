@@ -4,6 +4,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
@@ -204,9 +205,11 @@ fn is_begun(error: &io::Error) -> bool {
 
 /// Sockets that a listener accepts have what the listener has.
 pub fn set_keepalive(socket: &SockRef<'_>, keepalive: Keepalive) -> io::Result<()> {
+    // The system counts whole seconds and takes none for a mistake.
+    let seconds = |time: Duration| time.max(Duration::from_secs(1));
     let mut params = TcpKeepalive::new()
-        .with_time(keepalive.idle)
-        .with_interval(keepalive.interval);
+        .with_time(seconds(keepalive.idle))
+        .with_interval(seconds(keepalive.interval));
     if keepalive != Keepalive::default() {
         params = params.with_retries(keepalive.count);
     }
