@@ -55,6 +55,14 @@ impl Engine {
             dial.retries -= 1;
             dial.lost = 0;
         } else if !recovers {
+            // The end of a connection tells of other causes, and of these only that a side left.
+            if chooses
+                && !answered
+                && let Cause::Closed | Cause::Reset = fail.cause
+            {
+                let fail = fail.clone();
+                self.events.push_back(Event::DialFailed { no, place, fail });
+            }
             return self.give_up(id, fail);
         }
         self.events.push_back(Event::DialFailed { no, place, fail });

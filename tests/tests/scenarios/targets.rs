@@ -59,6 +59,20 @@ on_both_runtimes! {
         }
     }
 
+    /// With the log's level at `warn` nobody would know why otherwise.
+    fn a_node_that_hangs_up_is_a_warning(ginnel: &Program) {
+        let node = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let addr = node.local_addr().expect("its address");
+        std::thread::spawn(move || for client in node.incoming() { drop(client); });
+        for words in ["socks5+wss", "relay+mwss", "http+tcp"] {
+            let url = format!("{words}://{addr}");
+            let client = ginnel.serve(&["-L", "http://127.0.0.1:0", "-F", &url]);
+            let proxy = Proxy::new(Speak::Http, client.addr());
+            assert_eq!(proxy.open(refusing()).map(drop).expect_err(words).code(), 502);
+            client.wait_for_line(&["\"level\":\"warn\"", "node-0", &addr.to_string()]);
+        }
+    }
+
     /// A relay client may be told before the answer is in: then the tunnel ends without a byte.
     fn a_refusing_target_behind_relay(ginnel: &Program) {
         let server = ginnel.serve(&["-L", "relay+ws://127.0.0.1:0"]);
@@ -67,6 +81,30 @@ on_both_runtimes! {
         match Proxy::new(Speak::Http, client.addr()).open(refusing()) {
             Ok(mut stream) => check::assert_end(&mut stream, "relay"),
             Err(refused) => assert_eq!(refused.code(), 502),
+        }
+    }
+
+    /// The service has no target: that of the node is taken, and a node without one refuses.
+    fn a_relay_node_chooses_the_target(ginnel: &Program) {
+        let targets = Targets::new();
+        for channel in ["tcp", "wss", "mws"] {
+            let target = format!("relay+{channel}://u:p@127.0.0.1:0/{}", targets.work.addr);
+            let none = format!("relay+{channel}://u:p@127.0.0.1:0");
+            let server = ginnel.serve(&["-L", &target, "-L", &none]);
+            let client = |index, options: &str| {
+                let node = format!("relay+{channel}://u:p@{}{options}", server.service(index));
+                ginnel.serve(&["-L", "tcp://127.0.0.1:0", "-F", &node])
+            };
+            for options in ["", "?nodelay=true"] {
+                let client = client(0, options);
+                let proxy = Proxy::new(Speak::Raw, client.addr());
+                let way = Way::fixed(channel, vec![(targets.work.addr, proxy)]);
+                check::both_ways(&way, &targets.work, 50 * KIB, 100 * KIB);
+            }
+            let client = client(1, "?nodelay=true");
+            let mut stream = std::net::TcpStream::connect(client.addr()).expect("a connection");
+            check::assert_end(&mut stream, channel);
+            server.wait_for_line(&["\"level\":\"warn\"", "this service, which has no forwarder"]);
         }
     }
 
