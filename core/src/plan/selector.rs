@@ -1,5 +1,5 @@
-//! How one of several nodes or targets is chosen, and when one that fails is left out. The choice itself:
-//! [`route::select`](crate::route::select).
+//! How one of several nodes or targets is chosen, and when one that fails is left out. The choice itself is made by
+//! [`Pool`](crate::route::Pool).
 
 use std::time::Duration;
 
