@@ -80,6 +80,14 @@ impl Engine {
                     "{id:?}: stream of somebody else"
                 );
             }
+            if let Some(mux) = link.waits_for
+                && let Some(session) = self.muxes.get(mux)
+            {
+                assert!(
+                    session.full && session.held_back.contains(&id),
+                    "{id:?}: waits for a session that does not know it"
+                );
+            }
             self.check_bounds(id, link.queued());
             assert!(
                 link.out.outside() == 0 || link.base == Base::Socket,
