@@ -75,6 +75,39 @@ fn warnings_do_not_disturb_what_is_printed() {
     );
 }
 
+/// Every option stands below all parts in it, as in what gost prints.
+#[test]
+fn what_is_printed_loads_without_a_warning() {
+    let commands: [&[&str]; 3] = [
+        &[
+            "-L",
+            "relay+mws://:443?path=/x&header.a=b&limiter.in=10MB&bypass=10.0.0.0/8&nodelay=true",
+        ],
+        &[
+            "-L",
+            ":1",
+            "-F",
+            "http+mws://h:1,h:2?strategy=fifo&host=foo&keepAlive=true&ttl=10s&timeout=3s",
+        ],
+        &[
+            "-L",
+            "socks5://:1?hosts=a.example:1.2.3.4&resolver=1.1.1.1&udp=true",
+        ],
+    ];
+    for command in commands {
+        let args = [command, &["--strict", "-O", "json"]].concat();
+        let printed = text(&run(&args).stdout);
+        let again = run(&["--strict", "-O", "json", "-C", &printed]);
+        assert_eq!(text(&again.stderr), "", "{printed}");
+        assert_eq!(text(&again.stdout), printed);
+        let wrong = printed
+            .replace("\"bypass\":", "\"bypas\":")
+            .replace("\"host\":", "\"hots\":");
+        let remarks = text(&run(&["-O", "json", "-C", &wrong]).stderr);
+        assert_eq!(wrong != printed, remarks.contains("unknown"), "{remarks}");
+    }
+}
+
 #[test]
 fn errors_come_first_and_name_no_secret() {
     let output = run(&[

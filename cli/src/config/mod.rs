@@ -2,6 +2,7 @@
 
 mod addresses;
 pub mod check;
+mod copies;
 pub mod fetch;
 pub mod keys;
 pub mod load;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::copies::Meant;
 use super::model::Map;
 use super::options::{self, Place};
 use super::origins::Origins;
@@ -24,6 +25,7 @@ pub fn normalise(root: &Node, source: &str, origins: &mut Origins, findings: &mu
         source,
         origins,
         findings,
+        meant: Vec::new(),
     };
     let entries = match root {
         Node::Null => return Map::new(),
@@ -51,6 +53,8 @@ struct Pass<'a> {
     source: &'a str,
     origins: &'a mut Origins,
     findings: &'a mut Findings,
+    /// Of the objects around, the outermost first.
+    meant: Vec<Meant>,
 }
 
 /// A place in the document: `services[0].handler` and its position.
@@ -85,6 +89,9 @@ impl Path {
 
 impl Pass<'_> {
     fn object(&mut self, entries: &[Entry], schema: &Schema, path: &Path) -> Map {
+        let around = self.meant.len();
+        let meant = schema.copies().map(|place| Meant::within(entries, place));
+        self.meant.extend(meant);
         let mut map = Map::new();
         if schema.origin {
             map.insert("$origin".to_owned(), Value::String(self.place(path)));
@@ -112,6 +119,7 @@ impl Pass<'_> {
                 }
             }
         }
+        self.meant.truncate(around);
         map
     }
 
@@ -242,14 +250,12 @@ impl Pass<'_> {
             let below = path.key(&entry.key, entry.at);
             self.origins.record(&below.text, self.line(&below));
             let at = self.place(&below);
-            check_option(
-                place,
-                word,
-                &entry.key,
-                &entry.value.to_value(),
-                at,
-                self.findings,
-            );
+            let value = entry.value.to_value();
+            let is_copy = options::find(place, word, &entry.key).is_none()
+                && (self.meant.iter()).any(|meant| meant.contains(&entry.key, &value));
+            if !is_copy {
+                check_option(place, word, &entry.key, &value, at, self.findings);
+            }
         }
         Some(node.to_value())
     }

@@ -76,6 +76,19 @@ pub static ROOT: Schema = plain(&[
     ("memory", Any),
 ]);
 
+impl Schema {
+    /// Where options of its own stand, if those of a URL are copied to its parts.
+    pub fn copies(&self) -> Option<Place> {
+        let own = [
+            (&SERVICE, Place::Service),
+            (&HOP, Place::Hop),
+            (&NODE, Place::Node),
+        ];
+        let mut own = own.into_iter();
+        own.find_map(|(schema, place)| std::ptr::eq(schema, self).then_some(place))
+    }
+}
+
 static SERVICE: Schema = named(&[
     ("name", Text),
     ("addr", Text),
