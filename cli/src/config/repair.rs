@@ -60,6 +60,7 @@ pub fn repair(text: &str, source: &str) -> Option<Repaired> {
         for (first, last) in runs(&tabbed) {
             let lines = match last - first {
                 0 => "this line is".to_owned(),
+                1 => "this and the next line are".to_owned(),
                 more => format!("this and the next {more} lines are"),
             };
             let less = match tabs.less {

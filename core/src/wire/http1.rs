@@ -33,19 +33,27 @@ impl HeadSearch {
         let within = buf.get(from..len.min(limits.bytes)).unwrap_or_default();
         if memchr::memmem::find(within, b"\n\n").is_some() {
             // Its sender takes that for the end, and waits for an answer.
-            let text = "HTTP head with bare line feeds, expected CR LF at the ends of lines";
-            return Err(Fail::protocol(text));
+            let text = "head with bare line feeds, expected CR LF at the ends of lines";
+            return Err(Fail::protocol(format!("HTTP {} {text}", whose(buf))));
         }
         if len > limits.bytes {
             return Err(Fail::new(
                 Cause::Limit,
-                format!("HTTP head over {} bytes", limits.bytes),
+                format!("HTTP {} head over {} bytes", whose(buf), limits.bytes),
             ));
         }
         if end.is_some() {
             self.searched = 0;
         }
         Ok(end)
+    }
+}
+
+/// Which side is to blame for the head that `buf` begins with.
+fn whose(buf: &[u8]) -> &'static str {
+    match buf.starts_with(b"HTTP/") {
+        true => "response",
+        false => "request",
     }
 }
 
@@ -267,6 +275,20 @@ mod tests {
         let mut search = HeadSearch::default();
         let end = (1..=text.len()).find_map(|n| search.find(&text[..n], LIMITS).unwrap());
         assert_eq!(end, Some(text.len() - 4));
+    }
+
+    #[test]
+    fn the_side_that_sent_a_head_without_end_is_named() {
+        for (text, side) in [
+            ("GET / HTTP/1.1\r\n", "request"),
+            ("HTTP/1.1 200 OK\r\n", "response"),
+        ] {
+            let text = text.to_owned() + &"X: y\r\n".repeat(40);
+            let fail = HeadSearch::default()
+                .find(text.as_bytes(), LIMITS)
+                .unwrap_err();
+            assert!(fail.text.contains(side), "{fail}");
+        }
     }
 
     #[test]
