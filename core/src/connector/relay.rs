@@ -115,8 +115,7 @@ fn request<'a>(cx: &Cx<'a>) -> Request<'a> {
             user: user.as_bytes(),
             password: password.as_bytes(),
         }),
-        // Of a service without a target: a node with a forwarder chooses, others refuse.
-        target: Some(target).filter(|target| !target.is_nowhere()),
+        target: Some(target),
         ..Request::new(command)
     }
 }

@@ -99,6 +99,10 @@ impl Engine {
             return Some(Fail::new(Cause::Unsupported, text));
         }
         let nodes = &dial.route.nodes;
+        if dial.target.is_nowhere() && nodes.is_empty() {
+            let text = "no target: the client leaves it to this service, which has no forwarder";
+            return Some(Fail::new(Cause::Protocol, text));
+        }
         let behind = nodes.iter().skip(1).map(|node| &node.addr);
         let target = (!dial.is_for_mux()).then_some(&dial.target);
         let mut ways = nodes.iter().zip(behind.chain(target));

@@ -134,10 +134,7 @@ fn goal(cx: &Cx, request: Request, ours: bool) -> Result<Goal, (Status, Fail)> {
         });
     }
     let Some(target) = request.target else {
-        let fail = Fail::protocol(
-            "expected an address in the relay request, got none: \
-             the client leaves the target to this service, which has no forwarder",
-        );
+        let fail = Fail::protocol("expected an address in the relay request, got none");
         return Err((Status::BadRequest, fail));
     };
     match printable(target) {
