@@ -11,8 +11,8 @@ use super::splice::Inflow;
 use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, PortId, SessionId};
 use crate::buffer::{Rope, Seg};
 use crate::error::{Cause, Eof, Fail};
-use crate::layer::gate::Gate;
 use crate::layer::tls::Tls;
+use crate::layer::upgrade_or_site::UpgradeOrSite;
 use crate::layer::ws::Ws;
 use crate::layer::{AnyLayer, Cx, Info, Io, Layer, Up};
 use crate::limits::Limits;
@@ -246,8 +246,8 @@ impl Engine {
         if let Some(ws) = &listener.ws {
             link.read_size = ws.read.unwrap_or(link.read_size);
             if listener.edge.fallback.is_some() {
-                let gate = Gate::new(ws.clone());
-                link.add(AnyLayer::Gate(Box::new(gate)));
+                let choice = UpgradeOrSite::new(ws.clone());
+                link.add(AnyLayer::UpgradeOrSite(Box::new(choice)));
             }
             let layer = Ws::server(ws.clone(), listener.mux.is_some())
                 .offering_v2(listener.mux.as_ref().is_some_and(|mux| mux.agree));

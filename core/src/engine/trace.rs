@@ -50,7 +50,7 @@ impl Engine {
             Some(AnyLayer::Tls(_)) => "TLS",
             Some(AnyLayer::Ws(_)) => "websocket",
             Some(AnyLayer::Proxied(_)) => "PROXY header",
-            Some(AnyLayer::Gate(_)) | None => return,
+            Some(AnyLayer::UpgradeOrSite(_)) | None => return,
         };
         self.trace(id, || Traced::Ready { layer: name });
     }

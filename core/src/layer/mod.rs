@@ -1,9 +1,9 @@
 //! Layers between a transport and what it carries: TLS and websocket, both roles, one interface.
 
-pub mod gate;
 pub mod proxied;
 pub mod tls;
 pub mod upgrade;
+pub mod upgrade_or_site;
 pub mod ws;
 
 use std::net::SocketAddr;
@@ -101,7 +101,7 @@ pub trait Layer {
 /// be kept four times in the list of each link.
 pub enum AnyLayer {
     Proxied(Box<proxied::Proxied>),
-    Gate(Box<gate::Gate>),
+    UpgradeOrSite(Box<upgrade_or_site::UpgradeOrSite>),
     Tls(Box<tls::Tls>),
     Ws(Box<ws::Ws>),
 }
@@ -110,7 +110,7 @@ impl Layer for AnyLayer {
     fn start(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
         match self {
             Self::Proxied(layer) => layer.start(cx, io),
-            Self::Gate(layer) => layer.start(cx, io),
+            Self::UpgradeOrSite(layer) => layer.start(cx, io),
             Self::Tls(layer) => layer.start(cx, io),
             Self::Ws(layer) => layer.start(cx, io),
         }
@@ -119,7 +119,7 @@ impl Layer for AnyLayer {
     fn recv(&mut self, cx: &mut Cx, wire: BytesMut, io: &mut Io) -> Result<(), Fail> {
         match self {
             Self::Proxied(layer) => layer.recv(cx, wire, io),
-            Self::Gate(layer) => layer.recv(cx, wire, io),
+            Self::UpgradeOrSite(layer) => layer.recv(cx, wire, io),
             Self::Tls(layer) => layer.recv(cx, wire, io),
             Self::Ws(layer) => layer.recv(cx, wire, io),
         }
@@ -128,7 +128,7 @@ impl Layer for AnyLayer {
     fn lower_end(&mut self, cx: &mut Cx, how: Eof, io: &mut Io) -> Result<(), Fail> {
         match self {
             Self::Proxied(layer) => layer.lower_end(cx, how, io),
-            Self::Gate(layer) => layer.lower_end(cx, how, io),
+            Self::UpgradeOrSite(layer) => layer.lower_end(cx, how, io),
             Self::Tls(layer) => layer.lower_end(cx, how, io),
             Self::Ws(layer) => layer.lower_end(cx, how, io),
         }
@@ -137,7 +137,7 @@ impl Layer for AnyLayer {
     fn send(&mut self, cx: &mut Cx, data: &mut Rope, down: &mut Rope) -> Result<(), Fail> {
         match self {
             Self::Proxied(layer) => layer.send(cx, data, down),
-            Self::Gate(layer) => layer.send(cx, data, down),
+            Self::UpgradeOrSite(layer) => layer.send(cx, data, down),
             Self::Tls(layer) => layer.send(cx, data, down),
             Self::Ws(layer) => layer.send(cx, data, down),
         }
@@ -146,7 +146,7 @@ impl Layer for AnyLayer {
     fn finish(&mut self, cx: &mut Cx, down: &mut Rope) -> bool {
         match self {
             Self::Proxied(layer) => layer.finish(cx, down),
-            Self::Gate(layer) => layer.finish(cx, down),
+            Self::UpgradeOrSite(layer) => layer.finish(cx, down),
             Self::Tls(layer) => layer.finish(cx, down),
             Self::Ws(layer) => layer.finish(cx, down),
         }
@@ -155,7 +155,7 @@ impl Layer for AnyLayer {
     fn abort(&mut self, cx: &mut Cx, why: &Fail, down: &mut Rope) {
         match self {
             Self::Proxied(layer) => layer.abort(cx, why, down),
-            Self::Gate(layer) => layer.abort(cx, why, down),
+            Self::UpgradeOrSite(layer) => layer.abort(cx, why, down),
             Self::Tls(layer) => layer.abort(cx, why, down),
             Self::Ws(layer) => layer.abort(cx, why, down),
         }
@@ -164,7 +164,7 @@ impl Layer for AnyLayer {
     fn timeout(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
         match self {
             Self::Proxied(layer) => layer.timeout(cx, io),
-            Self::Gate(layer) => layer.timeout(cx, io),
+            Self::UpgradeOrSite(layer) => layer.timeout(cx, io),
             Self::Tls(layer) => layer.timeout(cx, io),
             Self::Ws(layer) => layer.timeout(cx, io),
         }
@@ -173,7 +173,7 @@ impl Layer for AnyLayer {
     fn next_timeout(&self) -> Option<Time> {
         match self {
             Self::Proxied(layer) => layer.next_timeout(),
-            Self::Gate(layer) => layer.next_timeout(),
+            Self::UpgradeOrSite(layer) => layer.next_timeout(),
             Self::Tls(layer) => layer.next_timeout(),
             Self::Ws(layer) => layer.next_timeout(),
         }
@@ -184,7 +184,7 @@ impl Layer for AnyLayer {
             Self::Tls(layer) => layer.held(),
             Self::Ws(layer) => layer.held(),
             Self::Proxied(layer) => layer.held(),
-            Self::Gate(layer) => layer.held(),
+            Self::UpgradeOrSite(layer) => layer.held(),
         }
     }
 }
@@ -229,7 +229,7 @@ impl AnyLayer {
             Self::Tls(tls) if tls.is_ready() => 4 * 1024,
             // rustls, and certificates.
             Self::Tls(_) => 16 * 1024,
-            Self::Ws(_) | Self::Gate(_) => 512,
+            Self::Ws(_) | Self::UpgradeOrSite(_) => 512,
             Self::Proxied(_) => 0,
         }
     }

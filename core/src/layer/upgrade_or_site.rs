@@ -14,7 +14,7 @@ use crate::time::Time;
 use crate::wire::http1::{HeadSearch, Request};
 
 #[derive(Debug)]
-pub struct Gate {
+pub struct UpgradeOrSite {
     ws: Arc<WsServer>,
     search: HeadSearch,
     rest: BytesMut,
@@ -22,7 +22,7 @@ pub struct Gate {
     head_by: Option<Time>,
 }
 
-impl Gate {
+impl UpgradeOrSite {
     pub fn new(ws: Arc<WsServer>) -> Self {
         Self {
             ws,
@@ -50,7 +50,7 @@ impl Gate {
     }
 }
 
-impl Layer for Gate {
+impl Layer for UpgradeOrSite {
     fn start(&mut self, cx: &mut Cx, _io: &mut Io) -> Result<(), Fail> {
         let timeout = self.ws.read_header_timeout;
         self.head_by = (!timeout.is_zero()).then(|| cx.now + timeout);
