@@ -4,6 +4,7 @@
 //! **session** joins a client's link to the one towards its target; a **dial** builds the latter through the
 //! hops of a chain; a **mux session** sits on a link and carries others. One file each, all methods of [`Engine`].
 
+mod admission;
 mod alive;
 mod away;
 mod bind;
@@ -20,7 +21,6 @@ mod edge;
 mod ends;
 mod far_port;
 mod flow;
-mod gate;
 mod goal;
 mod http;
 mod hub;
@@ -73,10 +73,10 @@ pub use check::Census;
 pub use splice::Splice;
 pub use udp_port::Datagram;
 
+use admission::Admission;
 use away::Away;
 use dial::Dial;
 use drain::Drain;
-use gate::Gates;
 use hub::{Hub, MuxSession};
 use link::{Base, Link, Top};
 use lookup::{Lookup, Names};
@@ -197,7 +197,7 @@ pub struct Engine {
     lookups: Slab<LookupId, Lookup>,
     names: Names,
     hub: Hub,
-    gates: Gates,
+    admission: Admission,
     reverses: Reverses,
     timers: Timers,
     memory: Memory,
@@ -221,7 +221,7 @@ impl Engine {
         Self {
             hub: Hub::default(),
             memory: Memory::new(plan.limits.memory),
-            gates: Gates::default(),
+            admission: Admission::default(),
             reverses: Reverses::default(),
             plan,
             entropy: Entropy::new(seed),
@@ -363,7 +363,7 @@ impl Engine {
                 Key::Mux(id) => self.mux_timeout(id),
                 Key::Drain => self.drain_timeout(),
                 Key::Reverse(service) => self.reverse_timeout(service),
-                Key::Gate(service) => self.gate_timeout(service),
+                Key::Traffic(service) => self.traffic_timeout(service),
             }
         }
         self.settle();
@@ -403,7 +403,7 @@ impl Engine {
     /// Sets `iov` to what waits to be written, from the front; returns how many slices are set. It stops at
     /// bytes that are [outside](Self::outside).
     pub fn transmit<'a>(&'a self, id: SocketId, iov: &mut [IoSlice<'a>]) -> usize {
-        let room = self.gates.room_out(id, self.now);
+        let room = self.admission.room_out(id, self.now);
         let link = self.links.get(id);
         link.map_or(0, |link| link.out.slices(iov, room))
     }
@@ -417,7 +417,9 @@ impl Engine {
             };
         };
         let read = if self.accepts(link) {
-            let room = self.read_room(link).min(self.gates.room_in(id, self.now));
+            let room = self
+                .read_room(link)
+                .min(self.admission.room_in(id, self.now));
             match splice::next_head(link) {
                 0 => room,
                 head => room.min(head),

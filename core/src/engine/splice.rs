@@ -59,7 +59,7 @@ impl Engine {
             true => sink.pace.ahead(MOST).min(MOST),
             false => MOST,
         };
-        let room = self.splice_room().min(self.gates.room_in(id, self.now));
+        let room = self.splice_room().min(self.admission.room_in(id, self.now));
         let max = opaque.min(most).min(room);
         // The rest of a frame is taken as well, however small.
         let least = match begun {
@@ -109,7 +109,7 @@ impl Engine {
     pub fn outside(&self, id: SocketId) -> usize {
         let link = self.links.get(id);
         link.map_or(0, |link| link.out.outside())
-            .min(self.gates.room_out(id, self.now))
+            .min(self.admission.room_out(id, self.now))
     }
 
     /// A read brought so much.

@@ -17,7 +17,7 @@ pub(super) enum Key {
     /// The end of a drain.
     Drain,
     /// Empty buckets of a service.
-    Gate(usize),
+    Traffic(usize),
     /// The next attempt to open a service's port.
     Reverse(usize),
 }

@@ -115,8 +115,8 @@ impl Engine {
             return true;
         }
         let room = match from {
-            0 => self.gates.room_in(client, self.now),
-            _ => self.gates.room_out(client, self.now),
+            0 => self.admission.room_in(client, self.now),
+            _ => self.admission.room_out(client, self.now),
         };
         if room == 0 {
             return false;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Gates, IN, OUT, TICK};
+use super::{Admission, IN, OUT, TICK};
 use crate::engine::{Engine, Key, LinkId};
 use crate::route::limiter::Bucket;
 use crate::time::Time;
@@ -12,14 +12,14 @@ use crate::time::Time;
 /// Less than what comes in this time is not worth a system call.
 const LEAST: Duration = Duration::from_millis(10);
 
-impl Gates {
+impl Admission {
     fn buckets(&self, id: LinkId, side: usize) -> impl Iterator<Item = &Bucket> {
         let pass = self.links.get(id);
-        let gate = pass.and_then(|pass| self.services.get(&pass.service));
-        let client = gate.and_then(|gate| gate.clients.get(&pass?.client?));
+        let tally = pass.and_then(|pass| self.services.get(&pass.service));
+        let client = tally.and_then(|tally| tally.clients.get(&pass?.client?));
         let all = [
             pass.map(|pass| &pass.traffic),
-            gate.map(|gate| &gate.traffic),
+            tally.map(|tally| &tally.traffic),
             client.map(|client| &client.traffic),
         ];
         all.into_iter()
@@ -64,17 +64,17 @@ impl Engine {
 
     fn spend(&mut self, id: LinkId, side: usize, n: usize) {
         let now = self.now;
-        let Some(pass) = self.gates.links.get_mut(id) else {
+        let Some(pass) = self.admission.links.get_mut(id) else {
             return;
         };
         let service = pass.service;
-        let Some(gate) = self.gates.services.get_mut(&service) else {
+        let Some(tally) = self.admission.services.get_mut(&service) else {
             return;
         };
-        let client = pass.client.and_then(|ip| gate.clients.get_mut(&ip));
+        let client = pass.client.and_then(|ip| tally.clients.get_mut(&ip));
         let all = [
             Some(&mut pass.traffic),
-            Some(&mut gate.traffic),
+            Some(&mut tally.traffic),
             client.map(|client| &mut client.traffic),
         ];
         for buckets in all.into_iter().flatten() {
@@ -82,29 +82,29 @@ impl Engine {
                 bucket.take(n as u64, now);
             }
         }
-        if self.gates.room(id, side, now) == 0 {
-            self.gate_timer(service);
+        if self.admission.room(id, side, now) == 0 {
+            self.traffic_timer(service);
         }
     }
 
-    fn gate_timer(&mut self, service: usize) {
-        if let Some(gate) = self.gates.services.get_mut(&service)
-            && gate.armed.is_none()
+    fn traffic_timer(&mut self, service: usize) {
+        if let Some(tally) = self.admission.services.get_mut(&service)
+            && tally.armed.is_none()
         {
             let at = Some(self.now + TICK);
-            self.timers.arm(Key::Gate(service), &mut gate.armed, at);
+            self.timers.arm(Key::Traffic(service), &mut tally.armed, at);
         }
     }
 
     /// Everybody may look again, each time another one first: whoever is first takes most.
-    pub(in crate::engine) fn gate_timeout(&mut self, service: usize) {
-        let Some(gate) = self.gates.services.get_mut(&service) else {
+    pub(in crate::engine) fn traffic_timeout(&mut self, service: usize) {
+        let Some(tally) = self.admission.services.get_mut(&service) else {
             return;
         };
-        gate.armed = None;
-        gate.turn = gate.turn.wrapping_add(1);
-        let turn = gate.turn;
-        let links = self.gates.links.iter();
+        tally.armed = None;
+        tally.turn = tally.turn.wrapping_add(1);
+        let turn = tally.turn;
+        let links = self.admission.links.iter();
         let mut ids: Vec<LinkId> = links
             .filter(|(_, pass)| pass.service == service)
             .map(|(id, _)| id)
@@ -115,12 +115,13 @@ impl Engine {
         ids.rotate_left(first);
         let mut short = false;
         for id in ids {
-            let gates = &self.gates;
-            short |= gates.room(id, IN, self.now) == 0 || gates.room(id, OUT, self.now) == 0;
+            let admission = &self.admission;
+            short |=
+                admission.room(id, IN, self.now) == 0 || admission.room(id, OUT, self.now) == 0;
             self.wake(id);
         }
         if short {
-            self.gate_timer(service);
+            self.traffic_timer(service);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The gate of a service: who comes in, how many and how fast. How many bytes a second: `gate/pace.rs`.
+//! Admission to a service: who comes in, how many and how fast. How many bytes a second: `admission/traffic.rs`.
 
-mod pace;
+mod traffic;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -27,13 +27,13 @@ const OUT: usize = 1;
 type Buckets = [Option<Bucket>; 2];
 
 #[derive(Default)]
-pub(super) struct Gates {
-    services: HashMap<usize, Gate>,
+pub(super) struct Admission {
+    services: HashMap<usize, Tally>,
     links: SecondaryMap<LinkId, Pass>,
 }
 
 #[derive(Default)]
-struct Gate {
+struct Tally {
     connections: u64,
     traffic: Buckets,
     rate: Option<Bucket>,
@@ -71,7 +71,7 @@ fn rate(limit: u64, now: Time) -> Bucket {
     Bucket::new(flow, Duration::from_secs(3600 * 24), now)
 }
 
-impl Gate {
+impl Tally {
     fn client(&mut self, ip: IpAddr, policy: &ServicePolicy, now: Time) -> &mut Client {
         if self.clients.len() >= self.crowded.max(IDLE_CLIENTS) {
             self.clients.retain(|_, client| client.is_known(now));
@@ -210,11 +210,11 @@ impl Engine {
         let Some(limits) = &policy.counts else {
             return Ok(());
         };
-        let gate = self.gates.services.entry(service).or_default();
-        let own = client.and_then(|ip| gate.clients.get(&ip));
+        let tally = self.admission.services.entry(service).or_default();
+        let own = client.and_then(|ip| tally.clients.get(&ip));
         let own = own.map_or(0, |client| client.connections);
         for (limit, count, whose) in [
-            (limits.service, gate.connections, "the service"),
+            (limits.service, tally.connections, "the service"),
             (
                 client.and_then(|ip| limits.client_or_each(ip)),
                 own,
@@ -237,42 +237,42 @@ impl Engine {
             return;
         }
         let traffic = policy.traffic.as_deref();
-        let gate = self.gates.services.entry(service).or_default();
-        if gate.connections == 0 && gate.traffic == [None; 2] {
-            gate.traffic = buckets(traffic.and_then(|limits| limits.service), self.now);
+        let tally = self.admission.services.entry(service).or_default();
+        if tally.connections == 0 && tally.traffic == [None; 2] {
+            tally.traffic = buckets(traffic.and_then(|limits| limits.service), self.now);
         }
-        gate.connections += 1;
+        tally.connections += 1;
         if let Some(ip) = client {
-            gate.client(ip, policy, self.now).connections += 1;
+            tally.client(ip, policy, self.now).connections += 1;
         }
         let pass = Pass {
             service,
             client,
             traffic: buckets(traffic.and_then(|limits| limits.each), self.now),
         };
-        self.gates.links.insert(id, pass);
+        self.admission.links.insert(id, pass);
     }
 
     /// A socket is gone, whoever it was.
     pub(super) fn let_out(&mut self, id: LinkId) {
-        let Some(pass) = self.gates.links.remove(id) else {
+        let Some(pass) = self.admission.links.remove(id) else {
             return;
         };
-        let Some(gate) = self.gates.services.get_mut(&pass.service) else {
+        let Some(tally) = self.admission.services.get_mut(&pass.service) else {
             return;
         };
-        gate.connections -= 1;
+        tally.connections -= 1;
         if let Some(ip) = pass.client
-            && let Some(client) = gate.clients.get_mut(&ip)
+            && let Some(client) = tally.clients.get_mut(&ip)
         {
             client.connections -= 1;
             if !client.is_known(self.now) {
-                gate.clients.remove(&ip);
+                tally.clients.remove(&ip);
             }
         }
-        if gate.connections == 0 {
-            let key = Key::Gate(pass.service);
-            self.timers.arm(key, &mut gate.armed, None);
+        if tally.connections == 0 {
+            let key = Key::Traffic(pass.service);
+            self.timers.arm(key, &mut tally.armed, None);
         }
     }
 
@@ -284,17 +284,17 @@ impl Engine {
             return Ok(());
         };
         let now = self.now;
-        let gate = self.gates.services.entry(service).or_default();
+        let tally = self.admission.services.entry(service).or_default();
         let whole = limits.service;
-        if gate.rate.is_none() {
-            gate.rate = whole.map(|limit| rate(limit, now));
+        if tally.rate.is_none() {
+            tally.rate = whole.map(|limit| rate(limit, now));
         }
-        gate.client(ip, policy, now);
-        let client = gate
+        tally.client(ip, policy, now);
+        let client = tally
             .clients
             .get_mut(&ip)
             .and_then(|client| client.rate.as_mut());
-        let mut buckets: Vec<&mut Bucket> = gate.rate.iter_mut().chain(client).collect();
+        let mut buckets: Vec<&mut Bucket> = tally.rate.iter_mut().chain(client).collect();
         if buckets.iter().any(|bucket| bucket.available(now) < 1000) {
             let text = "too many connections in a short time (rlimiter)";
             return Err(Fail::new(Cause::Limit, text));
