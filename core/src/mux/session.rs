@@ -10,21 +10,21 @@
 //! ```
 
 mod keepalive;
+mod receive;
+mod send;
+mod share;
 mod signals;
+mod window;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 
-use crate::buffer::Seg;
 use crate::error::{Cause, Fail};
-use crate::flood::{self, Flood};
+use crate::flood::Flood;
 use crate::plan::Mux;
 use crate::time::Time;
-use crate::wire::smux::{Command, HEADER, Header, INITIAL_WINDOW, UPDATE, Update, unexpected};
-
-mod share;
-mod window;
+use crate::wire::smux::{HEADER, INITIAL_WINDOW, UPDATE};
 
 /// What arrived, by stream id.
 #[derive(Debug)]
@@ -272,252 +272,6 @@ impl<K: Copy + PartialEq> Smux<K> {
     pub fn readable(&self) -> bool {
         // What has been announced is not here yet, and can only come if it is read.
         self.budget + self.to_come() as i64 > 0 && self.share.is_kept()
-    }
-
-    /// Takes a piece of the session's byte stream.
-    pub fn recv(
-        &mut self,
-        mut wire: BytesMut,
-        now: Time,
-        events: &mut Vec<Event>,
-    ) -> Result<(), Fail> {
-        self.last_rx = now;
-        while !wire.is_empty() {
-            if self.payload > 0 {
-                let piece = wire.split_to(self.payload.min(wire.len()));
-                self.payload -= piece.len();
-                if let Some(id) = self.payload_of
-                    && self
-                        .streams
-                        .get(&id)
-                        .is_some_and(|stream| !stream.abandoned)
-                {
-                    events.push(Event::Data(id, piece));
-                    self.share.carried(id, now);
-                    self.arrived(id, now);
-                }
-                continue;
-            }
-            let wanted = if self.partial_len >= HEADER {
-                HEADER + UPDATE
-            } else {
-                HEADER
-            };
-            let n = (wanted - self.partial_len).min(wire.len());
-            self.partial[self.partial_len..self.partial_len + n].copy_from_slice(&wire[..n]);
-            self.partial_len += n;
-            wire.advance(n);
-            if self.partial_len < wanted {
-                let command = if self.partial_len > 1 {
-                    self.partial[1]
-                } else {
-                    0
-                };
-                Header::begin(self.partial[0], command, self.plan.version)?;
-                continue;
-            }
-            let mut header = [0; HEADER];
-            header.copy_from_slice(&self.partial[..HEADER]);
-            let header = Header::parse(header, self.plan.version)?;
-            if header.command == Command::Upd && wanted == HEADER {
-                continue;
-            }
-            self.partial_len = 0;
-            self.frame(header, events)?;
-        }
-        Ok(())
-    }
-
-    fn frame(&mut self, header: Header, events: &mut Vec<Event>) -> Result<(), Fail> {
-        let id = header.stream;
-        let idle = match header.command {
-            Command::Nop => true,
-            Command::Psh => header.len == 0,
-            // Told once a session.
-            Command::Away => true,
-            Command::Syn | Command::Upd | Command::Fin | Command::Rst => {
-                !self.streams.contains_key(&id)
-            }
-        } && (self.client || header.command != Command::Syn);
-        if idle && self.flood.idle_frame(self.last_rx) {
-            let text = format!(
-                "more than {} smux frames without a use in a second",
-                flood::MOST
-            );
-            return Err(Fail::new(Cause::Limit, text));
-        }
-        match header.command {
-            command if command.is_signal() && !self.signals => {
-                return Err(unexpected(command as u8));
-            }
-            Command::Nop => {}
-            Command::Rst | Command::Away => self.signal(header, events),
-            Command::Syn if self.client => {
-                // Nothing on the dialing side accepts streams: refuse it, as gost never does.
-                if !self.streams.contains_key(&id) && self.streams.len() < self.max_streams {
-                    let stream = self.stream(None);
-                    self.streams.insert(id, stream);
-                    self.release(id);
-                }
-            }
-            Command::Syn => {
-                if self.streams.contains_key(&id) {
-                    return Ok(());
-                }
-                if self.streams.len() >= 2 * self.max_streams {
-                    return Err(Fail::new(
-                        Cause::Limit,
-                        format!(
-                            "peer opened more than {} mux streams at once",
-                            self.max_streams
-                        ),
-                    ));
-                }
-                let stream = self.stream(None);
-                self.streams.insert(id, stream);
-                if self.refuses || self.streams.len() > self.max_streams {
-                    self.reset(id);
-                } else {
-                    events.push(Event::Open(id));
-                }
-            }
-            Command::Psh => {
-                self.payload = usize::from(header.len);
-                self.payload_of = None;
-                if let Some(stream) = self.streams.get(&id)
-                    && !stream.abandoned
-                {
-                    self.payload_of = Some(id);
-                    self.announced(id, self.payload);
-                }
-            }
-            Command::Fin => {
-                if let Some(stream) = self.streams.get_mut(&id)
-                    && !stream.fin_received
-                {
-                    stream.fin_received = true;
-                    if !stream.abandoned {
-                        events.push(Event::Fin(id));
-                    }
-                }
-            }
-            Command::Upd => {
-                let mut payload = [0; UPDATE];
-                payload.copy_from_slice(&self.partial[HEADER..]);
-                let update = Update::parse(payload);
-                let Some(stream) = self.streams.get_mut(&id) else {
-                    return Ok(());
-                };
-                if self.plan.version < 2 {
-                    return Ok(());
-                }
-                if (stream.sent.wrapping_sub(update.consumed) as i32) < 0 {
-                    return Err(Fail::protocol(format!(
-                        "smux stream {id}: peer consumed more than was sent"
-                    )));
-                }
-                stream.acked = update.consumed;
-                stream.window = update.window;
-                self.wants_send(id);
-            }
-        }
-        Ok(())
-    }
-
-    /// The next frame to send, control first, then one data frame a stream in turn.
-    ///
-    /// `pull(owner, max)` gives up to `max` bytes of what the owner has waiting, and whether more waits.
-    pub fn poll(
-        &mut self,
-        now: Time,
-        mut pull: impl FnMut(K, usize) -> (Option<Seg>, bool),
-    ) -> Option<Seg> {
-        let seg = self.poll_frame(now, &mut pull)?;
-        self.last_tx = now;
-        Some(seg)
-    }
-
-    fn poll_frame(
-        &mut self,
-        now: Time,
-        pull: &mut impl FnMut(K, usize) -> (Option<Seg>, bool),
-    ) -> Option<Seg> {
-        if std::mem::take(&mut self.nop) {
-            return Some(self.control_frame(Command::Nop, 0, &[]));
-        }
-        if std::mem::take(&mut self.says_away) {
-            return Some(self.control_frame(Command::Away, 0, &[]));
-        }
-        while let Some((id, control)) = self.control.pop_front() {
-            if !self.streams.contains_key(&id) {
-                continue;
-            }
-            match control {
-                Control::Syn => return Some(self.control_frame(Command::Syn, id, &[])),
-                Control::Upd => {
-                    if let Some(update) = self.update(id, now) {
-                        return Some(self.control_frame(Command::Upd, id, &update.encode()));
-                    }
-                }
-            }
-        }
-        while let Some(id) = self.ready.pop_front() {
-            let Some(stream) = self.streams.get_mut(&id) else {
-                continue;
-            };
-            stream.ready = false;
-            let room = stream.room(self.plan.version).min(self.plan.max_frame);
-            let (seg, more) = match stream.owner {
-                // A stream without room waits for its UPD, with its FIN behind the data.
-                Some(owner) if room == 0 => (None, pull(owner, 0).1),
-                Some(owner) => pull(owner, room),
-                None => (None, false),
-            };
-            if let Some(mut seg) = seg {
-                stream.sent = stream.sent.wrapping_add(seg.len() as u32);
-                self.share.carried(id, now);
-                if !more {
-                    self.share.said_all(seg.len(), now);
-                }
-                if more || stream.fin == Fin::Wanted {
-                    stream.ready = true;
-                    self.ready.push_back(id);
-                }
-                let header = Header {
-                    version: self.plan.version,
-                    command: Command::Psh,
-                    len: seg.len() as u16,
-                    stream: id,
-                };
-                seg.push_front(&header.encode());
-                return Some(seg);
-            }
-            if !more && stream.fin == Fin::Wanted {
-                stream.fin = Fin::Sent;
-                let end = match stream.reset {
-                    true => Command::Rst,
-                    false => Command::Fin,
-                };
-                if stream.abandoned {
-                    self.streams.remove(&id);
-                }
-                return Some(self.control_frame(end, id, &[]));
-            }
-        }
-        None
-    }
-
-    fn control_frame(&self, command: Command, id: u32, payload: &[u8]) -> Seg {
-        let header = Header {
-            version: self.plan.version,
-            command,
-            len: payload.len() as u16,
-            stream: id,
-        };
-        let mut seg = Seg::default();
-        seg.push_front(payload);
-        seg.push_front(&header.encode());
-        seg
     }
 
     /// The invariants that the simulation relies on.

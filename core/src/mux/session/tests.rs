@@ -5,6 +5,7 @@ mod shares;
 use std::time::Duration;
 
 use super::*;
+use crate::buffer::Seg;
 
 type Mux8 = Smux<u8>;
 
