@@ -263,6 +263,15 @@ pub fn places(key: &str) -> Vec<&'static str> {
     places
 }
 
+/// What other programs of this kind call it.
+const FOREIGN: &[(&str, &str)] = &[
+    ("sni", "serverName"),
+    ("peer", "serverName"),
+    ("insecure", "secure"),
+    ("allowInsecure", "secure"),
+    ("skip-cert-verify", "secure"),
+];
+
 /// What may be meant by a `key` that is unknown here, where `names` are known.
 pub fn hint<'a>(key: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let mut uses = Vec::new();
@@ -276,6 +285,12 @@ pub fn hint<'a>(key: &str, names: impl IntoIterator<Item = &'a str>) -> String {
         uses.push(format!("{}{space}{words}", place.name()));
     }
     uses.dedup();
+    let foreign = FOREIGN
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(key));
+    if let Some((_, ours)) = foreign {
+        return format!("did you mean {ours:?}?");
+    }
     match nearest(key, names) {
         _ if !uses.is_empty() => format!("it is an option of {}", uses.join(", ")),
         Some(name) => format!("did you mean {name:?}?"),

@@ -202,7 +202,10 @@ impl Maker {
             .iter()
             .all(|path| std::path::Path::new(path).is_file())
         {
-            self.certificates.files(&here)?
+            let files = self.certificates.files(&here);
+            files.map_err(|error| {
+                format!("{error} (of this folder, since no certFile and keyFile are given)")
+            })?
         } else {
             self.certificates.made(&self.default)?
         };

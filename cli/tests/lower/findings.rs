@@ -116,6 +116,7 @@ fn what_has_no_effect_is_said() {
     );
     warned(command(&["-L", "http://u@:1"]), "any password is accepted");
     warned(listener("ws", "{pathh: /x}"), "did you mean \"path\"?");
+    warned(listener("wss", "{sni: x}"), "did you mean \"serverName\"?");
     warned(
         listener("tcp", "{path: /x}"),
         "unknown option for a tcp listener",
