@@ -100,7 +100,8 @@ impl Engine {
             return Some(Fail::new(Cause::Unsupported, text));
         }
         let nodes = &dial.route.nodes;
-        if dial.target.is_nowhere() && nodes.is_empty() {
+        // Of an association each datagram names its own.
+        if dial.target.is_nowhere() && nodes.is_empty() && dial.carries != Carries::Anywhere {
             let text = "no target: the client leaves it to this service, which has no forwarder";
             return Some(Fail::new(Cause::Protocol, text));
         }
