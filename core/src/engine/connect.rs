@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use super::dial::{Dial, Purpose};
 use super::link::{Base, Top};
-use super::session::{Session, Stage};
 use super::udp::unspecified;
 use super::udp_names::preferred;
 use super::{Action, ConnMeta, DialId, Engine, LinkId};
@@ -208,8 +207,7 @@ impl Engine {
         self.dial_timer(id);
     }
 
-    /// Whether that is where the client came in: a circle would last until all descriptors are used up. A client that
-    /// names the address itself has to ask again there, as one whose chain has this node twice.
+    /// Whether that is where the client came in: a circle would last until all descriptors are used up.
     fn is_own(&self, id: DialId, addr: SocketAddr) -> bool {
         // A port at the far end of a chain is not one of this machine.
         let listener = &self.plan.services[self.dials[id].service].listener;
@@ -218,14 +216,6 @@ impl Engine {
         }
         let session = self.dial_session(id);
         let session = session.and_then(|id| self.sessions.get(id));
-        let dial = &self.dials[id];
-        let asked = |session: &Session| {
-            let asks = matches!(session.stage, Stage::Dialing(Some(_)) | Stage::Http(_));
-            asks && dial.forward.is_none() && dial.route.nodes.is_empty()
-        };
-        if session.is_some_and(asked) {
-            return false;
-        }
         // A port of TCP and one of UDP have nothing to do with each other.
         let came_in = session.and_then(|session| self.links.get(session.client));
         let alike = came_in.is_some_and(|link| {

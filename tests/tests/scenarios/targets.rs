@@ -108,17 +108,6 @@ on_both_runtimes! {
         }
     }
 
-    fn a_chain_may_pass_a_node_twice(ginnel: &Program) {
-        let targets = Targets::new();
-        for words in ["socks5+ws", "http+wss", "relay+mws", "socks4", "auto"] {
-            let server = ginnel.serve(&["-L", &format!("{words}://127.0.0.1:0")]);
-            let node = format!("{}://{}", words.replace("auto", "http"), server.addr());
-            let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &node, "-F", &node]);
-            let way = Way::proxy(words, Proxy::new(Speak::Socks5, client.addr()));
-            check::both_ways(&way, &targets.work, 50 * KIB, 100 * KIB);
-        }
-    }
-
     fn relay_reports_a_refusing_target(ginnel: &Program) {
         let server = ginnel.serve(&["-L", "relay://127.0.0.1:0"]);
         let refused = Proxy::new(Speak::Relay, server.addr()).open(refusing()).map(drop);
