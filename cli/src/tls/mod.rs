@@ -202,10 +202,7 @@ impl Maker {
             .iter()
             .all(|path| std::path::Path::new(path).is_file())
         {
-            let files = self.certificates.files(&here);
-            files.map_err(|error| {
-                format!("{error} (of this folder, since no certFile and keyFile are given)")
-            })?
+            self.certificates.files(&here)?
         } else {
             self.certificates.made(&self.default)?
         };
