@@ -65,7 +65,9 @@ impl Sealer {
             }
         }
         self.finish(kind, draft, down)?;
-        down.push(Seg::header(&tail));
+        if !tail.is_empty() {
+            down.push(Seg::header(&tail));
+        }
         Ok(())
     }
 
