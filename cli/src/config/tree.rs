@@ -114,15 +114,15 @@ impl Node {
         }
     }
 
-    /// YAML's `<<`: entries of the named maps stand behind the map's own.
+    /// YAML's `<<`: entries of the named maps stand behind the map's own. With anything else it is a key as any other.
     fn merge(&mut self) {
         let entries = match self {
             Self::List(list) => return list.iter_mut().for_each(Self::merge),
             Self::Map(entries) => entries,
             _ => return,
         };
-        let (merges, mut own): (Vec<_>, Vec<_>) =
-            entries.drain(..).partition(|entry| entry.key == "<<");
+        let is_merge = |entry: &Entry| entry.key == "<<" && entry.value.is_of_maps();
+        let (merges, mut own): (Vec<_>, Vec<_>) = entries.drain(..).partition(is_merge);
         let mut known: HashSet<String> = own.iter().map(|one| one.key.clone()).collect();
         for merge in merges {
             let sources = match merge.value {
@@ -140,6 +140,13 @@ impl Node {
         }
         *entries = own;
         entries.iter_mut().for_each(|entry| entry.value.merge());
+    }
+
+    fn is_of_maps(&self) -> bool {
+        match self {
+            Self::List(list) => list.iter().all(|node| matches!(node, Self::Map(_))),
+            node => matches!(node, Self::Map(_)),
+        }
     }
 }
 
