@@ -7,6 +7,7 @@ use bytes::BytesMut;
 
 use super::ends::Ends;
 use super::pace::Pace;
+use super::session::rope;
 use super::splice::Inflow;
 use super::{Action, ConnMeta, DialId, Engine, Key, LinkId, MuxId, PortId, SessionId};
 use crate::buffer::{Rope, Seg};
@@ -426,9 +427,7 @@ impl Engine {
             self.touch(id);
             return self.wake(id);
         }
-        let mut rope = Rope::default();
-        rope.push(Seg::new(piece));
-        self.send(id, &mut rope);
+        self.send(id, &mut rope(piece));
     }
 
     /// Takes output down through the layers below `level` to the transport.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use crate::error::Fail;
 use crate::limits::Limits;
 use crate::wire::deflate::Deflate;
-use crate::wire::http1::{Fields, HeadLimits};
+use crate::wire::http1::{Fields, HeadLimits, is_token};
 
 mod client;
 mod deflate;
@@ -104,7 +104,6 @@ fn hops(fields: &Fields) -> Result<u8, String> {
 
 /// Go's spelling of a field name, and gorilla's of the websocket names: `X-Forwarded-For`.
 fn canonical(name: &str) -> Result<String, Fail> {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token) {
         return Err(Fail::protocol(format!(
             "header name {name:?}, expected letters, digits and hyphens"
