@@ -25,7 +25,8 @@ pub struct Limits {
     pub early: usize,
     /// One read from a socket, in bytes.
     pub read: usize,
-    /// Payload of one websocket message that we send, in bytes; of what is spliced, a message is what there is.
+    /// Payload of one websocket message that we send, in bytes, and a header more where that spares cutting a smux
+    /// frame; of what is spliced, a message is what there is.
     pub ws_payload: usize,
     /// A read of this many bytes is a large one. After two of them in a row, payload of which nobody here looks
     /// at the rest, and that is as long, is offered to be spliced.

@@ -116,6 +116,11 @@ fn what_has_no_effect_is_said() {
     );
     warned(command(&["-L", "http://u@:1"]), "any password is accepted");
     warned(listener("ws", "{pathh: /x}"), "did you mean \"path\"?");
+    // No merge, as its value is no map: it is kept, and told.
+    warned(
+        listener("ws", "{'<<': x}"),
+        "metadata.<<: unknown option for a ws listener",
+    );
     warned(listener("wss", "{sni: x}"), "did you mean \"serverName\"?");
     warned(
         listener("tcp", "{path: /x}"),
