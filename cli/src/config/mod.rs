@@ -1,25 +1,11 @@
 //! Configuration: sources to model (load), model to plan (lower).
 
-mod addresses;
 pub mod check;
 mod copies;
 pub mod fetch;
 pub mod keys;
 pub mod load;
 pub mod lower;
-mod lower_channel;
-mod lower_edge;
-pub(crate) mod lower_group;
-mod lower_node;
-pub(crate) mod lower_policy;
-mod lower_resolver;
-mod lower_reverse;
-mod lower_rule;
-mod lower_site;
-mod lower_socket;
-mod lower_target;
-mod lower_udp;
-mod lower_users;
 pub mod model;
 pub mod normal;
 pub mod options;

@@ -147,6 +147,14 @@ pub struct Handler {
     pub rest: Map,
 }
 
+impl Handler {
+    /// Of all authers that it refers to.
+    pub fn auther_names(&self) -> impl Iterator<Item = &str> {
+        let names = self.authers.iter().map(String::as_str);
+        names.chain(Some(self.auther.as_str()).filter(|name| !name.is_empty()))
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Listener {
@@ -175,6 +183,16 @@ pub struct Forwarder {
     pub nodes: Vec<Node>,
     #[serde(flatten)]
     pub rest: Map,
+}
+
+impl Forwarder {
+    /// Of the top level's hop that has the targets; empty if they stand here.
+    pub fn hop_name(&self) -> &str {
+        match self.hop.as_str() {
+            "" => &self.name,
+            hop => hop,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

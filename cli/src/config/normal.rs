@@ -1,7 +1,5 @@
 //! From a document to the model's form: canonical keys, converted values, every finding located.
 
-use std::fmt;
-
 use serde_json::Value;
 
 use super::copies::Meant;
@@ -254,7 +252,7 @@ impl Pass<'_> {
             let is_copy = options::find(place, word, &entry.key).is_none()
                 && (self.meant.iter()).any(|meant| meant.contains(&entry.key, &value));
             if !is_copy {
-                check_option(place, word, &entry.key, &value, at, self.findings);
+                options::check(place, word, &entry.key, &value, at, self.findings);
             }
         }
         Some(node.to_value())
@@ -302,60 +300,5 @@ impl Pass<'_> {
             Spot { line: 0, .. } => format!("{}: {}", self.source, path.text),
             Spot { line, column } => format!("{}:{line}:{column}: {}", self.source, path.text),
         }
-    }
-}
-
-/// Reports an option that is unknown in its place, or whose value cannot be read.
-pub fn check_option(
-    place: Place,
-    word: &str,
-    key: &str,
-    value: &Value,
-    at: impl fmt::Display,
-    findings: &mut Findings,
-) {
-    if !is_checked(place, word) {
-        return;
-    }
-    let Some(option) = options::find(place, word, key) else {
-        let part = match word {
-            "" => format!("a {}", place.name()),
-            "auto" => format!("an auto {}", place.name()),
-            word => format!("a {word} {}", place.name()),
-        };
-        let hint = options::hint(key, options::names(place, word));
-        let text = format_args!("unknown option for {part}, {hint}");
-        findings.unknown(at, text);
-        return;
-    };
-    if !value.is_null() && !option.kind.accepts(value) {
-        let (expected, got) = (option.kind.expected(), value::describe(value));
-        findings.error(at, format_args!("expected {expected}, got {got}"));
-    }
-}
-
-/// Options of parts that are not served are not known here.
-pub fn is_checked(place: Place, word: &str) -> bool {
-    match place {
-        Place::Handler => matches!(
-            word,
-            "auto"
-                | "http"
-                | "socks"
-                | "socks5"
-                | "socks4"
-                | "socks4a"
-                | "relay"
-                | "forward"
-                | "tcp"
-        ),
-        Place::Connector => matches!(
-            word,
-            "http" | "socks" | "socks5" | "socks4" | "socks4a" | "relay" | "forward" | "tcp"
-        ),
-        Place::Listener | Place::Dialer => {
-            matches!(word, "tcp" | "tls" | "ws" | "wss" | "mws" | "mwss")
-        }
-        Place::Service | Place::Chain | Place::Hop | Place::Node => true,
     }
 }

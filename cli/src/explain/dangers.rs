@@ -2,9 +2,9 @@
 
 use super::Danger;
 use super::facts::short;
-use crate::config::check::word;
 use crate::config::model::{Auth, Config, Node, Service};
-use crate::config::options::{Options, Place};
+use crate::config::options::Place;
+use crate::url::host_of;
 
 pub(super) fn find(config: &Config) -> Vec<Danger> {
     let mut dangers = Vec::new();
@@ -29,9 +29,9 @@ fn of_service(service: &Service, dangers: &mut Vec<Danger>) {
     };
     let handler = service.handler.clone().unwrap_or_default();
     let listener = service.listener.clone().unwrap_or_default();
-    let kind = word(&handler.r#type, Place::Handler);
-    let channel = word(&listener.r#type, Place::Listener);
-    let named = !handler.auther.is_empty() || !handler.authers.is_empty();
+    let kind = Place::Handler.word(&handler.r#type);
+    let channel = Place::Listener.word(&listener.r#type);
+    let named = handler.auther_names().next().is_some();
     let auth = handler.auth.as_ref();
     let guarded = named || auth.is_some_and(|auth| !auth.username.is_empty());
     let certified = listener
@@ -55,12 +55,7 @@ fn of_service(service: &Service, dangers: &mut Vec<Danger>) {
     if from_line(&service.origin, auth) {
         say("the password in the URL shows in the list of processes".to_owned());
     }
-    let options = Options {
-        place: Place::Handler,
-        word: kind,
-        map: &handler.metadata,
-    };
-    if kind == "relay" && options.flag("unix") {
+    if kind == "relay" && handler.options().flag("unix") {
         say(
             "clients can reach every socket file of this machine (unix): name those that they need"
                 .to_owned(),
@@ -77,7 +72,7 @@ fn of_node(node: &Node, origin: &str, dangers: &mut Vec<Danger>) {
     };
     let connector = node.connector.clone().unwrap_or_default();
     let dialer = node.dialer.clone().unwrap_or_default();
-    let channel = word(&dialer.r#type, Place::Dialer);
+    let channel = Place::Dialer.word(&dialer.r#type);
     let auth = connector.auth.as_ref();
     let sends = auth.is_some_and(|auth| !auth.password.is_empty() || !auth.file.is_empty());
     if sends && !is_loopback(&node.addr) && matches!(channel, "tcp" | "ws" | "mws") {
@@ -103,8 +98,7 @@ fn shown(addr: &str) -> &str {
 
 /// Whether only this machine can come there.
 pub(super) fn is_loopback(addr: &str) -> bool {
-    let host = addr.rsplit_once(':').map_or(addr, |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let host = host_of(addr);
     host.eq_ignore_ascii_case("localhost")
         || host
             .parse::<std::net::IpAddr>()

@@ -2,7 +2,6 @@
 
 use super::parts::{Part, selector, tls};
 use super::{Fact, Section};
-use crate::config::check::word;
 use crate::config::model::{Auth, Config, Hop, Map, Node, Service};
 use crate::config::options::Place;
 use crate::config::origins::Origins;
@@ -122,7 +121,7 @@ impl View<'_> {
         let listener = service.listener.clone().unwrap_or_default();
 
         let at = format!("{base}.handler");
-        let kind = word(&handler.r#type, Place::Handler);
+        let kind = Place::Handler.word(&handler.r#type);
         self.text(
             "handler.type",
             &format!("{at}.type"),
@@ -174,7 +173,7 @@ impl View<'_> {
         });
 
         let at = format!("{base}.listener");
-        let channel = word(&listener.r#type, Place::Listener);
+        let channel = Place::Listener.word(&listener.r#type);
         self.text(
             "listener.type",
             &format!("{at}.type"),
@@ -261,7 +260,7 @@ impl View<'_> {
         self.text("addr", &format!("{base}.addr"), &node.addr, "", owner);
         let connector = node.connector.clone().unwrap_or_default();
         let at = format!("{base}.connector");
-        let kind = word(&connector.r#type, Place::Connector);
+        let kind = Place::Connector.word(&connector.r#type);
         self.text(
             "connector.type",
             &format!("{at}.type"),
@@ -283,7 +282,7 @@ impl View<'_> {
         });
         let dialer = node.dialer.clone().unwrap_or_default();
         let at = format!("{base}.dialer");
-        let channel = word(&dialer.r#type, Place::Dialer);
+        let channel = Place::Dialer.word(&dialer.r#type);
         self.text(
             "dialer.type",
             &format!("{at}.type"),

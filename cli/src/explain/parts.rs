@@ -2,10 +2,11 @@
 
 use super::facts::{DEFAULT, View};
 use crate::config::model::{Map, Selector, Tls};
-use crate::config::options::{Effect, OPTIONS, Opt, Place};
+use crate::config::options::{Effect, OPTIONS, Opt, Place, is_spelling};
 use crate::config::value::{self, Kind};
 use crate::duration::Span;
 use crate::secrets;
+use crate::url::host_of;
 
 /// One part of a service or node, with its options.
 pub(super) struct Part<'a> {
@@ -27,7 +28,11 @@ impl View<'_> {
             let set: Vec<_> = option
                 .names
                 .iter()
-                .flat_map(|name| part.map.iter().filter(move |(key, _)| matches(name, key)))
+                .flat_map(|name| {
+                    part.map
+                        .iter()
+                        .filter(move |(key, _)| is_spelling(name, key))
+                })
                 .collect();
             let name = option.name();
             // They are about reverse connections there.
@@ -110,7 +115,6 @@ pub(super) fn selector(model: Option<&Selector>) -> [Row; 3] {
 }
 
 pub(super) fn tls(tls: &Tls, addr: &str) -> [Row; 5] {
-    let host = addr.rsplit_once(':').map_or(addr, |(host, _)| host);
     let text = |text: &str| Some(text.to_owned());
     let unverified = match tls.ca_file.is_empty() {
         true => "false: the peer is not verified",
@@ -123,20 +127,15 @@ pub(super) fn tls(tls: &Tls, addr: &str) -> [Row; 5] {
             tls.secure.then(|| "true".to_owned()),
             unverified.to_owned(),
         ),
-        ("serverName", text(&tls.server_name), host.to_owned()),
+        (
+            "serverName",
+            text(&tls.server_name),
+            host_of(addr).to_owned(),
+        ),
         ("caFile", text(&tls.ca_file), roots.to_owned()),
         ("certFile", text(&tls.cert_file), String::new()),
         ("keyFile", text(&tls.key_file), String::new()),
     ]
-}
-
-fn matches(name: &str, key: &str) -> bool {
-    match name.strip_suffix('*') {
-        None => name.eq_ignore_ascii_case(key),
-        Some(prefix) => key
-            .get(..prefix.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(prefix)),
-    }
 }
 
 /// Options that mean nothing without pings.
@@ -156,7 +155,7 @@ fn pings(part: &Part<'_>) -> bool {
     let mut set = part
         .map
         .iter()
-        .filter(|(key, _)| names.iter().any(|name| matches(name, key)));
+        .filter(|(key, _)| names.iter().any(|name| is_spelling(name, key)));
     set.all(|(_, value)| value::to_bool(value) != Some(false))
 }
 

@@ -7,8 +7,7 @@ use std::path::Path;
 use ginnel_core::plan;
 use serde_json::Value;
 
-use crate::config::lower_group::members;
-use crate::config::lower_policy::names;
+use crate::config::lower::{members, names};
 use crate::config::model::{self, Config};
 use crate::config::text;
 
@@ -34,11 +33,7 @@ pub fn service(config: &Config, service: &model::Service, planned: &plan::Servic
         add(&mut key, auther, Certificate::Watched);
     }
     if let Some(forwarder) = &service.forwarder {
-        let name = match forwarder.hop.as_str() {
-            "" => &forwarder.name,
-            hop => hop,
-        };
-        hop(&mut key, config, name);
+        hop(&mut key, config, forwarder.hop_name());
     }
     if planned.listener.tls.is_some() || planned.handler.socks_tls.is_some() {
         add(&mut key, &config.tls, Certificate::Watched);

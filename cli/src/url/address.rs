@@ -75,6 +75,19 @@ pub(super) fn parse(text: &str, role: Role) -> Result<Address, String> {
     })
 }
 
+/// The host of `host:port`, or of a host alone, without brackets.
+pub fn host_of(addr: &str) -> &str {
+    let host = match addr.rsplit_once(':') {
+        Some((host, port))
+            if !port.ends_with(']') && (!host.contains(':') || host.ends_with(']')) =>
+        {
+            host
+        }
+        _ => addr,
+    };
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 fn check_host(host: &str, text: &str, role: Role) -> Result<(), String> {
     let bracketed = host.starts_with('[') && host.ends_with(']');
     if host.contains(':') && !bracketed {

@@ -17,6 +17,8 @@ use crate::report::Findings;
 use crate::secrets;
 use words::Side;
 
+pub use address::host_of;
+
 /// What was typed.
 pub struct Lines<'a> {
     pub services: &'a [String],

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::Names;
 use super::parts::Query;
 use crate::config::model::{Auth, Config, Map, Selector, Tls};
-use crate::config::normal::{check_option, is_checked};
 use crate::config::options::{self, Place};
 use crate::config::value::{self, Kind};
 use crate::duration::Span;
@@ -206,7 +205,7 @@ pub(super) fn check(
             .iter()
             .find(|(one, _)| *one == part)
             .map_or("", |(_, word)| word);
-        check_option(
+        options::check(
             part,
             word,
             name,
@@ -216,7 +215,10 @@ pub(super) fn check(
         );
         return;
     }
-    if reach.iter().any(|(part, word)| !is_checked(*part, word)) {
+    if reach
+        .iter()
+        .any(|(part, word)| !options::is_checked(*part, word))
+    {
         return;
     }
     let known: Vec<_> = reach

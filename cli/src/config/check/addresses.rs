@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::lower_reverse::is_reverse;
-use super::model::{Config, Service};
+use crate::config::lower::is_reverse;
+use crate::config::model::{Config, Service};
 use crate::report::Findings;
 
 pub(super) fn check(config: &Config, findings: &mut Findings) {

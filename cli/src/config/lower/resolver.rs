@@ -1,4 +1,4 @@
-//! Model to plan: resolvers, and the name servers that they ask.
+//! Resolvers, and the name servers that they ask.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,11 +10,11 @@ use ginnel_core::plan::{DnsChannel, NameServer, Resolver};
 use ginnel_core::wire::dns::Family;
 use serde_json::Value;
 
-use super::lower::Lowering;
-use super::lower_channel::tls_client;
-use super::lower_policy::Object;
-use super::model::{Map, Tls};
-use super::value;
+use super::Lowering;
+use super::object::Object;
+use super::tls;
+use crate::config::model::{Map, Tls};
+use crate::config::value;
 use crate::duration::Span;
 
 /// For one question, as gost has it.
@@ -126,7 +126,7 @@ fn speak(to: &mut Lowering<'_>, place: &Place, hostname: &str, at: &str) -> Opti
             server_name: hostname.to_owned(),
             ..Tls::default()
         };
-        tls_client(to, &section, &place.addr.to_string(), None, at)
+        tls::client(to, &section, &place.addr.to_string(), None, at)
     };
     Some(match place.scheme {
         Scheme::Udp => DnsChannel::Udp,

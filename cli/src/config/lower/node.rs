@@ -1,18 +1,16 @@
-//! Model to plan: hops, nodes and connectors.
+//! Hops, nodes and connectors.
 
 use std::sync::Arc;
 
 use ginnel_core::addr::{Host, Target};
 use ginnel_core::plan::{Channel, Connector, ConnectorKind, Dialer, Hop, Node};
 
-use super::check::word;
-use super::lower::{Lowering, weight};
-use super::lower_channel as channel;
-use super::lower_edge as edge;
-use super::lower_users::user_lines;
-use super::model;
-use super::options::{Options, Place};
-use super::text;
+use super::selector::weight;
+use super::users::user_lines;
+use super::{Lowering, channel, edge, tls, ws};
+use crate::config::model;
+use crate::config::options::{Options, Place};
+use crate::config::text;
 use crate::url;
 
 pub(super) fn hop(to: &mut Lowering<'_>, model: &model::Hop) -> Option<Hop> {
@@ -24,11 +22,7 @@ pub(super) fn hop(to: &mut Lowering<'_>, model: &model::Hop) -> Option<Hop> {
     let at = &model.origin;
     let selector = to.selector(model.selector.as_ref(), at);
     let nodes = model.nodes.iter().flatten();
-    let hop_options = Options {
-        place: Place::Hop,
-        word: "",
-        map: &model.metadata,
-    };
+    let hop_options = model.options();
     let nodes = nodes
         .filter_map(|one| node(to, one, (&hop_options, &model.rest), at).map(Arc::new))
         .collect();
@@ -52,7 +46,7 @@ fn node(
         to.findings.error(at, text);
     }
     let part = model.connector.clone().unwrap_or_default();
-    let word = word(&part.r#type, Place::Connector);
+    let word = Place::Connector.word(&part.r#type);
     let Some(kind) = connector_kind(word) else {
         to.findings.error(at, url::unsupported("connector", word));
         return None;
@@ -65,11 +59,7 @@ fn node(
         (ConnectorKind::Direct, "") => Some(Target::new(Host::Name(String::new()), 0)),
         (_, addr) => to.target(addr, &model.name, at),
     };
-    let options = Options {
-        place: Place::Node,
-        word: "",
-        map: &model.metadata,
-    };
+    let options = model.options();
     let mut dialer = channel::dialer(
         to,
         &part_of_dialer,
@@ -77,7 +67,7 @@ fn node(
         &[(&options, &model.rest), (hop, hop_rest)],
         at,
     )?;
-    let connector = connector(to, kind, &part, word, model, &dialer, at);
+    let connector = connector(to, kind, &part, model, &dialer, at);
     dialer.proxy_protocol = edge::version(to, &[&options, hop], at);
     Some(Node {
         name: model.name.clone(),
@@ -94,22 +84,17 @@ fn connector(
     to: &mut Lowering<'_>,
     kind: ConnectorKind,
     part: &model::Part,
-    word: &str,
     node: &model::Node,
     dialer: &Dialer,
     at: &str,
 ) -> Option<Connector> {
-    let options = Options {
-        place: Place::Connector,
-        word,
-        map: &part.metadata,
-    };
+    let options = part.options(Place::Connector);
     let mut connector = Connector::new(kind);
     connector.auth = match &part.auth {
         Some(auth) => auth_of(to, auth, at)?,
         None => None,
     };
-    connector.headers = channel::headers(to, &options, "header", at);
+    connector.headers = ws::headers(to, &options, "header", at);
     connector.disable_4a = options.flag("disable4a");
     connector.nodelay = options.flag("nodelay");
     connector.associate = options.text("relay").as_deref() == Some("udp");
@@ -124,7 +109,7 @@ fn connector(
             Channel::Unix => "",
             _ => &node.addr,
         };
-        connector.socks_tls = Some(channel::tls_client(to, &section, addr, None, at)?);
+        connector.socks_tls = Some(tls::client(to, &section, addr, None, at)?);
     }
     Some(connector)
 }

@@ -1,15 +1,15 @@
-//! Model to plan: the web sites that strangers see, of `fallback` and `probeResist`.
+//! The web sites that strangers see, of `fallback` and `probeResist`.
 
 use std::sync::Arc;
 
 use ginnel_core::addr::Target;
 use ginnel_core::plan::{Backend, Content, Probe, Site};
 
-use super::lower::Lowering;
-use super::lower_channel as channel;
-use super::model::Tls;
-use super::options::Options;
-use super::value;
+use super::Lowering;
+use super::tls;
+use crate::config::model::Tls;
+use crate::config::options::Options;
+use crate::config::value;
 use crate::site;
 
 /// In front of a websocket listener.
@@ -139,7 +139,7 @@ fn backend(
                 ..Tls::default()
             };
             let addr = target.to_string();
-            let tls = channel::tls_client(to, &section, &addr, None, at);
+            let tls = tls::client(to, &section, &addr, None, at);
             Some(tls.ok_or("its certificate cannot be verified")?)
         }
         _ => None,

@@ -1,4 +1,4 @@
-//! Model to plan: what stands in front of a service or a node. Proxies that name the client, PROXY headers.
+//! What stands in front of a service or a node. Proxies that name the client, PROXY headers.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use ginnel_core::plan::{Edge, Listener};
 use ginnel_core::route::Net;
 use ginnel_core::wire::proxy_protocol::Version;
 
-use super::lower::Lowering;
-use super::lower_site as site;
-use super::options::Options;
-use super::value;
+use super::Lowering;
+use super::site;
+use crate::config::options::Options;
+use crate::config::value;
 
 /// Adds to `listener` what the options of the service and of the listener say about its outer side.
 pub(super) fn apply(

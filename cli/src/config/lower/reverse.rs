@@ -1,18 +1,18 @@
-//! Model to plan: listeners that listen at the far end of a chain.
+//! Listeners that listen at the far end of a chain.
 
 use ginnel_core::addr::Target;
 use ginnel_core::plan::{Channel, Listener, Reverse};
 
-use super::lower::Lowering;
-use super::model;
+use super::Lowering;
+use crate::config::model;
 
 /// As gost does it, a listener without a chain listens here.
-pub(super) fn is_reverse(model: &model::Listener) -> bool {
-    is_word(&model.r#type) && !model.chain.is_empty()
+pub(crate) fn is_reverse(model: &model::Listener) -> bool {
+    is_reverse_word(&model.r#type) && !model.chain.is_empty()
 }
 
 /// Listener types that may listen elsewhere.
-pub(super) fn is_word(word: &str) -> bool {
+pub(crate) fn is_reverse_word(word: &str) -> bool {
     matches!(word, "rtcp" | "rudp")
 }
 

@@ -4,10 +4,10 @@ use ginnel_core::plan::{Interface, Keepalive, SocketOptions};
 use ginnel_core::route::access::SocketFiles;
 use serde_json::Value;
 
-use super::lower::Lowering;
-use super::model::Map;
-use super::options::Options;
-use super::value;
+use super::Lowering;
+use crate::config::model::Map;
+use crate::config::options::Options;
+use crate::config::value;
 use crate::listen::Tcp;
 
 /// Metadata, and the keys beside it, where gost 3.0 had `interface` and `sockopts.mark`.

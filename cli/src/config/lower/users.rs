@@ -1,26 +1,23 @@
-//! Model to plan: who may use a service.
+//! Who may use a service.
 
-use ginnel_core::plan::Users;
+use ginnel_core::plan::{SkipAuth, Users};
+use ginnel_core::route::Net;
 
-use super::lower::Lowering;
-use super::model;
-use super::text;
+use super::Lowering;
+use crate::config::options::Options;
+use crate::config::{model, text};
 
 impl Lowering<'_> {
     /// Named authers replace `auth`; without either everybody may come in.
     pub(super) fn users(&mut self, model: &model::Handler, at: &str) -> Option<Users> {
-        let names: Vec<_> = model
-            .authers
-            .iter()
-            .chain(Some(&model.auther).filter(|name| !name.is_empty()))
-            .collect();
+        let names: Vec<_> = model.auther_names().collect();
         if !names.is_empty() {
             let mut users = Vec::new();
             for auther in self
                 .config
                 .authers
                 .iter()
-                .filter(|one| names.contains(&&one.name))
+                .filter(|one| names.contains(&one.name.as_str()))
             {
                 users.extend(self.auther(auther));
             }
@@ -77,6 +74,22 @@ impl Lowering<'_> {
             self.findings.unsafe_use(at, text);
         }
         Some((auth.username.clone(), auth.password.clone()))
+    }
+
+    /// `skipauth`: a list, or text with commas.
+    pub(super) fn skip_auth(&mut self, options: &Options<'_>, at: &str) -> SkipAuth {
+        let mut nets = Vec::new();
+        for text in options.texts("skipauth") {
+            match Net::parse(&text) {
+                Some(net) => nets.push(net),
+                None => {
+                    let text =
+                        format_args!("skipauth: expected an address or a network, got {text:?}");
+                    self.findings.error(at, text);
+                }
+            }
+        }
+        SkipAuth(nets)
     }
 }
 

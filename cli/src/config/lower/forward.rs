@@ -1,18 +1,79 @@
-//! Model to plan: which clients a target of a forwarder is for, and what speaks against it.
+//! Forwarders: their targets, which clients each is for, and what speaks against it.
 
 use std::ops::RangeInclusive;
 
-use ginnel_core::plan::TargetRules;
+use ginnel_core::addr::Target;
+use ginnel_core::plan::{Forward, ForwardNode, TargetRules};
 use serde_json::Value;
 
-use super::lower::Lowering;
-use super::model::Map;
+use super::Lowering;
+use super::selector::{overrides, weight};
+use crate::config::model::{self, Map};
 
 /// Keys of a target's `filter`; gost still reads them beside it, too.
 const FILTER: [&str; 3] = ["protocol", "host", "path"];
 
 impl Lowering<'_> {
-    pub(super) fn target_rules(&mut self, rest: &Map, at: &str) -> TargetRules {
+    /// `files`: the targets are socket files.
+    pub(super) fn forward(
+        &mut self,
+        forwarder: &model::Forwarder,
+        files: bool,
+        at: &str,
+    ) -> Option<Forward> {
+        let (nodes, selector) = match forwarder.hop_name() {
+            "" => (forwarder.nodes.as_slice(), forwarder.selector.as_ref()),
+            name => {
+                let hop = self.config.hops.iter().find(|hop| hop.name == name)?;
+                (
+                    hop.nodes.as_deref().unwrap_or_default(),
+                    hop.selector.as_ref(),
+                )
+            }
+        };
+        if nodes.is_empty() {
+            self.findings.error(at, "the forwarder has no targets");
+        }
+        let selector = self.selector(selector, at);
+        let nodes = nodes
+            .iter()
+            .filter_map(|node| self.forward_node(node, files, at));
+        Some(Forward {
+            nodes: nodes.collect(),
+            selector,
+        })
+    }
+
+    fn forward_node(&mut self, node: &model::Node, files: bool, at: &str) -> Option<ForwardNode> {
+        if !matches!(
+            node.network.as_str(),
+            "" | "tcp" | "tcp4" | "tcp6" | "udp" | "udp4" | "udp6" | "unix"
+        ) {
+            let text = format_args!("{}: network {} is not supported", node.name, node.network);
+            self.findings.error(at, text);
+        }
+        let options = node.options();
+        if options.get("proxyProtocol").is_some() {
+            let text = format_args!(
+                "{}: proxyProtocol has no effect on a target: set it for the handler",
+                node.name
+            );
+            self.findings.warn(at, text);
+        }
+        Some(ForwardNode {
+            name: node.name.clone(),
+            addr: match files || node.network == "unix" {
+                true => Target::file(&node.addr),
+                false => self.target(&node.addr, &node.name, at)?,
+            },
+            weight: weight(&options),
+            backup: options.flag("backup"),
+            overrides: overrides(&options),
+            rules: self.target_rules(&node.rest, &format!("{at}: {}", node.name)),
+        })
+    }
+
+    fn target_rules(&mut self, rest: &Map, at: &str) -> TargetRules {
         let filter = rest.get("filter").and_then(Value::as_object);
         for key in filter.into_iter().flat_map(Map::keys) {
             if !FILTER.iter().any(|one| one.eq_ignore_ascii_case(key)) {

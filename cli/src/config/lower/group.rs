@@ -1,14 +1,13 @@
-//! Model to plan: the chain of a handler, or several of them.
+//! The chain of a handler, or several of them.
 
 use std::sync::Arc;
 
 use ginnel_core::plan::{Chain, ChainGroup, ConnectorKind, GroupMember, Service, Strategy};
 use serde_json::Value;
 
-use super::lower::{Lowering, weight};
-use super::lower_policy::overrides;
-use super::model::{self, Map};
-use super::options::{Options, Place};
+use super::Lowering;
+use super::selector::{overrides, weight};
+use crate::config::model::{self, Map};
 
 /// The names of the chains in a `chainGroup`.
 pub(crate) fn members(handler: &model::Handler) -> Vec<&str> {
@@ -59,11 +58,7 @@ impl Lowering<'_> {
             let Some(chain) = chains.iter().position(|one| one.name == name) else {
                 continue;
             };
-            let options = Options {
-                place: Place::Chain,
-                word: "",
-                map: &chains[chain].metadata,
-            };
+            let options = chains[chain].options();
             let entry = entries
                 .clone()
                 .find(|entry| entry.get("chain").and_then(Value::as_str) == Some(name));

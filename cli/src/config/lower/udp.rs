@@ -1,20 +1,16 @@
-//! Model to plan: what concerns datagrams.
+//! What concerns datagrams.
 
 use std::net::IpAddr;
 
 use ginnel_core::plan::Udp;
 
-use super::lower::Lowering;
-use super::model;
-use super::options::{Options, Place};
+use super::Lowering;
+use crate::config::model;
+use crate::config::options::Options;
 
 /// The options of a udp listener.
 pub(super) fn listener(model: &model::Listener, udp: &mut Udp) {
-    let options = Options {
-        place: Place::Listener,
-        word: "udp",
-        map: &model.metadata,
-    };
+    let options = model.options();
     if let Some(ttl) = options.time("ttl") {
         udp.ttl = ttl;
     }
