@@ -192,6 +192,25 @@ fn behind_a_close_frame_the_transport_is_read_to_its_end() {
     }
 }
 
+/// Whatever its code, a close frame is answered (RFC 6455, 5.5.1), although the tunnel counts as cut.
+#[test]
+fn a_close_frame_of_any_code_is_answered() {
+    for code in [1001_u16, 1009, 1011, 3000, 4999] {
+        let mut rig = Rig::new(None);
+        let id = rig.upgraded(WS);
+        rig.say(id, &frame(BINARY, b"hello"));
+        let target = rig.targets[0];
+        assert_eq!(rig.hear(target), b"hello");
+        let code = code.to_be_bytes();
+        rig.say(id, &frame(0x88, &code));
+        assert_eq!(rig.hear(id), [&[0x88, 2], &code[..]].concat());
+        assert!(rig.resets.contains(&target), "the target is told");
+        rig.finish(id);
+        assert!(!rig.engine.knows(id) && !rig.resets.contains(&id));
+        rig.end();
+    }
+}
+
 /// Nobody is waited for without end.
 #[test]
 fn who_takes_nothing_for_five_minutes_is_given_up() {

@@ -61,7 +61,7 @@ fn a_close_that_is_no_goodbye_is_a_failure_with_its_reason() {
     let (mut client, mut server) = pair();
     server.abort(Cause::Tls);
     let fail = client.recv(&server.sent()).unwrap_err();
-    assert_eq!(fail.cause, Cause::Reset);
+    assert_eq!(fail.cause, Cause::Closed);
     assert_eq!(fail.text, "websocket: peer closed with 1011 (\"failed\")");
     assert_eq!(
         meaning(&client.sent(), true).1,

@@ -25,20 +25,19 @@ impl Ws {
     }
 }
 
-/// What a peer's close frame means for the stream. One that goes away (1001) may have cut it.
+/// What a peer's close frame means for the stream: any but 1000 may have cut it. It is no reset, for the peer still
+/// reads our answer.
 pub(super) fn closed(code: Option<u16>, reason: &str) -> Result<(), Fail> {
-    let cause = match code {
+    let code = match code {
         None | Some(1000) => return Ok(()),
-        Some(1001) => Cause::Closed,
-        Some(_) => Cause::Reset,
+        Some(code) => code,
     };
-    let code = code.unwrap_or_default();
     let reason = match reason {
         "" => String::new(),
         reason => format!(" ({reason:?})"),
     };
     let text = format!("websocket: peer closed with {code}{reason}");
-    Err(Fail::new(cause, text))
+    Err(Fail::new(Cause::Closed, text))
 }
 
 /// The close code and a reason that tells nothing about what lies behind us. A protocol error or a limit is
@@ -86,6 +85,6 @@ mod tests {
         );
         assert_eq!(told(1001, "").cause, Cause::Closed);
         assert_eq!(told(1011, "").text, "websocket: peer closed with 1011");
-        assert_eq!(told(1002, "x").cause, Cause::Reset);
+        assert_eq!(told(1002, "x").cause, Cause::Closed);
     }
 }
