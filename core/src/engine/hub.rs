@@ -2,7 +2,9 @@
 //! which node's turn it is.
 
 use std::collections::HashMap;
+use std::iter::Peekable;
 use std::time::Duration;
+use std::vec::Drain;
 
 use bytes::BytesMut;
 
@@ -285,29 +287,57 @@ impl Engine {
     }
 
     pub(super) fn mux_data(&mut self, id: MuxId, data: BytesMut) {
-        let now = self.now;
+        self.mux_read(id, data);
+        self.mux_settle(id);
+    }
+
+    /// Whose session is on top of a link, if nothing else is above `level`.
+    pub(super) fn mux_on(&self, id: LinkId, level: usize) -> Option<MuxId> {
+        let link = self.links.get(id)?;
+        match link.top {
+            Top::Mux(mux) if level >= link.layers.len() => Some(mux),
+            _ => None,
+        }
+    }
+
+    /// Takes frames apart. What they say is acted upon in [`mux_settle`](Self::mux_settle), which has to follow: once
+    /// for all that was read at a time, so that pieces of a stream go together.
+    pub(super) fn mux_read(&mut self, id: MuxId, data: BytesMut) {
         let (share, promise) = (self.memory.share(), self.memory.promise());
         let Some(session) = self.muxes.get_mut(id) else {
             return;
         };
         session.smux.limit_share(share, promise);
+        let result = session.smux.recv(data, self.now, &mut self.mux_events);
+        if let Err(fail) = result {
+            self.mux_settle(id);
+            if let Some(session) = self.muxes.get(id) {
+                let link = session.link;
+                self.link_failed(link, fail);
+            }
+        }
+    }
+
+    pub(super) fn mux_settle(&mut self, id: MuxId) {
+        if let Some(session) = self.muxes.get_mut(id) {
+            session.smux.pause(!session.smux.readable(), self.now);
+        }
         let mut events = std::mem::take(&mut self.mux_events);
-        let result = session.smux.recv(data, now, &mut events);
-        session.smux.pause(!session.smux.readable(), now);
-        for event in events.drain(..) {
-            self.mux_event(id, event);
+        let mut rest = events.drain(..).peekable();
+        while let Some(event) = rest.next() {
+            self.mux_event(id, event, &mut rest);
         }
+        drop(rest);
         self.mux_events = events;
-        if let Err(fail) = result
-            && let Some(session) = self.muxes.get(id)
-        {
-            let link = session.link;
-            self.link_failed(link, fail);
-        }
         self.want_pump(id);
     }
 
-    fn mux_event(&mut self, id: MuxId, event: mux::Event) {
+    fn mux_event(
+        &mut self,
+        id: MuxId,
+        event: mux::Event,
+        rest: &mut Peekable<Drain<'_, mux::Event>>,
+    ) {
         let Some(session) = self.muxes.get_mut(id) else {
             return;
         };
@@ -343,10 +373,20 @@ impl Engine {
                 self.trace(link, || Traced::StreamOpened { stream });
                 self.link_up_stream(link);
             }
-            mux::Event::Data(stream, data) => {
-                if let Some(owner) = session.smux.owner(stream) {
-                    self.stream_data(owner, data);
+            mux::Event::Data(stream, piece) => {
+                let owner = session.smux.owner(stream);
+                let mut run = std::mem::take(&mut self.mux_run);
+                run.push_back(piece);
+                while let Some(mux::Event::Data(_, piece)) =
+                    rest.next_if(|next| matches!(next, mux::Event::Data(of, _) if *of == stream))
+                {
+                    run.push_back(piece);
                 }
+                if let Some(owner) = owner {
+                    self.stream_data(owner, &mut run);
+                }
+                run.clear();
+                self.mux_run = run;
             }
             mux::Event::Fin(stream) => {
                 if let Some(owner) = session.smux.owner(stream) {

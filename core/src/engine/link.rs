@@ -157,6 +157,12 @@ impl Link {
         }
     }
 
+    /// Whether pieces go straight to its transport, without layers.
+    pub(super) fn takes_pieces(&self) -> bool {
+        let over = self.said_end || self.finished || self.broken || self.closing.is_some();
+        self.layers.is_empty() && !over
+    }
+
     /// Bytes in the inbox, and in how many pieces.
     pub(super) fn waiting(&self) -> (usize, usize) {
         let inbox = self.inbox.as_ref();
@@ -326,7 +332,21 @@ impl Engine {
         };
         self.sink(id, level, &mut down);
         let mut above = level + 1;
+        let mut read = None;
         for up in ups.drain(..) {
+            if let Up::Data(data) = up {
+                match self.mux_on(id, above) {
+                    Some(mux) => {
+                        self.mux_read(mux, data);
+                        read = Some(mux);
+                    }
+                    None => self.rise(id, above, Up::Data(data)),
+                }
+                continue;
+            }
+            if let Some(mux) = read.take() {
+                self.mux_settle(mux);
+            }
             match up {
                 Up::Ready(info) => {
                     self.trace_ready(id, level);
@@ -334,6 +354,9 @@ impl Engine {
                 }
                 up => self.rise(id, above, up),
             }
+        }
+        if let Some(mux) = read {
+            self.mux_settle(mux);
         }
         self.ups.push(ups);
         if let Err(fail) = result {
@@ -418,11 +441,9 @@ impl Engine {
 
     /// The same with a single piece, which goes straight to a transport without layers.
     pub(super) fn send_piece(&mut self, id: LinkId, piece: BytesMut) {
-        let takes = |link: &&mut Link| {
-            let over = link.said_end || link.finished || link.broken || link.closing.is_some();
-            link.layers.is_empty() && !over
-        };
-        if let Some(link) = self.links.get_mut(id).filter(takes) {
+        if let Some(link) = self.links.get_mut(id)
+            && link.takes_pieces()
+        {
             link.out.push(Seg::new(piece));
             self.touch(id);
             return self.wake(id);

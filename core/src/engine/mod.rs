@@ -207,6 +207,8 @@ pub struct Engine {
     ups: Vec<Vec<Up>>,
     /// Room for what a piece of a mux session holds.
     mux_events: Vec<mux::Event>,
+    /// Pieces of one stream, one behind another.
+    mux_run: VecDeque<BytesMut>,
     /// Room for whose frames a mux session sends, and whether their sources may go on.
     mux_turns: Vec<(LinkId, bool)>,
     now: Time,
@@ -239,6 +241,7 @@ impl Engine {
             events: VecDeque::new(),
             ups: Vec::new(),
             mux_events: Vec::new(),
+            mux_run: VecDeque::new(),
             mux_turns: Vec::new(),
             now: Time::ZERO,
             away: Away::default(),

@@ -144,6 +144,16 @@ impl Engine {
         }
     }
 
+    /// So much payload of one side went to the other one.
+    pub(super) fn carried(&mut self, id: SessionId, from: LinkId, len: usize) {
+        let session = &mut self.sessions[id];
+        match from == session.client {
+            true => session.input += len as u64,
+            false => session.output += len as u64,
+        }
+        session.active = self.now;
+    }
+
     fn pass(&mut self, from: LinkId, to: LinkId, data: BytesMut) {
         self.send_piece(to, data);
         self.press_back(from, to);

@@ -156,17 +156,25 @@ impl Engine {
         }
     }
 
-    /// Where a link's input goes as it is, if it does.
-    fn outlet(&self, link: &Link) -> Option<(SessionId, LinkId)> {
+    /// Where what reaches the top of a link goes as it is, if it does.
+    pub(super) fn relays_to(&self, link: &Link) -> Option<(SessionId, LinkId)> {
         let (Top::Client(id) | Top::Upstream(id)) = link.top else {
             return None;
         };
         let session = self.sessions.get(id)?;
         let looks = session.lazy || session.watch.is_some();
-        if !matches!(session.stage, Stage::Relay) || looks || link.layers.len() > 1 {
+        if !matches!(session.stage, Stage::Relay) || looks {
             return None;
         }
-        let to = self.sink_of(link, id)?;
+        Some((id, self.sink_of(link, id)?))
+    }
+
+    /// Where a link's input may be spliced to, if it may.
+    fn outlet(&self, link: &Link) -> Option<(SessionId, LinkId)> {
+        if link.layers.len() > 1 {
+            return None;
+        }
+        let (id, to) = self.relays_to(link)?;
         let sink = self.links.get(to)?;
         let open = sink.connected && !sink.said_end && !sink.broken && sink.closing.is_none();
         let sockets = link.base == Base::Socket && sink.base == Base::Socket;
