@@ -3,15 +3,18 @@
 //! The client's session becomes a mux session, in which each connection to the port is a stream. The port is
 //! closed with it.
 
+pub(super) mod client;
+mod senders;
+
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use bytes::BytesMut;
 
-use super::hub::Side;
 use super::link::{Base, Top};
+use super::mux_session::Side;
 use super::reverse::{agreed, version_1};
 use super::session::{Session, Stage, rope};
-use super::udp_port::Owner;
+use super::udp::port::Owner;
 use super::{Ask, ConnMeta, Engine, Key, LinkId, MuxId, PortId, SessionId, SocketId};
 use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};

@@ -2,7 +2,7 @@
 
 use super::link::{Base, Top};
 use super::session::{Session, Stage};
-use super::udp_port::{Owner, Port};
+use super::udp::port::{Owner, Port};
 use super::{Engine, Key};
 
 /// How much is alive in an engine.

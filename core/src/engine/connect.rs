@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::dial::{Dial, Purpose};
 use super::link::{Base, Top};
+use super::udp::names::preferred;
 use super::udp::unspecified;
-use super::udp_names::preferred;
 use super::{Action, ConnMeta, DialId, Engine, LinkId};
 use crate::addr::{Carries, Host, Target};
 use crate::error::{Cause, Fail};

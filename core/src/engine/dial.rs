@@ -7,8 +7,9 @@
 //!
 //! A connector negotiates on top of the link and vanishes; the next node's layers go on the same link. Here are a
 //! dial's state and its time limits. How one begins is in `dial/start.rs`, the first two stages are in `connect.rs`,
-//! those of the nodes in `dial_stages.rs`, the choice of the route is in `pick.rs`, what follows a failure in `retry.rs`.
+//! those of the nodes in `dial/stages.rs`, the choice of the route is in `pick.rs`, what follows a failure in `retry.rs`.
 
+mod stages;
 mod start;
 
 use std::collections::VecDeque;

@@ -4,8 +4,8 @@
 //! serving ── handle_drain ─► draining ── nothing left, or the deadline ─► drained ── handle_stop ─► empty
 //! ```
 
-use super::hub::Side;
 use super::link::Top;
+use super::mux_session::Side;
 use super::{Action, Engine, Key, LinkId, MuxId};
 use crate::error::{Cause, Fail};
 use crate::event::Event;

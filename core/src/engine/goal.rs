@@ -1,6 +1,6 @@
 //! From what a client wants to a dial: what is refused, and what names stand for.
 
-use super::udp_names::preferred;
+use super::udp::names::preferred;
 use super::{Engine, SessionId};
 use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};

@@ -4,18 +4,16 @@
 //! **session** joins a client's link to the one towards its target; a **dial** builds the latter through the
 //! hops of a chain; a **mux session** sits on a link and carries others. One file each, all methods of [`Engine`].
 
+mod action;
 mod admission;
 mod alive;
 mod away;
 mod bind;
-mod bind_client;
-mod bind_senders;
 mod check;
 mod closing;
 mod connect;
 mod detour;
 mod dial;
-mod dial_stages;
 mod drain;
 mod edge;
 mod ends;
@@ -24,10 +22,12 @@ mod flow;
 mod goal;
 mod http;
 mod hub;
+mod inbox;
 mod lane;
 mod link;
 mod lookup;
 mod memory;
+mod mux_session;
 mod pace;
 mod pick;
 mod race;
@@ -35,24 +35,18 @@ mod relay;
 mod retry;
 mod reverse;
 mod session;
-mod session_timer;
 mod sniff;
 mod splice;
 mod timers;
 mod trace;
 mod trust;
 mod udp;
-mod udp_bound;
-mod udp_frames;
-mod udp_names;
-mod udp_port;
 mod unread;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::BytesMut;
 use slotmap::new_key_type;
@@ -62,29 +56,31 @@ use crate::error::{Eof, Fail};
 use crate::event::{ConnectionNo, Event, Traced};
 use crate::layer::{Info, Up};
 use crate::mux;
-use crate::plan::{Endpoint, Plan, SocketOptions};
+use crate::plan::Plan;
 use crate::slab::Slab;
 use crate::time::Time;
 use crate::wire::deflate;
 
+pub use action::{Action, Ask, ConnMeta, Interest};
 pub use alive::Reach;
 pub use bind::Door;
 pub use check::Census;
 pub use splice::Splice;
-pub use udp_port::Datagram;
+pub use udp::port::Datagram;
 
 use admission::Admission;
 use away::Away;
 use dial::Dial;
 use drain::Drain;
-use hub::{Hub, MuxSession};
+use hub::Hub;
 use link::{Base, Link, Top};
 use lookup::{Lookup, Names};
 use memory::Memory;
+use mux_session::MuxSession;
 use reverse::Reverses;
 use session::Session;
 use timers::{Key, Timers};
-use udp_port::Port;
+use udp::port::Port;
 
 new_key_type! {
     /// A link; one whose transport is a socket is known to the driver by it. A stale id reaches nothing.
@@ -99,82 +95,6 @@ new_key_type! {
 }
 type LinkId = SocketId;
 type DialId = QueryId;
-
-/// The two ends of a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConnMeta {
-    pub remote: SocketAddr,
-    pub local: SocketAddr,
-}
-
-impl ConnMeta {
-    /// IPv4 clients of a dual-stack listener are named as IPv4.
-    pub fn new(remote: SocketAddr, local: SocketAddr) -> Self {
-        let plain = |addr: SocketAddr| SocketAddr::new(addr.ip().to_canonical(), addr.port());
-        Self {
-            remote: plain(remote),
-            local: plain(local),
-        }
-    }
-}
-
-/// What the driver has to do. After each input all of them are to be taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Connect a new socket; answer with `handle_connected`.
-    Connect {
-        id: SocketId,
-        to: Endpoint,
-        options: Arc<SocketOptions>,
-    },
-    /// Resolve a name; answer with `handle_resolved`. Addresses in the order in which to try them.
-    Resolve {
-        query: QueryId,
-        host: String,
-        port: u16,
-    },
-    /// There is something to write, or reading is wanted again.
-    Wake(SocketId),
-    /// Find out whether the peer's system still acknowledges what this socket sends, and did so within
-    /// `within`; answer with `handle_reach`.
-    Probe {
-        id: SocketId,
-        meta: ConnMeta,
-        within: Duration,
-    },
-    /// Close the socket and forget the id. `reset`: with an RST, so that the peer does not take it for an end.
-    Close { id: SocketId, reset: bool },
-    /// After [`Engine::handle_drain`]: nothing is left but closing sockets. Stop.
-    Drained,
-    /// Bind a socket; answer with `handle_bound`.
-    Bind { id: PortId, ask: Ask },
-    /// There are datagrams to send.
-    WakePort(PortId),
-    /// Close the socket and forget the id.
-    Unbind(PortId),
-}
-
-/// What is to be bound.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ask {
-    /// A listener: `handle_door` with its id tells who comes. At `[::]`, it is for IPv4 as well.
-    Connections { local: SocketAddr },
-    /// A UDP socket. At `[::]`, it is for IPv4 as well. With a `peer` it is connected.
-    Datagrams {
-        local: SocketAddr,
-        peer: Option<SocketAddr>,
-        options: Arc<SocketOptions>,
-    },
-}
-
-/// What the engine wants of a socket now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interest {
-    /// Bytes to read at most; 0 is not to read.
-    pub read: usize,
-    /// Shut down writing once nothing is left to transmit.
-    pub fin: bool,
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Work {
@@ -205,7 +125,7 @@ pub struct Engine {
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
     ups: Vec<Vec<Up>>,
-    /// Room for what a piece of a mux session holds.
+    /// Room for what a read of a mux session holds.
     mux_events: Vec<mux::Event>,
     /// Pieces of one stream, one behind another.
     mux_run: VecDeque<BytesMut>,

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::dial::{Dial, Purpose};
-use super::hub::Side;
 use super::link::{Base, Top};
+use super::mux_session::Side;
 use super::pick::Wish;
 use super::{ConnMeta, DialId, Engine, Key, LinkId, MuxId, PortId};
 use crate::addr::{Carries, Host, Target};

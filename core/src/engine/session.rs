@@ -3,10 +3,11 @@
 
 mod end;
 mod negotiate;
+mod timer;
 
 use bytes::BytesMut;
 
-use super::bind_client::Awaiting;
+use super::bind::client::Awaiting;
 use super::ends::Ends;
 use super::link::Base;
 use super::sniff::Watch;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::drain::going;
-use super::hub::Side;
 use super::link::Top;
+use super::mux_session::Side;
 use super::{DialId, Engine, Key, LinkId, MuxId};
 use crate::error::{Cause, Fail};
 use crate::event::Event;

@@ -3,6 +3,10 @@
 //! An association is a session in [`Stage::Datagrams`]. Each end has a framing and a queue; a queue that is
 //! full drops what is oldest in it, for whoever sends datagrams waits for nobody.
 
+mod bound;
+pub(super) mod frames;
+pub(super) mod names;
+pub(super) mod port;
 mod queue;
 
 use std::collections::VecDeque;
@@ -14,8 +18,6 @@ use bytes::BytesMut;
 use super::link::Base;
 use super::memory::PIECE;
 use super::session::Stage;
-use super::udp_frames::Partial;
-use super::udp_names::Names;
 use super::{Engine, LinkId, SessionId};
 use crate::addr::{Carries, Host, Target};
 use crate::connector::Way;
@@ -23,6 +25,8 @@ use crate::error::{Cause, Fail};
 use crate::handler::Receiver;
 use crate::plan::{ConnectorKind, SocketOptions};
 use crate::wire::datagram::Framing;
+use frames::Partial;
+use names::Names;
 
 pub(super) struct Association {
     /// The client's and the upstream's.

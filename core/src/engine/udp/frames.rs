@@ -2,26 +2,26 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::session::{Stage, rope};
-use super::{Engine, SessionId};
 use crate::buffer::stash;
+use crate::engine::session::{Stage, rope};
+use crate::engine::{Engine, SessionId};
 use crate::wire::datagram::{Framing, Packet, parse_counted};
 
 /// The beginning of a frame, whose rest is still to come.
 #[derive(Default)]
-pub(super) struct Partial {
+pub(in crate::engine) struct Partial {
     rx: BytesMut,
     /// Bytes still to come of a frame that is dropped.
     skip: usize,
 }
 
 impl Partial {
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::engine) fn len(&self) -> usize {
         self.rx.len()
     }
 
     /// What there is to parse now that `data` came.
-    pub(super) fn join(&mut self, mut data: BytesMut) -> BytesMut {
+    pub(in crate::engine) fn join(&mut self, mut data: BytesMut) -> BytesMut {
         let skipped = self.skip.min(data.len());
         self.skip -= skipped;
         data.advance(skipped);
@@ -31,7 +31,12 @@ impl Partial {
     }
 
     /// Keeps what is no whole frame yet; false if that is more than `room`, and the frame is dropped.
-    pub(super) fn keep(&mut self, rest: BytesMut, framing: Framing, room: usize) -> bool {
+    pub(in crate::engine) fn keep(
+        &mut self,
+        rest: BytesMut,
+        framing: Framing,
+        room: usize,
+    ) -> bool {
         match framing.frame_len(&rest) {
             Some(len) if rest.len() > room => {
                 self.skip = len - rest.len();
@@ -47,7 +52,7 @@ impl Partial {
 
 impl Engine {
     /// Bytes from the stream of one end.
-    pub(super) fn frames_in(&mut self, id: SessionId, side: usize, data: BytesMut) {
+    pub(in crate::engine) fn frames_in(&mut self, id: SessionId, side: usize, data: BytesMut) {
         let room = self.datagrams();
         let Some(association) = self.association(id) else {
             return;
@@ -88,7 +93,7 @@ impl Engine {
     }
 
     /// Puts frames into the stream of one end while there is little before them.
-    pub(super) fn flush_frames(&mut self, id: SessionId, side: usize) {
+    pub(in crate::engine) fn flush_frames(&mut self, id: SessionId, side: usize) {
         let Some(link) = self.link_of(id, side) else {
             return;
         };

@@ -5,22 +5,22 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::far_port::Far;
-use super::link::{Base, Top};
-use super::{Action, Ask, ConnMeta, Engine, LinkId, PortId, SessionId};
+use crate::engine::far_port::Far;
+use crate::engine::link::{Base, Top};
+use crate::engine::{Action, Ask, ConnMeta, Engine, LinkId, PortId, SessionId};
 use crate::error::{Cause, Fail};
 use crate::plan::SocketOptions;
 use crate::time::Time;
 
-pub(super) struct Port {
-    pub(super) owner: Owner,
-    pub(super) local: SocketAddr,
-    pub(super) bound: bool,
+pub(in crate::engine) struct Port {
+    pub(in crate::engine) owner: Owner,
+    pub(in crate::engine) local: SocketAddr,
+    pub(in crate::engine) bound: bool,
     /// Links whose datagrams wait to be sent, by turns.
-    pub(super) ready: VecDeque<LinkId>,
+    pub(in crate::engine) ready: VecDeque<LinkId>,
 }
 
-pub(super) enum Owner {
+pub(in crate::engine) enum Owner {
     Link(LinkId),
     Service {
         service: usize,
@@ -115,7 +115,7 @@ impl Engine {
         self.settle();
     }
 
-    pub(super) fn datagram_from(&mut self, id: PortId, from: SocketAddr, data: &[u8]) {
+    pub(in crate::engine) fn datagram_from(&mut self, id: PortId, from: SocketAddr, data: &[u8]) {
         let Some(port) = self.ports.get(id) else {
             return;
         };
@@ -185,7 +185,7 @@ impl Engine {
     }
 
     /// A socket for datagrams. `peer`: nobody else is sent to or heard of.
-    pub(super) fn bind_datagrams(
+    pub(in crate::engine) fn bind_datagrams(
         &mut self,
         link: LinkId,
         local: SocketAddr,
@@ -201,7 +201,7 @@ impl Engine {
     }
 
     /// Has a socket bound for this link.
-    pub(super) fn bind(&mut self, link: LinkId, ask: Ask) {
+    pub(in crate::engine) fn bind(&mut self, link: LinkId, ask: Ask) {
         let (Ask::Datagrams { local, .. } | Ask::Connections { local }) = ask;
         let id = self.ports.insert(Port {
             owner: Owner::Link(link),
@@ -214,7 +214,7 @@ impl Engine {
     }
 
     /// A link leaves its port.
-    pub(super) fn leave_port(&mut self, id: PortId, link: LinkId, remote: SocketAddr) {
+    pub(in crate::engine) fn leave_port(&mut self, id: PortId, link: LinkId, remote: SocketAddr) {
         let Some(port) = self.ports.get_mut(id) else {
             return;
         };
@@ -231,7 +231,7 @@ impl Engine {
     }
 
     /// At the end of all.
-    pub(super) fn unbind_all(&mut self) {
+    pub(in crate::engine) fn unbind_all(&mut self) {
         for id in self.ports.keys().collect::<Vec<_>>() {
             self.unbind(id);
         }
@@ -277,7 +277,7 @@ impl Engine {
     }
 
     /// Whose datagrams go by this link, and which end of the association it is.
-    pub(super) fn side_of(&self, link: LinkId) -> Option<(SessionId, usize)> {
+    pub(in crate::engine) fn side_of(&self, link: LinkId) -> Option<(SessionId, usize)> {
         match self.links.get(link)?.top {
             Top::Client(session) => Some((session, 0)),
             Top::Upstream(session) => Some((session, 1)),
@@ -302,7 +302,7 @@ impl Engine {
     }
 
     /// There is something to send by this port for `link`.
-    pub(super) fn port_ready(&mut self, id: PortId, link: LinkId) {
+    pub(in crate::engine) fn port_ready(&mut self, id: PortId, link: LinkId) {
         let Some(port) = self.ports.get_mut(id) else {
             return;
         };
@@ -317,7 +317,7 @@ impl Engine {
     }
 
     /// All that `link` had for this port is dropped.
-    pub(super) fn port_idle(&mut self, id: PortId, link: LinkId) {
+    pub(in crate::engine) fn port_idle(&mut self, id: PortId, link: LinkId) {
         if let Some(port) = self.ports.get_mut(id) {
             port.ready.retain(|ready| *ready != link);
         }

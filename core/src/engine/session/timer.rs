@@ -1,12 +1,12 @@
 //! How long a session waits for its client.
 
-use super::session::Stage;
-use super::{Engine, Key, SessionId};
+use crate::engine::session::Stage;
+use crate::engine::{Engine, Key, SessionId};
 use crate::error::{Cause, Fail};
 use crate::route::sniff::Seen;
 
 impl Engine {
-    pub(super) fn session_timer(&mut self, id: SessionId) {
+    pub(in crate::engine) fn session_timer(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
@@ -17,7 +17,7 @@ impl Engine {
         self.timers.arm(Key::Session(id), &mut session.armed, at);
     }
 
-    pub(super) fn session_timeout(&mut self, id: SessionId) {
+    pub(in crate::engine) fn session_timeout(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
@@ -43,7 +43,7 @@ impl Engine {
     }
 
     /// Nothing is under way: the client has asked for nothing yet, or is between two HTTP requests.
-    pub(super) fn is_idle(&self, id: SessionId) -> bool {
+    pub(in crate::engine) fn is_idle(&self, id: SessionId) -> bool {
         let Some(session) = self.sessions.get(id) else {
             return false;
         };

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::link::Base;
-use super::{Engine, LinkId, SessionId};
+use crate::engine::link::Base;
+use crate::engine::{Engine, LinkId, SessionId};
 use crate::error::Fail;
 
 /// Ports of UDP ASSOCIATE to try besides the first.
@@ -12,7 +12,12 @@ const PORTS: u16 = 63;
 
 impl Engine {
     /// The socket of a UDP ASSOCIATE: where the client is connected to.
-    pub(super) fn bind_for_client(&mut self, id: SessionId, client: LinkId, local: SocketAddr) {
+    pub(in crate::engine) fn bind_for_client(
+        &mut self,
+        id: SessionId,
+        client: LinkId,
+        local: SocketAddr,
+    ) {
         let session = &mut self.sessions[id];
         let ports = &self.plan.services[session.service].handler.udp.ports;
         let port = match ports {
@@ -27,7 +32,7 @@ impl Engine {
     }
 
     /// A socket that an association waits for is bound.
-    pub(super) fn port_bound(
+    pub(in crate::engine) fn port_bound(
         &mut self,
         id: SessionId,
         side: usize,
@@ -56,7 +61,7 @@ impl Engine {
     }
 
     /// Answers the client once all sockets are bound.
-    pub(super) fn datagrams_ready(&mut self, id: SessionId) {
+    pub(in crate::engine) fn datagrams_ready(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
@@ -74,7 +79,7 @@ impl Engine {
     }
 
     /// Where the client's datagrams are awaited, for the reply.
-    pub(super) fn datagrams_bound(&self, id: SessionId) -> Option<SocketAddr> {
+    pub(in crate::engine) fn datagrams_bound(&self, id: SessionId) -> Option<SocketAddr> {
         let session = self.sessions.get(id)?;
         if session.udp.as_ref().is_some_and(|udp| udp.asked.is_some()) {
             let link = self.links.get(session.upstream?)?;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use super::{DialId, Engine, SessionId};
 use crate::addr::{Host, Target};
+use crate::engine::{DialId, Engine, SessionId};
 use crate::error::Fail;
 use crate::time::Time;
 
@@ -23,7 +23,7 @@ const BAD: Duration = Duration::from_secs(5);
 const COST: usize = 512;
 
 #[derive(Default)]
-pub(super) struct Names {
+pub(in crate::engine) struct Names {
     known: HashMap<String, Name>,
     /// Of all payloads that wait.
     bytes: usize,
@@ -42,7 +42,7 @@ enum Name {
 }
 
 impl Names {
-    pub(super) fn queries(&self) -> Vec<DialId> {
+    pub(in crate::engine) fn queries(&self) -> Vec<DialId> {
         let queries = self.known.values().filter_map(|name| match name {
             Name::Asked { query, .. } => Some(*query),
             Name::Known { .. } => None,
@@ -50,19 +50,19 @@ impl Names {
         queries.collect()
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::engine) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// What counts against the byte budget.
-    pub(super) fn held(&self) -> usize {
+    pub(in crate::engine) fn held(&self) -> usize {
         self.bytes + COST * self.known.len()
     }
 }
 
 impl Engine {
     /// The address for a datagram. Without one, it waits for the name or is dropped.
-    pub(super) fn known_address(
+    pub(in crate::engine) fn known_address(
         &mut self,
         id: SessionId,
         to: &Target,
@@ -116,7 +116,7 @@ impl Engine {
     }
 
     /// The answer to a lookup: what waited for it goes on, or is dropped.
-    pub(super) fn name_resolved(
+    pub(in crate::engine) fn name_resolved(
         &mut self,
         id: SessionId,
         host: &str,
@@ -155,7 +155,7 @@ impl Engine {
 }
 
 /// Nobody says whether a datagram arrived, so there is no second try: IPv4 reaches more, and gost prefers it.
-pub(super) fn preferred(addrs: &[IpAddr]) -> Option<IpAddr> {
+pub(in crate::engine) fn preferred(addrs: &[IpAddr]) -> Option<IpAddr> {
     let v4 = addrs.iter().find(|addr| addr.is_ipv4());
     v4.or(addrs.first()).copied()
 }

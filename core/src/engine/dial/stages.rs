@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use super::connect::place_of;
-use super::dial::{ANSWER, Dial, Purpose};
-use super::session::rope;
-use super::sniff::Watch;
-use super::udp::can_carry;
-use super::{DialId, Engine, Key, LinkId};
 use crate::addr::Carries;
 use crate::buffer::{stash, unpin};
 use crate::connector::{self, Connector, Negotiate, Step};
+use crate::engine::connect::place_of;
+use crate::engine::dial::{ANSWER, Dial, Purpose};
+use crate::engine::session::rope;
+use crate::engine::sniff::Watch;
+use crate::engine::udp::can_carry;
+use crate::engine::{DialId, Engine, Key, LinkId};
 use crate::error::Fail;
 use crate::layer::tls::Tls;
 use crate::layer::{Info, Up};
@@ -24,7 +24,7 @@ const RESPONSE_GRACE: Duration = Duration::from_millis(500);
 
 impl Engine {
     /// Puts the layers of node `at` on the link, from its present top.
-    pub(super) fn start_layers(&mut self, id: DialId, link: LinkId, level: usize) {
+    pub(in crate::engine) fn start_layers(&mut self, id: DialId, link: LinkId, level: usize) {
         let dial = &mut self.dials[id];
         let Some(node) = dial.route.nodes.get(dial.at).cloned() else {
             dial.stage_until = None;
@@ -51,7 +51,7 @@ impl Engine {
     }
 
     /// All layers of the link are ready.
-    pub(super) fn dial_up(&mut self, id: DialId, info: Info) {
+    pub(in crate::engine) fn dial_up(&mut self, id: DialId, info: Info) {
         let Some(dial) = self.dials.get_mut(id) else {
             return;
         };
@@ -106,7 +106,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn dial_data(&mut self, id: DialId, data: BytesMut) {
+    pub(in crate::engine) fn dial_data(&mut self, id: DialId, data: BytesMut) {
         let Some(dial) = self.dials.get_mut(id) else {
             return;
         };
@@ -222,7 +222,7 @@ impl Engine {
     }
 
     /// The node at `at` has connected us onwards.
-    pub(super) fn connected_through(&mut self, id: DialId, lazy: bool) {
+    pub(in crate::engine) fn connected_through(&mut self, id: DialId, lazy: bool) {
         let dial = &mut self.dials[id];
         dial.connector = None;
         dial.stage_until = None;

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use super::link::{Base, Top};
-use super::session::{Stage, rope};
-use super::udp_port::Owner;
-use super::{Ask, ConnMeta, Engine, LinkId, PortId, SessionId};
+use crate::engine::link::{Base, Top};
+use crate::engine::session::{Stage, rope};
+use crate::engine::udp::port::Owner;
+use crate::engine::{Ask, ConnMeta, Engine, LinkId, PortId, SessionId};
 use crate::error::{Cause, Fail};
 use crate::handler::{self, Handler, Negotiate};
 
@@ -23,15 +23,15 @@ use crate::handler::{self, Handler, Negotiate};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Somebody is to come to a port that the client has bound.
-pub(super) struct Awaiting {
-    pub(super) handler: Box<Handler>,
+pub(in crate::engine) struct Awaiting {
+    pub(in crate::engine) handler: Box<Handler>,
     asked: SocketAddr,
     /// `None` lets anybody in.
     from: Option<IpAddr>,
 }
 
 impl Engine {
-    pub(super) fn bind_client(&mut self, id: SessionId, asked: SocketAddr) {
+    pub(in crate::engine) fn bind_client(&mut self, id: SessionId, asked: SocketAddr) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
@@ -48,13 +48,17 @@ impl Engine {
         self.bind(client, Ask::Connections { local: asked });
     }
 
-    pub(super) fn awaits_client(&self, id: SessionId) -> bool {
+    pub(in crate::engine) fn awaits_client(&self, id: SessionId) -> bool {
         let session = self.sessions.get(id);
         session.is_some_and(|session| matches!(session.stage, Stage::Awaiting(_)))
     }
 
     /// The port is bound, or cannot be.
-    pub(super) fn listens_for_client(&mut self, id: SessionId, result: Result<SocketAddr, Fail>) {
+    pub(in crate::engine) fn listens_for_client(
+        &mut self,
+        id: SessionId,
+        result: Result<SocketAddr, Fail>,
+    ) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
@@ -84,7 +88,7 @@ impl Engine {
     }
 
     /// The session that waits for somebody at this port.
-    pub(super) fn awaiting_at(&self, port: PortId) -> Option<SessionId> {
+    pub(in crate::engine) fn awaiting_at(&self, port: PortId) -> Option<SessionId> {
         let Owner::Link(link) = self.ports.get(port)?.owner else {
             return None;
         };
@@ -95,7 +99,12 @@ impl Engine {
     }
 
     /// The first one is the one, if it is who was named.
-    pub(super) fn client_came(&mut self, id: SessionId, port: PortId, meta: ConnMeta) -> LinkId {
+    pub(in crate::engine) fn client_came(
+        &mut self,
+        id: SessionId,
+        port: PortId,
+        meta: ConnMeta,
+    ) -> LinkId {
         let Some(session) = self.sessions.get_mut(id) else {
             return self.shut_out(meta);
         };
@@ -120,7 +129,7 @@ impl Engine {
     }
 
     /// Nobody came.
-    pub(super) fn await_timeout(&mut self, id: SessionId) {
+    pub(in crate::engine) fn await_timeout(&mut self, id: SessionId) {
         let text = format!("nobody came to the bound port in {} s", PATIENCE.as_secs());
         let fail = Fail::new(Cause::TimedOut, text);
         self.answer_bind(id, Err(&fail));

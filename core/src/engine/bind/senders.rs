@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use super::bind::anew;
-use super::connect::NOWHERE;
-use super::drain::going;
-use super::link::{Base, Top};
-use super::udp::Association;
-use super::{ConnMeta, Engine, SessionId};
 use crate::addr::Carries;
+use crate::engine::bind::anew;
+use crate::engine::connect::NOWHERE;
+use crate::engine::drain::going;
+use crate::engine::link::{Base, Top};
+use crate::engine::udp::Association;
+use crate::engine::{ConnMeta, Engine, SessionId};
 use crate::event::Event;
 use crate::wire::datagram::Framing;
 
 impl Engine {
-    pub(super) fn bind_senders(&mut self, id: SessionId, asked: SocketAddr, ours: bool) {
+    pub(in crate::engine) fn bind_senders(&mut self, id: SessionId, asked: SocketAddr, ours: bool) {
         if self.is_draining() {
             return self.answer_dialed(id, Err(going()));
         }
@@ -52,7 +52,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn senders_bound(&mut self, id: SessionId) {
+    pub(in crate::engine) fn senders_bound(&mut self, id: SessionId) {
         let session = &mut self.sessions[id];
         session.connected = true;
         self.events.push_back(Event::Connected {
@@ -66,7 +66,7 @@ impl Engine {
     }
 
     /// We go: who sent to these ports is not known, and may find the next one.
-    pub(super) fn leave_senders(&mut self) {
+    pub(in crate::engine) fn leave_senders(&mut self) {
         let bound = self.sessions.iter().filter(|(_, session)| {
             let udp = session.udp.as_ref();
             udp.is_some_and(|udp| udp.asked.is_some())
