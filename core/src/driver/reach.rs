@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn what_the_kernel_does_not_know_is_unknown() {
-        let nobody: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        // At any other port, somebody may listen.
+        let nobody: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let meta = ConnMeta::new(nobody, nobody);
         assert_eq!(reach(&meta, Duration::ZERO), Reach::Unknown);
     }
