@@ -1,7 +1,7 @@
 //! What is unsafe although it works, beyond what a start warns of.
 
 use super::Danger;
-use super::facts::short;
+use super::view::short;
 use crate::config::model::{Auth, Config, Node, Service};
 use crate::config::options::Place;
 use crate::url::host_of;

@@ -1,9 +1,12 @@
 //! `ginnel explain`: every value that counts, where it comes from, and what is unsafe about it.
 
 mod dangers;
-mod facts;
+mod node;
 mod parts;
+mod process;
+mod service;
 mod show;
+mod view;
 
 use crate::prepare::Prepared;
 use crate::report::{Finding, Topic};
@@ -47,7 +50,7 @@ pub fn explain(prepared: &Prepared) -> Explained {
     for finding in prepared.findings.all() {
         match finding.topic {
             Topic::Unsafe => dangers.push(Danger {
-                place: facts::short(&finding.place),
+                place: view::short(&finding.place),
                 text: finding.text.clone(),
             }),
             _ => remarks.push(finding.clone()),
@@ -55,7 +58,7 @@ pub fn explain(prepared: &Prepared) -> Explained {
     }
     dangers.extend(dangers::find(&prepared.config));
     Explained {
-        sections: facts::sections(prepared),
+        sections: view::sections(prepared),
         remarks,
         dangers,
     }

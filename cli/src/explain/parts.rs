@@ -1,8 +1,8 @@
 //! Options of a part, as the option table has them, with what is in force where none is set.
 
-use super::facts::{DEFAULT, View};
-use crate::config::model::{Map, Selector, Tls};
-use crate::config::options::{Effect, OPTIONS, Opt, Place, is_spelling};
+use super::view::{DEFAULT, View};
+use crate::config::model::{Auth, Selector, Tls};
+use crate::config::options::{Effect, OPTIONS, Opt, Options, Place, is_spelling};
 use crate::config::value::{self, Kind};
 use crate::duration::Span;
 use crate::secrets;
@@ -10,9 +10,7 @@ use crate::url::host_of;
 
 /// One part of a service or node, with its options.
 pub(super) struct Part<'a> {
-    pub(super) place: Place,
-    pub(super) word: &'a str,
-    pub(super) map: &'a Map,
+    pub(super) options: Options<'a>,
     /// Path of the part in the configuration.
     pub(super) base: &'a str,
     /// Where the object was written that it belongs to.
@@ -23,21 +21,17 @@ pub(super) struct Part<'a> {
 
 impl View<'_> {
     pub(super) fn options(&mut self, part: &Part<'_>) {
-        let here = |one: &&Opt| one.stands_at(part.place, Some(part.word));
+        let Options { place, word, map } = part.options;
+        let here = |one: &&Opt| one.stands_at(place, Some(word));
         for option in OPTIONS.iter().filter(here) {
-            let set: Vec<_> = option
-                .names
-                .iter()
-                .flat_map(|name| {
-                    part.map
-                        .iter()
-                        .filter(move |(key, _)| is_spelling(name, key))
-                })
+            let names = option.names.iter();
+            let set: Vec<_> = names
+                .flat_map(|name| map.iter().filter(move |(key, _)| is_spelling(name, key)))
                 .collect();
             let name = option.name();
             // They are about reverse connections there.
             let idle =
-                name.starts_with("mux.") && matches!(part.place, Place::Handler | Place::Connector);
+                name.starts_with("mux.") && matches!(place, Place::Handler | Place::Connector);
             if set.is_empty()
                 && !idle
                 && option.effect == Effect::Used
@@ -47,7 +41,7 @@ impl View<'_> {
                     Some(longest) if name == "dialTimeout" => longest.to_string(),
                     _ => default(option, name, part),
                 };
-                self.add(&format!("{}.{name}", part.place.name()), &default, DEFAULT);
+                self.add(&format!("{}.{name}", place.name()), &default, DEFAULT);
                 if PING_TIMES.contains(&name) && !pings(part) {
                     self.ignore("keepalive is off");
                 }
@@ -56,7 +50,7 @@ impl View<'_> {
             for (index, (key, value)) in set.into_iter().enumerate() {
                 let origin = self.origin(&format!("{}.metadata.{key}", part.base), part.owner);
                 let shown = shown(option.kind, key, value, part);
-                self.add(&format!("{}.{key}", part.place.name()), &shown, &origin);
+                self.add(&format!("{}.{key}", place.name()), &shown, &origin);
                 match option.effect {
                     _ if index > 0 && !many => self.ignore("another spelling of it counts"),
                     Effect::Used if name == "dialTimeout" => {
@@ -89,60 +83,59 @@ impl View<'_> {
     }
 }
 
-/// Key, value if set, and what is in force otherwise.
-pub(super) type Row = (&'static str, Option<String>, String);
+/// Key, value or nothing, and what is in force where there is none.
+type Row<'a> = (&'static str, String, &'a str);
 
-pub(super) fn selector(model: Option<&Selector>) -> [Row; 3] {
-    let set = |text: String, is: bool| Some(text).filter(|_| is);
+pub(super) fn selector(model: Option<&Selector>) -> [Row<'static>; 3] {
     let model = model.cloned().unwrap_or_default();
+    let set = |text: String, is: bool| if is { text } else { String::new() };
+    let fails = set(model.max_fails.to_string(), model.max_fails > 0);
+    let time = set(model.fail_timeout.to_string(), model.fail_timeout.0 > 0);
     [
-        (
-            "strategy",
-            set(model.strategy.clone(), true),
-            "round".to_owned(),
-        ),
-        (
-            "maxFails",
-            set(model.max_fails.to_string(), model.max_fails > 0),
-            "1".to_owned(),
-        ),
-        (
-            "failTimeout",
-            set(model.fail_timeout.to_string(), model.fail_timeout.0 > 0),
-            "10s".to_owned(),
-        ),
+        ("strategy", model.strategy, "round"),
+        ("maxFails", fails, "1"),
+        ("failTimeout", time, "10s"),
     ]
 }
 
-pub(super) fn tls(tls: &Tls, addr: &str) -> [Row; 5] {
-    let text = |text: &str| Some(text.to_owned());
+pub(super) fn tls<'a>(tls: &Tls, addr: &'a str) -> [Row<'a>; 5] {
     let unverified = match tls.ca_file.is_empty() {
         true => "false: the peer is not verified",
         false => "false: the chain is verified, the name is not",
     };
-    let roots = if tls.secure { "the system's" } else { "none" };
+    let (secure, roots) = match tls.secure {
+        true => ("true", "the system's"),
+        false => ("", "none"),
+    };
     [
-        (
-            "secure",
-            tls.secure.then(|| "true".to_owned()),
-            unverified.to_owned(),
-        ),
-        (
-            "serverName",
-            text(&tls.server_name),
-            host_of(addr).to_owned(),
-        ),
-        ("caFile", text(&tls.ca_file), roots.to_owned()),
-        ("certFile", text(&tls.cert_file), String::new()),
-        ("keyFile", text(&tls.key_file), String::new()),
+        ("secure", secure.to_owned(), unverified),
+        ("serverName", tls.server_name.clone(), host_of(addr)),
+        ("caFile", tls.ca_file.clone(), roots),
+        ("certFile", tls.cert_file.clone(), ""),
+        ("keyFile", tls.key_file.clone(), ""),
     ]
+}
+
+/// Without the password.
+pub(super) fn credentials(auth: &Auth) -> String {
+    if !auth.file.is_empty() {
+        return format!("from file {}", auth.file);
+    }
+    let password = match auth.password.is_empty() {
+        true => "no password",
+        false => "password set",
+    };
+    match auth.username.is_empty() {
+        true => format!("no user, {password}"),
+        false => format!("user {}, {password}", auth.username),
+    }
 }
 
 /// Options that mean nothing without pings.
 const PING_TIMES: [&str; 2] = ["ttl", "keepalive.timeout"];
 
 fn default(option: &Opt, name: &str, part: &Part<'_>) -> String {
-    match (name, part.place) {
+    match (name, part.options.place) {
         ("host", Place::Dialer) => part.addr.to_owned(),
         ("host", _) => "any".to_owned(),
         _ => option.default.to_owned(),
@@ -152,8 +145,8 @@ fn default(option: &Opt, name: &str, part: &Part<'_>) -> String {
 /// Whether the part's keep-alive is switched on.
 fn pings(part: &Part<'_>) -> bool {
     let names = ["ws.keepalive", "keepalive"];
-    let mut set = part
-        .map
+    let map = part.options.map;
+    let mut set = map
         .iter()
         .filter(|(key, _)| names.iter().any(|name| is_spelling(name, key)));
     set.all(|(_, value)| value::to_bool(value) != Some(false))
@@ -163,7 +156,7 @@ fn shown(kind: Kind, key: &str, value: &serde_json::Value, part: &Part<'_>) -> S
     if secrets::is_secret(key) {
         return secrets::HIDDEN.to_owned();
     }
-    if matches!(key.rsplit('.').next(), Some("path")) && part.place != Place::Handler {
+    if matches!(key.rsplit('.').next(), Some("path")) && part.options.place != Place::Handler {
         let path = value::to_text(value).unwrap_or_default();
         return match path.starts_with('/') {
             true => path,

@@ -2,6 +2,7 @@
 
 mod address;
 mod node;
+mod objects;
 mod parts;
 mod query;
 mod service;

@@ -2,6 +2,7 @@
 
 use super::Names;
 use super::address::{self, Role};
+use super::objects;
 use super::parts::{self, Parts};
 use super::query::{self, Reach, is_one_of};
 use super::words::Side;
@@ -66,7 +67,7 @@ pub(super) fn hop(
         name: format!("hop-{index}"),
         selector: query::selector(&parts.query)?,
         nodes: Some(addrs.into_iter().enumerate().map(node).collect()),
-        rest: query::shared_objects(&parts.query, None, names, config)?,
+        rest: objects::shared(&parts.query, names, config)?,
         metadata: metadata.hop,
         origin: place.to_owned(),
     })

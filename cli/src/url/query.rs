@@ -1,10 +1,9 @@
 //! Query parameters that mean more than an option of one part, shared by `-L` and `-F`.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::Names;
 use super::parts::Query;
-use crate::config::model::{Auth, Config, Map, Selector, Tls};
+use crate::config::model::{Auth, Selector, Tls};
 use crate::config::options::{self, Place};
 use crate::config::value::{self, Kind};
 use crate::duration::Span;
@@ -71,77 +70,6 @@ pub(super) fn positive(key: &str, text: &str) -> Result<i64, String> {
         .ok()
         .filter(|number| digits && *number > 0)
         .ok_or_else(|| format!("{key}: expected a positive decimal integer, got {text:?}"))
-}
-
-/// `bypass=` and `admission=`: a comma list, turned into a whitelist by a leading `~`.
-pub(super) fn matchers(key: &str, text: &str, name: String) -> Result<Map, String> {
-    let (whitelist, list) = match text.strip_prefix('~') {
-        Some(list) => (true, list),
-        None => (false, text),
-    };
-    let matchers: Vec<_> = list.split(',').filter(|one| !one.is_empty()).collect();
-    if matchers.is_empty() {
-        return Err(format!("{key}: the list is empty"));
-    }
-    Ok(match whitelist {
-        true => object(json!({"name": name, "whitelist": true, "matchers": matchers})),
-        false => object(json!({"name": name, "matchers": matchers})),
-    })
-}
-
-pub(super) fn resolver(text: &str, prefer: Option<&str>, name: String) -> Result<Map, String> {
-    let servers: Vec<_> = text
-        .split(',')
-        .filter(|one| !one.is_empty())
-        .map(|addr| match prefer {
-            Some(prefer) => json!({"addr": addr, "prefer": prefer}),
-            None => json!({"addr": addr}),
-        })
-        .collect();
-    if servers.is_empty() {
-        return Err("resolver: the list is empty".to_owned());
-    }
-    Ok(object(json!({"name": name, "nameservers": servers})))
-}
-
-pub(super) fn hosts(text: &str, name: String) -> Result<Map, String> {
-    let mappings: Vec<_> = text
-        .split(',')
-        .filter_map(|one| one.split_once(':'))
-        .map(|(host, ip)| json!({"ip": ip, "hostname": host}))
-        .collect();
-    if mappings.is_empty() {
-        return Err(format!("hosts: expected name:address, got {text:?}"));
-    }
-    Ok(object(json!({"name": name, "mappings": mappings})))
-}
-
-/// Objects that both `-L` and `-F` can define; returns the references to them.
-pub(super) fn shared_objects(
-    query: &Query,
-    prefer: Option<&str>,
-    names: &mut Names,
-    config: &mut Config,
-) -> Result<Map, String> {
-    let mut references = Map::new();
-    if let Some(text) = query.get(&["bypass"]).filter(|text| !text.is_empty()) {
-        let name = names.next("bypass");
-        config
-            .bypasses
-            .push(matchers("bypass", text, name.clone())?);
-        references.insert("bypass".to_owned(), name.into());
-    }
-    if let Some(text) = query.get(&["resolver"]).filter(|text| !text.is_empty()) {
-        let name = names.next("resolver");
-        config.resolvers.push(resolver(text, prefer, name.clone())?);
-        references.insert("resolver".to_owned(), name.into());
-    }
-    if let Some(text) = query.get(&["hosts"]).filter(|text| !text.is_empty()) {
-        let name = names.next("hosts");
-        config.hosts.push(hosts(text, name.clone())?);
-        references.insert("hosts".to_owned(), name.into());
-    }
-    Ok(references)
 }
 
 /// `interface`, `so_mark`, `proxyProtocol`: metadata of the service or hop alone, spelled like this.
@@ -246,11 +174,4 @@ pub(super) fn check(
     }
     let (expected, got) = (known[0].kind.expected(), value::describe(&value));
     findings.error(place, format_args!("{key}: expected {expected}, got {got}"));
-}
-
-pub(super) fn object(value: Value) -> Map {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
 }
