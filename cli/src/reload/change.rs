@@ -1,40 +1,14 @@
 //! From what runs to what shall run: which services stay, which start anew, where they listen.
-//!
-//! A plan only grows. What is new or changed gets a place behind all others, or that of an equal one that
-//! ran before; a place that is left stays as it is, for the connections that still belong to it.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
-use ginnel_core::driver::{Controller, Listener};
-use ginnel_core::plan::{Chain, Plan, Resolver};
+use ginnel_core::plan::{Chain, Plan, Resolver, Service};
 
 use super::keys;
+use super::running::Running;
 use crate::config::lower::{Listen, Lowered};
 use crate::config::model::Config;
-use crate::listen::{self, Sharing};
-
-/// What is served now.
-pub struct Running {
-    pub plan: Arc<Plan>,
-    /// One for each service of the plan.
-    slots: Vec<Slot>,
-    /// Their keys.
-    chains: Vec<String>,
-}
-
-struct Slot {
-    key: String,
-    name: String,
-    serving: Option<Serving>,
-}
-
-struct Serving {
-    listen: Listen,
-    listener: Listener,
-}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -71,19 +45,19 @@ pub struct Change {
     pub plan: Arc<Plan>,
     pub counts: Counts,
     /// Of the places behind those that there are.
-    new: Vec<(String, String)>,
-    chains: Vec<String>,
-    served: Vec<Served>,
+    pub(super) new: Vec<(String, String)>,
+    pub(super) chains: Vec<String>,
+    pub(super) served: Vec<Served>,
 }
 
-struct Served {
-    slot: usize,
-    listen: Listen,
-    from: From,
+pub(super) struct Served {
+    pub(super) slot: usize,
+    pub(super) listen: Listen,
+    pub(super) from: From,
 }
 
 /// Where a listener comes from.
-enum From {
+pub(super) enum From {
     Kept,
     /// From the service that had the address, which does not go on.
     Taken(usize),
@@ -91,29 +65,6 @@ enum From {
 }
 
 impl Running {
-    /// `listeners` are those of the plan's services.
-    pub fn new(config: &Config, lowered: &Lowered, listeners: &[Listener]) -> io::Result<Self> {
-        let plan = Arc::new(lowered.plan.clone());
-        let mut slots = Vec::new();
-        for (index, planned) in plan.services.iter().enumerate() {
-            slots.push(Slot {
-                key: keys::service(config, &config.services[index], planned),
-                name: planned.name.clone(),
-                serving: Some(Serving {
-                    listen: lowered.listens[index].clone(),
-                    listener: listeners[index].try_clone()?,
-                }),
-            });
-        }
-        let names = plan.chains.iter().map(|chain| &chain.name);
-        let chains = names.map(|name| keys::chain(config, name)).collect();
-        Ok(Self {
-            plan,
-            slots,
-            chains,
-        })
-    }
-
     pub fn change(&self, config: &Config, lowered: &Lowered) -> Change {
         let mut plan = Plan {
             limits: lowered.plan.limits.clone(),
@@ -136,17 +87,9 @@ impl Running {
             .map(|(planned, model)| keys::service(config, model, planned))
             .collect();
         // Those that stay are known first: the others may take what is left.
-        let mut stays = vec![false; self.slots.len()];
-        let mut kept = Vec::new();
-        for key in &keys {
-            let slot = self.find(key, |index, slot| slot.serving.is_some() && !stays[index]);
-            if let Some(slot) = slot {
-                stays[slot] = true;
-            }
-            kept.push(slot);
-        }
+        let kept = self.kept(&keys);
         let mut left: Vec<_> = (0..self.slots.len())
-            .filter(|slot| !stays[*slot] && self.slots[*slot].serving.is_some())
+            .filter(|slot| !kept.contains(&Some(*slot)) && self.slots[*slot].serving.is_some())
             .collect();
         let mut listeners = left.clone();
         let mut served = Vec::new();
@@ -180,16 +123,7 @@ impl Running {
             let slot = match self.find(&key, |_, slot| slot.serving.is_none()) {
                 Some(slot) => slot,
                 None => {
-                    planned.chain = planned.chain.map(|chain| chains.place(chain));
-                    if let Some(reverse) = &mut planned.listener.reverse {
-                        reverse.chain = chains.place(reverse.chain);
-                    }
-                    if let Some(group) = &mut planned.policy.group {
-                        for member in &mut Arc::make_mut(group).members {
-                            member.chain = chains.place(member.chain);
-                        }
-                    }
-                    chains.replace(&mut planned.policy.resolver);
+                    chains.place_all(&mut planned);
                     plan.services.push(planned);
                     new.push((key, name));
                     plan.services.len() - 1
@@ -209,28 +143,15 @@ impl Running {
         }
     }
 
-    fn find(&self, key: &str, wanted: impl Fn(usize, &Slot) -> bool) -> Option<usize> {
-        let mut slots = self.slots.iter().enumerate();
-        slots
-            .find(|(index, slot)| slot.key == key && wanted(*index, slot))
-            .map(|(index, _)| index)
-    }
-
-    /// A service's own one before that of another; a port chosen by the system belongs to one service.
-    fn listener(&self, left: &[usize], listen: &Listen, name: &str) -> Option<usize> {
-        let has = |slot: &&usize| {
-            let serving = self.slots[**slot].serving.as_ref();
-            serving.is_some_and(|serving| {
-                (&serving.listen.addr, serving.listen.network) == (&listen.addr, listen.network)
-            })
-        };
-        let own = |slot: &&usize| self.slots[**slot].name == name;
-        let mut found = left.iter().filter(has);
-        let any = listen.random || listen.addr.ends_with(":0");
-        left.iter()
-            .find(|slot| has(slot) && own(slot))
-            .or_else(|| found.next().filter(|_| !any))
-            .copied()
+    /// The place of each service that goes on as it is. No two have the same.
+    fn kept(&self, keys: &[String]) -> Vec<Option<usize>> {
+        let mut stays = vec![false; self.slots.len()];
+        let kept = keys.iter().map(|key| {
+            let slot = self.find(key, |index, slot| slot.serving.is_some() && !stays[index])?;
+            stays[slot] = true;
+            Some(slot)
+        });
+        kept.collect()
     }
 }
 
@@ -243,6 +164,20 @@ struct Chains<'a> {
 }
 
 impl Chains<'_> {
+    /// Turns a service's chain numbers, which are those of the new plan, into places of the plan that runs.
+    fn place_all(&mut self, planned: &mut Service) {
+        planned.chain = planned.chain.map(|chain| self.place(chain));
+        if let Some(reverse) = &mut planned.listener.reverse {
+            reverse.chain = self.place(reverse.chain);
+        }
+        if let Some(group) = &mut planned.policy.group {
+            for member in &mut Arc::make_mut(group).members {
+                member.chain = self.place(member.chain);
+            }
+        }
+        self.replace(&mut planned.policy.resolver);
+    }
+
     /// Where a chain of the new plan is.
     fn place(&mut self, index: usize) -> usize {
         let mut chain = self.lowered.plan.chains[index].clone();
@@ -268,113 +203,4 @@ impl Chains<'_> {
             *chain = self.place(*chain);
         }
     }
-}
-
-impl Change {
-    /// Does it, or returns an error and has done nothing. The services that listen anew are returned with
-    /// what single threads could not do.
-    pub fn apply(
-        self,
-        running: &mut Running,
-        controller: &Controller,
-        before: impl FnOnce(&Plan),
-    ) -> io::Result<Applied> {
-        let leaving = self.leaving(running);
-        let mut sharing = None;
-        let mut reserved = Vec::new();
-        for served in &self.served {
-            let From::Bound = served.from else { continue };
-            let (addr, network) = (&served.listen.addr, served.listen.network);
-            let taken = match listen::reserve(addr, network) {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse && !leaving.is_empty() => {
-                    if sharing.is_none() {
-                        sharing = Some(Sharing::new(&leaving)?);
-                    }
-                    sharing
-                        .as_ref()
-                        .map_or(Err(error), |all| all.reserve(addr, network))
-                }
-                taken => taken,
-            };
-            reserved.push((served, taken?));
-        }
-        let mut listeners = BTreeMap::new();
-        for (served, reserved) in reserved {
-            listeners.insert(served.slot, reserved.listen(served.listen.backlog)?);
-        }
-        drop(sharing);
-        for served in &self.served {
-            if let From::Taken(slot) = served.from
-                && let Some(serving) = &running.slots[slot].serving
-            {
-                let listener = serving.listener.try_clone()?;
-                if let Listener::Stream(listener) = &listener
-                    && serving.listen.backlog != served.listen.backlog
-                {
-                    listener.listen(served.listen.backlog)?;
-                }
-                listeners.insert(served.slot, listener);
-            }
-        }
-        let serve = self
-            .served
-            .iter()
-            .map(|one| (one.slot, listeners.get(&one.slot)));
-        let serve: Vec<_> = serve.collect();
-        let mut listening = Vec::new();
-        for served in &self.served {
-            if let Some(listener) = listeners.get(&served.slot)
-                && let Some(addr) = listener.local_addr()?
-            {
-                let port = served.listen.random.then_some(addr.port());
-                listening.push((served.slot, listener.place()?, port));
-            }
-        }
-        before(&self.plan);
-        let failed = controller.reload(&self.plan, &serve)?;
-        running.plan = self.plan;
-        running.chains = self.chains;
-        let slots = self.new.into_iter().map(|(key, name)| Slot {
-            key,
-            name,
-            serving: None,
-        });
-        running.slots.extend(slots);
-        let slots = running.slots.iter_mut();
-        let mut old: Vec<_> = slots.map(|slot| slot.serving.take()).collect();
-        for served in self.served {
-            let slot = &mut running.slots[served.slot];
-            let Some(listener) = listeners.remove(&served.slot) else {
-                slot.serving = old[served.slot].take();
-                continue;
-            };
-            slot.serving = Some(Serving {
-                listen: served.listen,
-                listener,
-            });
-        }
-        Ok(Applied { listening, failed })
-    }
-
-    /// The listeners that nobody goes on with.
-    fn leaving<'a>(&self, running: &'a Running) -> Vec<&'a Listener> {
-        let goes_on = |slot: usize| {
-            self.served.iter().any(|served| match served.from {
-                From::Kept => served.slot == slot,
-                From::Taken(from) => from == slot,
-                From::Bound => false,
-            })
-        };
-        let slots = running.slots.iter().enumerate();
-        slots
-            .filter(|(slot, _)| !goes_on(*slot))
-            .filter_map(|(_, slot)| Some(&slot.serving.as_ref()?.listener))
-            .collect()
-    }
-}
-
-pub struct Applied {
-    /// Service, address, and whether the system chose the port.
-    pub listening: Vec<(usize, String, Option<u16>)>,
-    pub failed: Vec<io::Error>,
 }

@@ -1,7 +1,9 @@
 //! A running configuration: loaded again on demand, and the files that it names watched.
 
+mod apply;
 mod change;
 pub mod keys;
+mod running;
 
 use std::io;
 use std::sync::Arc;
@@ -20,7 +22,8 @@ use crate::prepare;
 use crate::report::{Finding, Findings, Severity};
 use crate::tls::{Certificates, Live};
 
-pub use change::{Counts, Running};
+pub use change::Counts;
+pub use running::Running;
 
 /// However short the time that somebody asked for.
 const SHORTEST: Duration = Duration::from_millis(10);

@@ -1,3 +1,4 @@
+use ginnel_core::error::Cause;
 use serde_json::Value;
 
 use super::*;
