@@ -26,9 +26,7 @@ pub fn service(config: &Config, service: &model::Service, planned: &plan::Servic
         key.push_str(&chain(config, member));
     }
     rules(&mut key, config, &service.rest);
-    let named = |auther: &&model::Auther| {
-        handler.authers.contains(&auther.name) || handler.auther == auther.name
-    };
+    let named = |auther: &&model::Auther| handler.auther_names().any(|name| name == auther.name);
     for auther in config.authers.iter().filter(named) {
         add(&mut key, auther, Certificate::Watched);
     }
