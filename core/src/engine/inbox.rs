@@ -88,6 +88,7 @@ impl Engine {
         let Some(inbox) = &mut self.links[id].inbox else {
             return;
         };
+        debug_assert!(inbox.pieces.is_empty(), "more came from below meanwhile");
         inbox.pieces = run;
         inbox.len = len - taken;
         if inbox.pieces.is_empty() && (accepts || !inbox.fin) {
@@ -102,7 +103,8 @@ impl Engine {
     /// Takes pieces from the front of a run as long as the top takes them; returns their bytes.
     fn take_run(&mut self, id: LinkId, run: &mut VecDeque<BytesMut>) -> usize {
         let mut taken = 0;
-        while let Some(link) = self.links.get(id)
+        while !run.is_empty()
+            && let Some(link) = self.links.get(id)
             && self.accepts(link)
         {
             if let Some((session, to)) = self.straight(link) {
@@ -110,9 +112,6 @@ impl Engine {
             } else if let Some(piece) = run.pop_front() {
                 taken += piece.len();
                 self.take_in(id, piece);
-            }
-            if run.is_empty() {
-                break;
             }
         }
         taken
