@@ -98,6 +98,11 @@ pub fn profile(config: &Config) -> Profile {
     word.and_then(Profile::parse).unwrap_or_default()
 }
 
+/// As far as they go into a number.
+pub fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// How many threads there will be.
 pub fn threads(flags: &Flags, profile: Profile) -> usize {
     flags

@@ -3,7 +3,7 @@
 use std::io;
 use std::process;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -69,9 +69,16 @@ pub fn run(
     let controller = Arc::new(controller);
     let running = Running::new(&prepared.config, &lowered, &listeners)?;
     let plan = running.plan.clone();
-    let period = std::env::var("GINNEL_WATCH")
-        .ok()
-        .and_then(|text| Span::parse(&text)?.positive());
+    let period = std::env::var("GINNEL_WATCH").ok().and_then(|text| {
+        let period = Span::parse(&text).and_then(Span::positive);
+        if period.is_none() {
+            let text = format!("GINNEL_WATCH: expected a duration such as 5s, got {text:?}");
+            logger.warn(&format!("{text}: 5s is used"));
+        }
+        period
+    });
+    let nanos = prepare::nanos(prepared.drain_timeout);
+    let drain_timeout = Arc::new(AtomicU64::new(nanos));
     let keeper = Keeper {
         // Their number stays what it is, whatever a reload says.
         flags: Flags {
@@ -90,6 +97,7 @@ pub fn run(
         settling: None,
         config: prepared.config,
         period: period.unwrap_or(WATCH),
+        drain_timeout: drain_timeout.clone(),
         warned: prepared.findings.of(Severity::Warning).cloned().collect(),
         failed: None,
     };
@@ -103,7 +111,7 @@ pub fn run(
         controller,
         keeper: sender,
         logger: logger.clone(),
-        timeout: prepared.drain_timeout,
+        timeout: drain_timeout,
         status: status.clone(),
     };
     thread::Builder::new()

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
@@ -34,7 +34,8 @@ pub struct Ending {
     pub keeper: Sender<Order>,
     pub logger: Logger,
     /// For connections that are open.
-    pub timeout: Duration,
+    /// Nanoseconds; a reload may change them.
+    pub timeout: Arc<AtomicU64>,
     /// Of the program, if it ends at once.
     pub status: Arc<AtomicI32>,
 }
@@ -103,8 +104,9 @@ impl Ending {
         // Its share of the listeners first, or clients would still get connected.
         let (done, stopped) = mpsc::channel();
         let _ = self.keeper.send(Order::Stop(done));
-        let time = Span(i64::try_from(self.timeout.as_nanos()).unwrap_or(i64::MAX));
-        let left = match self.controller.drain(self.timeout) {
+        let timeout = self.timeout.load(Ordering::Relaxed);
+        let time = Span(i64::try_from(timeout).unwrap_or(i64::MAX));
+        let left = match self.controller.drain(Duration::from_nanos(timeout)) {
             0 => "no connections left".to_owned(),
             1 => format!("1 connection left, up to {time} for it"),
             left => format!("{left} connections left, up to {time} for them"),

@@ -7,6 +7,7 @@ mod running;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,8 @@ pub struct Keeper {
     pub settling: Option<String>,
     /// Between looks at files.
     pub period: Duration,
+    /// What a signal to end allows, in nanoseconds.
+    pub drain_timeout: Arc<AtomicU64>,
     /// Warnings that were given, and the last failure: both are said once.
     pub warned: Vec<Finding>,
     pub failed: Option<String>,
@@ -170,6 +173,8 @@ impl Keeper {
             let text = format!("reload: a thread cannot listen: {error}");
             self.logger.error(&text);
         }
+        let drain_timeout = prepare::nanos(prepared.drain_timeout);
+        self.drain_timeout.store(drain_timeout, Ordering::Relaxed);
         self.config = prepared.config;
         self.contents = contents;
         self.settling = None;

@@ -83,6 +83,21 @@ on_both_runtimes! {
         ends(server);
     }
 
+    fn the_time_for_a_drain_follows(ginnel: &Program) {
+        let targets = Targets::new();
+        let entry = free_addr();
+        let text = |timeout: &str| format!("drainTimeout: {timeout}\n{}", file(&[("entry", entry, "")]));
+        let server = ginnel.serve_file(&text("5m"), 1);
+        let mut echo = Echo::open(&way(entry), &targets);
+        write_and_signal(&server, &text("100ms"));
+        server.wait_for_line(&["reload: 0 services added, 0 changed, 0 removed, 1 unchanged"]);
+        echo.again();
+        server.signal(Signal::TERM);
+        server.wait_for_line(&["1 connection left, up to 100ms for it"]);
+        let (status, lines) = server.wait();
+        assert_eq!(status.code(), Some(0), "{lines:#?}");
+    }
+
     fn a_mux_session_survives_and_a_changed_chain_gets_its_own(ginnel: &Program) {
         let targets = Targets::new();
         let far = ginnel.serve(&["-L", "relay+mws://127.0.0.1:0"]);
