@@ -176,8 +176,17 @@ fn addresses(addr: &str) -> io::Result<Vec<SocketAddr>> {
         ]);
     }
     if addr.starts_with('[') {
-        let addr: SocketAddrV6 = addr.replace("%25", "%").parse().map_err(|_| invalid())?;
-        return Ok(vec![addr.into()]);
+        let addr = addr.replace("%25", "%");
+        if let Ok(addr) = addr.parse::<SocketAddrV6>() {
+            return Ok(vec![addr.into()]);
+        }
+        // The system knows the zones that have names.
+        let zoned = addr[1..]
+            .split_once("]:")
+            .filter(|(host, _)| host.contains('%'));
+        let (host, port) = zoned.ok_or_else(invalid)?;
+        let port: u16 = port.parse().map_err(|_| invalid())?;
+        return Ok((host, port).to_socket_addrs()?.take(1).collect());
     }
     let found: Vec<_> = addr
         .to_socket_addrs()?
@@ -231,6 +240,19 @@ mod tests {
         assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
         let listener = bind("localhost:0", Network::TCP, 16).unwrap();
         assert!(listener.local_addr().unwrap().unwrap().is_ipv4());
+    }
+
+    #[test]
+    fn a_zone_has_a_number_or_a_name() {
+        let zone = |addr: &str| match addresses(addr).unwrap()[..] {
+            [SocketAddr::V6(addr)] => addr.scope_id(),
+            _ => panic!("{addr}"),
+        };
+        assert_eq!(zone("[fe80::1%7]:80"), 7);
+        for addr in ["[fe80::1%lo]:80", "[fe80::1%25lo]:80"] {
+            assert_eq!(zone(addr), 1, "{addr}");
+        }
+        assert!(addresses("[fe80::1%no-such-zone]:80").is_err());
     }
 
     #[test]
