@@ -333,3 +333,48 @@ fn no_answer_shows_a_password() {
         }
     }
 }
+
+#[test]
+fn what_is_no_configuration_is_told_in_a_line() {
+    let folder = Folder::new("others");
+    let passwd = "root:x:0:0:root:/root:/bin/bash\n".repeat(50);
+    folder.file_is_refused(
+        "passwd",
+        passwd,
+        "at the top level, got \"root:x:0:0:root:/root:/bin/bash root:x:0:0:root:/root:/bin/b\"...",
+    );
+    folder.file_is_refused(
+        "gost2.json",
+        r#"{"Debug": true, "ServeNodes": ["http://:8080"], "ChainNodes": ["ws://h:1"]}"#,
+        "gost2.json: a configuration of gost 2: its ServeNodes are -L and its ChainNodes -F",
+    );
+}
+
+#[test]
+fn a_node_without_a_name_goes_by_its_address() {
+    let folder = Folder::new("nameless");
+    folder.write(
+        "gost.yml",
+        "services: [{name: s, addr: ':0', handler: {type: http, chain: c}}]\n\
+         chains: [{name: c, hops: [{nodes: [{addr: 'far.example:443', dialer: {type: wss}}]}]}]\n",
+    );
+    let output = folder.run(&["check", "-C", "gost.yml"]);
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    let expected = "the certificate of far.example:443 is not verified";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn a_log_level_is_read_in_any_case() {
+    let folder = Folder::new("levels");
+    for (level, known) in [("WARN", true), ("warning", true), ("loud", false)] {
+        folder.write(
+            "gost.yml",
+            format!("log: {{level: {level}}}\nservices: [{{name: s, addr: ':0'}}]\n"),
+        );
+        let output = folder.run(&["check", "-C", "gost.yml"]);
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        let told = text.contains("log.level: expected trace, debug, info, warn, error or fatal");
+        assert_eq!(told, !known, "{level}: {text}");
+    }
+}

@@ -37,6 +37,20 @@ pub fn normalise(root: &Node, source: &str, origins: &mut Origins, findings: &mu
             return Map::new();
         }
     };
+    let old = |entry: &Entry| {
+        matches!(
+            entry.key.to_ascii_lowercase().as_str(),
+            "servenodes" | "chainnodes"
+        )
+    };
+    if entries.iter().any(old) {
+        let text = "a configuration of gost 2: its ServeNodes are -L and its ChainNodes -F on the command line";
+        pass.findings.error(
+            source,
+            format_args!("{text}; -O yaml prints them as a file"),
+        );
+        return Map::new();
+    }
     pass.object(
         entries,
         &schema::ROOT,

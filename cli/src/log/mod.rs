@@ -40,13 +40,15 @@ impl Level {
 
     /// Anything unknown is `info`, as in gost.
     pub fn parse(word: &str) -> Self {
-        match word {
-            "trace" => Self::Trace,
-            "debug" => Self::Debug,
-            "warn" => Self::Warn,
-            "error" => Self::Error,
-            "fatal" => Self::Fatal,
-            _ => Self::Info,
+        Self::known(word).unwrap_or(Self::Info)
+    }
+
+    /// In any case, as other words of a configuration.
+    pub fn known(word: &str) -> Option<Self> {
+        let word = word.to_ascii_lowercase();
+        match word.as_str() {
+            "warning" => Some(Self::Warn),
+            word => Self::ALL.into_iter().find(|level| level.name() == word),
         }
     }
 

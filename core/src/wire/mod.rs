@@ -55,6 +55,8 @@ pub(crate) fn looks_like(bytes: &[u8]) -> String {
         [0x14..=0x17, 0x03, ..] => return "a TLS record".to_owned(),
         [5, n, ..] if *n > 0 => return "a SOCKS5 greeting".to_owned(),
         [4, 1 | 2, ..] => return "a SOCKS4 request".to_owned(),
+        // A SETTINGS frame, the first of a server.
+        [0, 0, _, 4, 0, 0, 0, 0, 0, ..] => return "HTTP/2 (alpn has h2)".to_owned(),
         _ => {}
     }
     let bytes = &bytes[..bytes.len().min(24)];
@@ -94,6 +96,7 @@ mod tests {
             (b"\x05\x00\x00", "bytes 05 00 00"),
             (b"\x04\x01\x00\x50", "a SOCKS4 request"),
             (b"SSH-2.0-x\r\n", "`SSH-2.0-x`"),
+            (b"\0\0\x12\x04\0\0\0\0\0\0\x03", "HTTP/2 (alpn has h2)"),
             (b"\x00\xff\n", "bytes 00 ff 0a"),
             (b"", "bytes "),
         ] {

@@ -9,6 +9,7 @@ mod unserved;
 use std::collections::HashMap;
 
 use super::model::{Auther, Config};
+use crate::log::Level;
 use crate::report::Findings;
 
 /// Finds what is wrong between the parts; what is wrong within one is found while lowering it.
@@ -87,9 +88,11 @@ impl Pass<'_> {
             self.no_effect("tls", "secure and serverName", "they are for dialers");
         }
         let Some(log) = &config.log else { return };
-        let levels = ["", "trace", "debug", "info", "warn", "error", "fatal"];
-        if !levels.contains(&log.level.as_str()) {
-            let text = format_args!("unknown level {:?}: info is used", log.level);
+        if !log.level.is_empty() && Level::known(&log.level).is_none() {
+            let text = format_args!(
+                "expected trace, debug, info, warn, error or fatal, got {:?}: info is used",
+                log.level
+            );
             self.findings.warn("log.level", text);
         }
         if !matches!(log.format.as_str(), "" | "json" | "text") {

@@ -70,7 +70,7 @@ fn node(
     let connector = connector(to, kind, &part, model, &dialer, at);
     dialer.proxy_protocol = edge::version(to, &[&options, hop], at);
     Some(Node {
-        name: model.name.clone(),
+        name: shown_name(model),
         addr: addr?,
         dialer,
         connector: connector?,
@@ -153,4 +153,12 @@ fn connector_kind(word: &str) -> Option<ConnectorKind> {
         "forward" | "tcp" => ConnectorKind::Forward,
         _ => return None,
     })
+}
+
+/// Messages name nodes: one without a name goes by its address.
+pub(super) fn shown_name(model: &model::Node) -> String {
+    match model.name.as_str() {
+        "" => model.addr.clone(),
+        name => name.to_owned(),
+    }
 }

@@ -62,7 +62,7 @@ pub(super) fn of_dialer(
     if !section.secure && section.ca_file.is_empty() {
         let text = format_args!(
             "the certificate of {} is not verified: add secure=true",
-            node.name
+            super::node::shown_name(node)
         );
         to.findings.unsafe_use(at, text);
     }

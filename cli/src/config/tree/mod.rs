@@ -58,7 +58,7 @@ impl Node {
         match self {
             Self::Null => "nothing".to_owned(),
             Self::Bool(_, text) | Self::Number(_, text) => text.clone(),
-            Self::Text(text) => format!("{text:?}"),
+            Self::Text(text) => quoted(text),
             Self::List(_) => "a list".to_owned(),
             Self::Map(_) => "a map".to_owned(),
         }
@@ -119,6 +119,15 @@ impl Node {
             Self::List(list) => list.iter().all(|node| matches!(node, Self::Map(_))),
             node => matches!(node, Self::Map(_)),
         }
+    }
+}
+
+/// A text for a message: of a long one, such as a file that is no configuration, the beginning.
+fn quoted(text: &str) -> String {
+    const SHOWN: usize = 60;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+        None => format!("{text:?}"),
     }
 }
 

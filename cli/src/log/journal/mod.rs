@@ -156,7 +156,7 @@ impl Journal {
             let Source { place, peer, cause } = summary.source;
             let peer = peer.map_or("several peers".to_owned(), |peer| peer.to_string());
             let text = format!(
-                "{place}: {} more of {peer} left out ({cause:?})",
+                "{place}: {} more warnings about {peer} left out ({cause:?})",
                 summary.more
             );
             self.logger.log(

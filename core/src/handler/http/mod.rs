@@ -123,7 +123,8 @@ impl Proxy {
         let Some(exchange) = self.exchange.as_deref() else {
             return Ok(self.drop_upstream());
         };
-        let fail = Fail::new(Cause::TimedOut, "no response head in time").at(&exchange.target);
+        let fail = Fail::new(Cause::TimedOut, "no response head in time (readTimeout)")
+            .at(&exchange.target);
         Err(self.bad_gateway(cx, fail, io))
     }
 
