@@ -378,3 +378,12 @@ fn a_log_level_is_read_in_any_case() {
         assert_eq!(told, !known, "{level}: {text}");
     }
 }
+
+#[test]
+fn a_hop_needs_nodes_or_a_name() {
+    Folder::new("hops").file_is_refused(
+        "gost.yml",
+        "services: [{name: s, addr: ':0', handler: {type: http, chain: c}}]\nchains: [{name: c, hops: [{hop: far}]}]\n",
+        "chains[0].hops[0]: has no nodes, and no name of a hop of the top level",
+    );
+}

@@ -17,6 +17,11 @@ impl Pass<'_> {
                 self.hop(hop);
                 continue;
             }
+            if hop.name.is_empty() {
+                let text = "has no nodes, and no name of a hop of the top level";
+                self.findings.error(&hop.origin, text);
+                continue;
+            }
             // Without nodes it refers to a hop of the top level.
             let hops = &self.config.hops;
             if hop.name == chain.name && hops.iter().all(|one| one.name != hop.name) {
