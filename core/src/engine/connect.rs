@@ -266,7 +266,8 @@ impl Engine {
 
     fn attempt_failed(&mut self, id: DialId, fail: Fail) {
         let dial = &self.dials[id];
-        if dial.link.is_none() {
+        // We leave: no other address is tried.
+        if dial.link.is_none() && fail.cause != Cause::Local {
             if !dial.addrs.is_empty() && dial.until > self.now {
                 return self.connect_next(id);
             }
