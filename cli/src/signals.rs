@@ -33,8 +33,7 @@ pub struct Ending {
     pub controller: Arc<Controller>,
     pub keeper: Sender<Order>,
     pub logger: Logger,
-    /// For connections that are open.
-    /// Nanoseconds; a reload may change them.
+    /// For connections that are open, in nanoseconds; a reload may change it.
     pub timeout: Arc<AtomicU64>,
     /// Of the program, if it ends at once.
     pub status: Arc<AtomicI32>,

@@ -169,10 +169,6 @@ impl Engine {
             Base::Stream { mux, .. } => self.muxes.get(mux).is_some_and(|mux| mux.half_close),
             Base::Socket | Base::Port => true,
         };
-        if self.links[id].layers.is_empty() {
-            self.top(id, Up::End { both: !half_close });
-        } else {
-            self.rise(id, 0, Up::End { both: !half_close });
-        }
+        self.rise(id, 0, Up::End { both: !half_close });
     }
 }

@@ -138,6 +138,7 @@ impl Engine {
         let mut read = None;
         for up in ups.drain(..) {
             if let Up::Data(data) = up {
+                // Frames of one read are acted upon together.
                 match self.mux_on(id, above) {
                     Some(mux) => {
                         self.mux_read(mux, data);
@@ -167,7 +168,7 @@ impl Engine {
         }
     }
 
-    pub(in crate::engine) fn top(&mut self, id: LinkId, up: Up) {
+    fn top(&mut self, id: LinkId, up: Up) {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
