@@ -1,8 +1,9 @@
 //! Listening sockets, by gost's rule: `:port` and `[...]` are dual-stack or IPv6, all else IPv4.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
+use ginnel_core::addr::Target;
 use ginnel_core::driver::{self, Acceptor, Listener};
 use ginnel_core::plan::Keepalive;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -176,17 +177,14 @@ fn addresses(addr: &str) -> io::Result<Vec<SocketAddr>> {
         ]);
     }
     if addr.starts_with('[') {
-        let addr = addr.replace("%25", "%");
-        if let Ok(addr) = addr.parse::<SocketAddrV6>() {
-            return Ok(vec![addr.into()]);
+        let target = Target::parse(addr).filter(|target| target.host.ip().is_some());
+        let target = target.ok_or_else(invalid)?;
+        if let Some(addr) = target.socket_addr() {
+            return Ok(vec![addr]);
         }
         // The system knows the zones that have names.
-        let zoned = addr[1..]
-            .split_once("]:")
-            .filter(|(host, _)| host.contains('%'));
-        let (host, port) = zoned.ok_or_else(invalid)?;
-        let port: u16 = port.parse().map_err(|_| invalid())?;
-        return Ok((host, port).to_socket_addrs()?.take(1).collect());
+        let found = (target.host.spelled().as_str(), target.port).to_socket_addrs();
+        return found.map(Iterator::collect).map_err(|_| no_zone(&target));
     }
     let found: Vec<_> = addr
         .to_socket_addrs()?
@@ -200,6 +198,15 @@ fn addresses(addr: &str) -> io::Result<Vec<SocketAddr>> {
         )),
         false => Ok(found),
     }
+}
+
+fn no_zone(target: &Target) -> io::Error {
+    let zone = target.host.spelled();
+    let zone = zone.rsplit('%').next().unwrap_or_default();
+    io::Error::new(
+        io::ErrorKind::AddrNotAvailable,
+        format!("this machine has no interface {zone}"),
+    )
 }
 
 fn bind_one(addr: SocketAddr, network: Network, share: bool) -> io::Result<Socket> {
@@ -249,10 +256,15 @@ mod tests {
             _ => panic!("{addr}"),
         };
         assert_eq!(zone("[fe80::1%7]:80"), 7);
+        assert_eq!(zone("[fe80::1%25]:80"), 25);
         for addr in ["[fe80::1%lo]:80", "[fe80::1%25lo]:80"] {
             assert_eq!(zone(addr), 1, "{addr}");
         }
-        assert!(addresses("[fe80::1%no-such-zone]:80").is_err());
+        let error = addresses("[fe80::1%no-such-zone]:80").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "this machine has no interface no-such-zone"
+        );
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Addresses as proxy protocols name them: a host that may be a name, and a port.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// The host of a target. Names keep their spelling; IPv6 literals carry no brackets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Host {
     Ip(IpAddr),
+    /// A link-local address and its zone (RFC 4007): the name or the number of an interface of the machine that
+    /// connects.
+    Zoned(Ipv6Addr, Box<str>),
     Name(String),
     /// A socket file, by its path: of this machine, or of that at the end of a chain.
     File(String),
@@ -35,7 +38,8 @@ pub enum Carries {
 }
 
 impl Host {
-    /// `text` is an IP literal (IPv6 with or without brackets) or a name.
+    /// `text` is an IP literal (IPv6 with or without brackets, and with a zone behind `%`, or behind `%25` as URLs have
+    /// it: RFC 6874, 2) or a name. Only link-local addresses have zones: that of any other says nothing.
     pub fn parse(text: &str) -> Self {
         let bare = text
             .strip_prefix('[')
@@ -43,8 +47,82 @@ impl Host {
             .unwrap_or(text);
         match bare.parse() {
             Ok(ip) => Self::Ip(ip),
-            Err(_) => Self::Name(text.to_owned()),
+            Err(_) => zoned(bare).unwrap_or_else(|| Self::Name(text.to_owned())),
         }
+    }
+
+    /// The IP address, if it is one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(ip) => Some(*ip),
+            Self::Zoned(ip, _) => Some((*ip).into()),
+            Self::Name(_) | Self::File(_) => None,
+        }
+    }
+
+    /// As a name: without brackets.
+    pub fn spelled(&self) -> String {
+        match self {
+            Self::Ip(ip) => ip.to_string(),
+            Self::Zoned(ip, zone) => format!("{ip}%{zone}"),
+            Self::Name(name) | Self::File(name) => name.clone(),
+        }
+    }
+}
+
+/// `address%zone`.
+fn zoned(text: &str) -> Option<Host> {
+    let (ip, zone) = text.split_once('%')?;
+    let ip: Ipv6Addr = ip.parse().ok()?;
+    // `%25` alone is the interface with the number 25.
+    let zone = match zone.strip_prefix("25") {
+        Some(escaped) if !escaped.is_empty() => escaped,
+        _ => zone,
+    };
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+".contains(&byte);
+    if zone.is_empty() || zone.len() > ZONE || !zone.bytes().all(fits) {
+        return None;
+    }
+    // RFC 4007, 11.2: zone 0 is the default one, which is that of an address without any.
+    let plain = !is_link_local(ip) || zone.parse() == Ok(0_u32);
+    Some(match plain {
+        true => Host::Ip(ip.into()),
+        false => Host::Zoned(ip, zone.into()),
+    })
+}
+
+/// Bytes of the name of an interface: more than any system has.
+const ZONE: usize = 64;
+
+/// Of one link or one interface only, unicast or multicast.
+fn is_link_local(ip: Ipv6Addr) -> bool {
+    let [kind, scope, ..] = ip.octets();
+    ip.is_unicast_link_local() || (kind == 0xff && matches!(scope & 0xf, 1 | 2))
+}
+
+/// The number of an address's zone; 0 is none.
+pub fn zone(addr: SocketAddr) -> u32 {
+    match addr {
+        SocketAddr::V4(_) => 0,
+        SocketAddr::V6(addr) => addr.scope_id(),
+    }
+}
+
+/// A place on the way to `peer`. If its address is link-local, it is on the link that leads there.
+pub fn beside(peer: SocketAddr, ip: IpAddr, port: u16) -> SocketAddr {
+    match ip {
+        IpAddr::V6(ip) if is_link_local(ip) => SocketAddrV6::new(ip, port, 0, zone(peer)).into(),
+        ip => SocketAddr::new(ip, port),
+    }
+}
+
+/// IPv4 addresses of sockets for both families are named as IPv4. The zone is kept.
+pub fn canonical(addr: SocketAddr) -> SocketAddr {
+    match addr {
+        SocketAddr::V6(v6) if v6.ip().to_ipv4_mapped().is_none() => {
+            SocketAddrV6::new(*v6.ip(), v6.port(), 0, zone(addr)).into()
+        }
+        addr => SocketAddr::new(addr.ip().to_canonical(), addr.port()),
     }
 }
 
@@ -96,20 +174,28 @@ impl Target {
         }
     }
 
+    /// An empty name means itself to whoever reads it: the local machine has an address, too.
+    pub fn or_localhost(&self) -> Self {
+        match &self.host {
+            Host::Name(name) if name.is_empty() => Self::new(Ipv4Addr::LOCALHOST.into(), self.port),
+            _ => self.clone(),
+        }
+    }
+
     /// The same with an IP address spelled as a name: in a BIND that is how peers of our kind know each other,
     /// for gost never does it and listens there all the same.
     pub fn spelled(&self) -> Self {
-        let name = match &self.host {
-            Host::Ip(ip) => ip.to_string(),
-            Host::Name(name) | Host::File(name) => name.clone(),
-        };
-        Self::new(Host::Name(name), self.port)
+        Self::new(Host::Name(self.host.spelled()), self.port)
     }
 
-    /// The socket address, if no name has to be resolved. An empty name is the local machine.
+    /// The socket address, if no name has to be resolved, of an interface neither. An empty name is the local machine.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match &self.host {
             Host::Ip(ip) => Some(SocketAddr::new(*ip, self.port)),
+            Host::Zoned(ip, zone) => {
+                let scope = zone.parse().ok()?;
+                Some(SocketAddrV6::new(*ip, self.port, 0, scope).into())
+            }
             Host::Name(name) if name.is_empty() => {
                 Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.port))
             }
@@ -118,6 +204,7 @@ impl Target {
     }
 }
 
+/// Without the zone, which nobody else knows (RFC 4007, 6).
 impl From<SocketAddr> for Target {
     fn from(addr: SocketAddr) -> Self {
         Self::new(Host::Ip(addr.ip()), addr.port())
@@ -141,6 +228,7 @@ impl fmt::Display for Host {
         match self {
             Self::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
             Self::Ip(ip) => ip.fmt(f),
+            Self::Zoned(ip, zone) => write!(f, "[{ip}%{zone}]"),
             Self::Name(name) | Self::File(name) => f.write_str(name),
         }
     }
@@ -152,5 +240,70 @@ impl fmt::Display for Target {
             Host::File(path) => f.write_str(path),
             host => write!(f, "{host}:{}", self.port),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_are_those_of_link_local_addresses() {
+        let zoned = |ip: &str, zone: &str| Host::Zoned(ip.parse().unwrap(), zone.into());
+        for (text, expected) in [
+            ("[fe80::1%eth0]", zoned("fe80::1", "eth0")),
+            ("fe80::1%eth0.7", zoned("fe80::1", "eth0.7")),
+            ("[fe80::1%25eth0]", zoned("fe80::1", "eth0")),
+            ("[fe80::1%25]", zoned("fe80::1", "25")),
+            ("[fe80::1%7]", zoned("fe80::1", "7")),
+            ("ff02::fb%eth0", zoned("ff02::fb", "eth0")),
+            ("ff01::1%lo", zoned("ff01::1", "lo")),
+            // Rules have to see these as the addresses they are.
+            ("fe80::1%0", Host::Ip("fe80::1".parse().unwrap())),
+            ("::1%lo", Host::Ip("::1".parse().unwrap())),
+            (
+                "[::ffff:10.0.0.1%1]",
+                Host::Ip("::ffff:10.0.0.1".parse().unwrap()),
+            ),
+            (
+                "[2001:db8::1%25eth0]",
+                Host::Ip("2001:db8::1".parse().unwrap()),
+            ),
+        ] {
+            assert_eq!(Host::parse(text), expected, "{text}");
+        }
+        for text in [
+            "fe80::1%",
+            "[fe80::1%]",
+            "fe80::1%a b",
+            "fe80::1%a/b",
+            "fe80::1%a%b",
+            "fe80::1%\u{e9}",
+            "10.0.0.1%eth0",
+            "name%eth0",
+            "%eth0",
+            "%",
+        ] {
+            assert_eq!(Host::parse(text), Host::Name(text.to_owned()), "{text}");
+        }
+        assert!(matches!(
+            Host::parse(&format!("fe80::1%{}", "e".repeat(65))),
+            Host::Name(_)
+        ));
+    }
+
+    #[test]
+    fn a_zone_with_a_number_needs_nobody_to_resolve_it() {
+        let target = Target::parse("[fe80::1%25eth0]:80").unwrap();
+        assert_eq!(target.to_string(), "[fe80::1%eth0]:80");
+        assert_eq!(target.spelled().host, Host::Name("fe80::1%eth0".to_owned()));
+        assert_eq!(target.socket_addr(), None);
+        let target = Target::parse("[fe80::1%7]:80").unwrap();
+        let addr: SocketAddr = "[fe80::1%7]:80".parse().unwrap();
+        assert_eq!(target.socket_addr(), Some(addr));
+        assert_eq!(Target::from(addr).to_string(), "[fe80::1]:80");
+        assert_eq!(canonical(addr), addr);
+        let mapped: SocketAddr = "[::ffff:10.0.0.1]:80".parse().unwrap();
+        assert_eq!(canonical(mapped).to_string(), "10.0.0.1:80");
     }
 }

@@ -151,7 +151,7 @@
 //!                 }
 //!                 Action::Connect { to, .. } => unreachable!("no socket files here, got {to}"),
 //!                 Action::Resolve { query, .. } => {
-//!                     let addrs = vec!["10.0.0.9".parse().unwrap()];
+//!                     let addrs = vec!["10.0.0.9:80".parse().unwrap()];
 //!                     self.engine.handle_resolved(query, Ok(addrs), self.now);
 //!                 }
 //!                 Action::Wake(id) => self.flush(id),

@@ -93,6 +93,11 @@ impl Target {
         Self::on("[::1]:0", |stream, gate| drop(work(stream, gate))).ok()
     }
 
+    /// The same at an address of the caller's choice.
+    pub fn work_at(addr: &str) -> io::Result<Self> {
+        Self::on(addr, |stream, gate| drop(work(stream, gate)))
+    }
+
     /// Speaks first, then does what each client orders.
     pub fn banner() -> Self {
         Self::with_gate(|mut stream, gate| {

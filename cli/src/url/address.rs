@@ -64,7 +64,7 @@ pub(super) fn parse(text: &str, role: Role) -> Result<Address, String> {
     }
     let host = match role {
         // The host of a node is a URL's, where the % in front of a zone is written %25.
-        Role::Node => host.replace("%25", "%"),
+        Role::Node if !host.ends_with("%25]") => host.replacen("%25", "%", 1),
         _ => host.to_owned(),
     };
     Ok(Address {
@@ -86,6 +86,14 @@ pub fn host_of(addr: &str) -> &str {
         _ => addr,
     };
     host.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// An address for those to whom a zone of ours means nothing (RFC 6874, 4).
+pub fn without_zone(addr: &str) -> String {
+    match addr.split_once('%').zip(addr.find(']')) {
+        Some(((ip, _), end)) if addr.starts_with('[') => format!("{ip}{}", &addr[end..]),
+        _ => addr.to_owned(),
+    }
 }
 
 fn check_host(host: &str, text: &str, role: Role) -> Result<(), String> {

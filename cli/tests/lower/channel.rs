@@ -36,6 +36,20 @@ fn seed_b_reaches_the_dialer() {
     assert_eq!(plan.services[0].chain, Some(0));
 }
 
+/// RFC 6874, section 4; and certificates know no zones.
+#[test]
+fn a_zone_is_for_the_socket_alone() {
+    let plan = good(command(&["-L", ":1", "-F", "wss://[fe80::1%25eth0]:80"]));
+    let node = &plan.chains[0].hops[0].nodes[0];
+    assert_eq!(node.addr.to_string(), "[fe80::1%eth0]:80");
+    assert_eq!(node.dialer.ws.as_ref().unwrap().host, "[fe80::1]:80");
+    let name = &node.dialer.tls.as_ref().unwrap().name;
+    assert_eq!(name.to_str(), "fe80::1");
+    let plan = good(dialer("ws", "{host: '[fe80::2%eth1]:81'}"));
+    let node = &plan.chains[0].hops[0].nodes[0];
+    assert_eq!(node.dialer.ws.as_ref().unwrap().host, "[fe80::2]:81");
+}
+
 #[test]
 fn dialer_options_in_every_spelling() {
     let texts = [

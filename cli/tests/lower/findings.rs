@@ -19,6 +19,10 @@ fn what_would_be_unsafe_to_ignore_is_refused() {
             &["-L", "ws://:1?trustedProxies=10.0.0.0/8,me"],
             "expected networks such as 10.0.0.0/8, got \"me\"",
         ),
+        (
+            &["-L", ":1", "-F", "ws://[node]:1"],
+            "expected an address such as [::1]:8080 or [fe80::1%eth0]:8080, got \"[node]:1\"",
+        ),
         (&["-L", "ss://:1"], "\"ss\" is gost's, but not supported"),
         (&["-L", "kcp://:1"], "\"kcp\" is gost's, but not supported"),
         (
@@ -113,6 +117,10 @@ fn what_has_no_effect_is_said() {
     warned(
         command(&["-L", ":1", "-F", "ws://h:1?secure=true"]),
         "no effect on a ws dialer",
+    );
+    warned(
+        command(&["-L", "tcp://:1/[2001:db8::1%25eth0]:2"]),
+        "only link-local addresses (fe80::) have one, leave it out of 2001:db8::1",
     );
     warned(command(&["-L", "http://u@:1"]), "any password is accepted");
     warned(listener("ws", "{pathh: /x}"), "did you mean \"path\"?");

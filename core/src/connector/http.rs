@@ -114,8 +114,14 @@ fn frames_a_body(name: &str) -> bool {
         .any(|field| field.eq_ignore_ascii_case(name))
 }
 
-/// `host:port`. Error (`Protocol`): a name that would end the authority or the line it stands in.
+/// `host:port`. Errors: `Unsupported`, an address with a zone; `Protocol`, a name that would end the authority or the line it stands in.
 fn authority(target: &Target) -> Result<String, Fail> {
+    if let Host::Zoned(..) = &target.host {
+        let text = format!(
+            "{target}: an http node is told no zone (RFC 6874, section 4): use socks5 or relay"
+        );
+        return Err(Fail::new(Cause::Unsupported, text));
+    }
     if let Host::Name(name) = &target.host
         && name.contains(|c: char| {
             c.is_control()

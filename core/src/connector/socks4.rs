@@ -3,7 +3,7 @@
 use bytes::{Buf, BytesMut};
 
 use super::{Cx, Negotiate, Step};
-use crate::addr::{Carries, Host, Target};
+use crate::addr::{Carries, Host};
 use crate::error::{Cause, Fail};
 use crate::wire::socks4::{Code, Command, Request, parse_reply};
 
@@ -48,16 +48,16 @@ fn request<'a>(cx: &Cx<'a>) -> Result<Request<'a>, Fail> {
         let text = "a socks4 node carries no datagrams: use socks5 or relay";
         return Err(Fail::new(Cause::Unsupported, text));
     }
-    let target = match cx.target.socket_addr() {
-        Some(addr) => Target::from(addr),
-        None => cx.target.clone(),
-    };
+    let target = cx.target.or_localhost();
     if cx.plan.disable_4a
-        && let Host::Name(name) = &target.host
+        && let Host::Name(_) | Host::Zoned(..) = &target.host
     {
         return Err(Fail::new(
             Cause::Unsupported,
-            format!("socks4 with disable4a: {name} must be resolved locally"),
+            format!(
+                "socks4 with disable4a: {} must be resolved locally",
+                target.host
+            ),
         ));
     }
     Ok(Request {

@@ -131,10 +131,7 @@ impl Negotiate for Socks5 {
 fn request(cx: &Cx) -> Request {
     let (command, target) = match (cx.carries, cx.plan.associate) {
         // gost names the local machine by its address.
-        (Carries::Bytes, _) => match cx.target.socket_addr() {
-            Some(addr) => (Command::Connect, Target::from(addr)),
-            None => (Command::Connect, cx.target.clone()),
-        },
+        (Carries::Bytes, _) => (Command::Connect, cx.target.or_localhost()),
         (Carries::Clients, _) => (Command::MuxBind, port(cx)),
         (Carries::Senders, _) => (Command::UdpTunnel, port(cx)),
         (_, true) => {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 use super::Reserve;
+use crate::addr::beside;
 use crate::engine::ConnMeta;
 use crate::plan::{Endpoint, Interface, Keepalive, SocketOptions};
 
@@ -134,9 +135,24 @@ fn begin(to: &Endpoint, options: &SocketOptions) -> io::Result<Stream> {
     }
     leave_by(socket, addr, &options.interface)?;
     match socket.connect(&addr.into()) {
-        Err(error) if !is_begun(&error) => Err(error),
+        Err(error) if !is_begun(&error) => Err(unconnected(addr, error)),
         _ => Ok(stream),
     }
+}
+
+/// The system says no more than `EINVAL` of a link-local address without a zone, or with another one than that of
+/// the interface which the socket was bound to.
+pub(super) fn unconnected(to: SocketAddr, error: io::Error) -> io::Error {
+    let SocketAddr::V6(v6) = to else { return error };
+    let (ip, kind) = (v6.ip(), error.kind());
+    if kind != io::ErrorKind::InvalidInput || !ip.is_unicast_link_local() {
+        return error;
+    }
+    let text = match v6.scope_id() {
+        0 => format!("{ip} is link-local: name its interface, as in [{ip}%eth0]"),
+        _ => format!("{to} is in another zone than the interface to leave by"),
+    };
+    io::Error::new(kind, text)
 }
 
 /// From the first call on, where the system has that: it saves two.
@@ -166,7 +182,7 @@ fn leave_by(socket: &Socket, to: SocketAddr, interfaces: &[Interface]) -> io::Re
             // The engine knows it.
             Interface::Auto => Ok(()),
             Interface::Addr(ip) if ip.is_ipv4() == to.is_ipv4() => {
-                socket.bind(&SocketAddr::new(*ip, 0).into())
+                socket.bind(&beside(to, *ip, 0).into())
             }
             Interface::Addr(ip) => Err(other_family(to, *ip)),
             Interface::Device(name) => bind_device(socket, name),

@@ -27,6 +27,7 @@ mod linux {
 
     use socket2::{Domain, Protocol, Socket, Type};
 
+    use crate::addr::zone;
     use crate::engine::{ConnMeta, Reach};
 
     /// `AF_NETLINK`, `NETLINK_SOCK_DIAG`, `SOCK_DIAG_BY_FAMILY`, `NLM_F_REQUEST`.
@@ -87,7 +88,8 @@ mod linux {
         body.extend(meta.remote.port().to_be_bytes());
         body.extend(local);
         body.extend(remote);
-        body.extend([0; 4]);
+        // Link-local addresses are found by their interface.
+        body.extend(zone(meta.remote).to_ne_bytes());
         // No cookie.
         body.extend([0xff; 8]);
         let len = NETLINK_HEADER + body.len();

@@ -1,7 +1,7 @@
 //! Name resolution off the loop: a few threads that ask the system.
 
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -12,7 +12,7 @@ use crate::error::{Cause, Fail};
 
 const THREADS: usize = 4;
 
-pub type Answer = (QueryId, Result<Vec<IpAddr>, Fail>);
+pub type Answer = (QueryId, Result<Vec<SocketAddr>, Fail>);
 
 type Question = (QueryId, String, u16);
 type Tell = Arc<dyn Fn(Answer) + Send + Sync>;
@@ -69,9 +69,15 @@ impl Resolver {
     }
 }
 
-fn resolve(host: &str, port: u16) -> Result<Vec<IpAddr>, Fail> {
+fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Fail> {
     match (host, port).to_socket_addrs() {
-        Ok(addrs) => Ok(addrs.map(|addr| addr.ip()).collect()),
+        Ok(addrs) => Ok(addrs.collect()),
+        // That of a link-local address: nobody is asked for it.
+        Err(_) if host.contains('%') => {
+            let (ip, zone) = host.split_once('%').unwrap_or_default();
+            let text = format!("[{ip}%{zone}]: this machine has no interface {zone}");
+            Err(Fail::new(Cause::NameNotFound, text))
+        }
         Err(error) => Err(unresolved(host, &error)),
     }
 }

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use super::{Acceptor, Reserve};
+use crate::addr::{beside, canonical};
 use crate::engine::{Ask, Engine, PortId};
 use crate::error::Fail;
 use crate::plan::{Interface, SocketOptions};
@@ -77,7 +78,8 @@ impl Port {
             socket.set_mark(mark)?;
         }
         if let Some(peer) = peer {
-            socket.connect(&peer.into())?;
+            let connected = socket.connect(&peer.into());
+            connected.map_err(|error| super::connect::unconnected(peer, error))?;
         }
         Self::of(socket.into(), peer.is_some())
     }
@@ -125,7 +127,7 @@ impl Port {
     pub fn receive(&self, id: PortId, engine: &mut Engine, space: &mut [u8], now: Time) -> bool {
         match self.socket.recv_from(space) {
             Ok((n, from)) => {
-                let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+                let from = canonical(from);
                 engine.handle_datagram(id, from, &space[..n], now);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
@@ -171,7 +173,8 @@ fn leaving_by(
                 Some(peer) if peer.is_ipv4() != ip.is_ipv4() => {
                     Err(super::connect::other_family(peer, *ip))
                 }
-                _ => open_one(SocketAddr::new(*ip, local.port()), Type::DGRAM),
+                Some(peer) => open_one(beside(peer, *ip, 0), Type::DGRAM),
+                None => open_one(SocketAddr::new(*ip, local.port()), Type::DGRAM),
             },
             Interface::Addr(_) | Interface::Auto => any(),
             Interface::Device(name) => any().and_then(|socket| {

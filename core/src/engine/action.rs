@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{PortId, QueryId, SocketId};
+use crate::addr::canonical;
 use crate::plan::{Endpoint, SocketOptions};
 
 /// The two ends of a socket.
@@ -17,10 +18,9 @@ pub struct ConnMeta {
 impl ConnMeta {
     /// IPv4 clients of a dual-stack listener are named as IPv4.
     pub fn new(remote: SocketAddr, local: SocketAddr) -> Self {
-        let plain = |addr: SocketAddr| SocketAddr::new(addr.ip().to_canonical(), addr.port());
         Self {
-            remote: plain(remote),
-            local: plain(local),
+            remote: canonical(remote),
+            local: canonical(local),
         }
     }
 }
@@ -34,7 +34,8 @@ pub enum Action {
         to: Endpoint,
         options: Arc<SocketOptions>,
     },
-    /// Resolve a name; answer with `handle_resolved`. Addresses in the order in which to try them.
+    /// Resolve a name, or the zone of an address (`fe80::1%eth0`); answer with `handle_resolved`. Addresses in the
+    /// order in which to try them.
     Resolve {
         query: QueryId,
         host: String,

@@ -66,15 +66,16 @@ impl Engine {
             return;
         };
         let Bind { addr, what, ours } = bind;
-        let ip = match &addr.host {
-            Host::Ip(ip) => *ip,
-            Host::Name(name) if name.is_empty() => IpAddr::from(Ipv6Addr::UNSPECIFIED),
-            Host::Name(name) | Host::File(name) => {
-                let text = format!("expected an IP address to bind, got {name:?}");
-                return self.answer_dialed(id, Err(Fail::new(Cause::Unsupported, text)));
-            }
+        let addr = addr.or_all(Ipv6Addr::UNSPECIFIED.into());
+        let Some(asked) = addr.socket_addr() else {
+            let text = match &addr.host {
+                Host::Zoned(ip, zone) => {
+                    format!("expected the number of the zone to bind {ip} in, got {zone:?}")
+                }
+                host => format!("expected an IP address to bind, got {:?}", host.to_string()),
+            };
+            return self.answer_dialed(id, Err(Fail::new(Cause::Unsupported, text)));
         };
-        let asked = SocketAddr::new(ip, addr.port);
         session.target = Some(asked.to_string().into());
         let (client, service, remote) =
             (session.client, session.service, session.ends.remote().ip());

@@ -12,7 +12,7 @@ use super::link::{Base, Top};
 use super::udp::names::preferred;
 use super::udp::unspecified;
 use super::{Action, ConnMeta, DialId, Engine, LinkId};
-use crate::addr::{Carries, Host, Target};
+use crate::addr::{Carries, Host, Target, zone};
 use crate::error::{Cause, Fail};
 use crate::event::Traced;
 use crate::plan::{ConnectorKind, Endpoint, Interface, Node, SocketOptions};
@@ -67,28 +67,27 @@ impl Engine {
             None => (dial.target.clone(), dial.known.clone()),
         };
         if !known.is_empty() {
-            return self.connect_any(id, known, target.port);
+            let known = known.into_iter().map(|ip| SocketAddr::new(ip, target.port));
+            return self.connect_any(id, known.collect());
         }
         if dial.is_for_datagram() && self.asks_for_target(id) {
             return;
         }
-        match (target.socket_addr(), target.host) {
-            (Some(addr), _) => self.connect_any(id, vec![addr.ip()], addr.port()),
-            (None, Host::Name(host)) => {
-                self.dials[id].stage = "resolving the name";
-                self.actions.push_back(Action::Resolve {
-                    query: id,
-                    host: host.clone(),
-                    port: target.port,
-                });
-                self.trace_dial(id, || Traced::Resolving { host });
-                self.dial_timer(id);
-            }
-            (None, Host::File(path)) => {
-                self.connect_to(id, NOWHERE, Endpoint::File(Path::new(&path).into()));
-            }
-            (None, Host::Ip(_)) => {}
+        if let Some(addr) = target.socket_addr() {
+            return self.connect_any(id, vec![addr]);
         }
+        if let Host::File(path) = &target.host {
+            return self.connect_to(id, NOWHERE, Endpoint::File(Path::new(path).into()));
+        }
+        let host = target.host.spelled();
+        self.dials[id].stage = "resolving the name";
+        self.actions.push_back(Action::Resolve {
+            query: id,
+            host: host.clone(),
+            port: target.port,
+        });
+        self.trace_dial(id, || Traced::Resolving { host });
+        self.dial_timer(id);
     }
 
     /// Why a dial cannot be made, whatever is there.
@@ -139,19 +138,17 @@ impl Engine {
         Arc::new(options)
     }
 
-    pub(super) fn dial_resolved(&mut self, id: DialId, result: Result<Vec<IpAddr>, Fail>) {
+    pub(super) fn dial_resolved(&mut self, id: DialId, result: Result<Vec<SocketAddr>, Fail>) {
         let Some(dial) = self.dials.get_mut(id) else {
             return;
         };
         if let Purpose::Lookup(session) = dial.purpose {
-            let host = dial.target.host.to_string();
+            let host = dial.target.host.clone();
             self.cancel_dial(id);
-            return self.name_resolved(session, &host, result);
+            return self.name_resolved(session, host, result);
         }
-        let first = dial.route.nodes.first();
-        let port = first.map_or(dial.target.port, |node| node.addr.port);
         match result {
-            Ok(addrs) if !addrs.is_empty() => self.connect_any(id, addrs, port),
+            Ok(addrs) if !addrs.is_empty() => self.connect_any(id, addrs),
             Ok(_) => self.dial_failed(
                 id,
                 Fail::new(Cause::NameNotFound, "the name has no address"),
@@ -160,14 +157,13 @@ impl Engine {
         }
     }
 
-    fn connect_any(&mut self, id: DialId, addrs: Vec<IpAddr>, port: u16) {
+    fn connect_any(&mut self, id: DialId, addrs: Vec<SocketAddr>) {
         let dial = &mut self.dials[id];
         if dial.is_direct_for_datagrams() {
-            let addr = preferred(&addrs).map(|ip| SocketAddr::new(ip, port));
+            let addr = preferred(&addrs, SocketAddr::is_ipv4);
             dial.addrs = addr.into_iter().collect();
             return self.connect_next(id);
         }
-        let addrs = addrs.into_iter().map(|ip| SocketAddr::new(ip, port));
         dial.addrs = families::interleave(addrs);
         dial.stage = "connecting";
         self.connect_next(id);
@@ -226,7 +222,9 @@ impl Engine {
             .map(|session| session.ends.local());
         local.is_some_and(|local| {
             let ip = addr.ip().to_canonical();
-            local.port() == addr.port() && (ip == local.ip() || ip.is_unspecified())
+            // The same link-local address on another link is that of somebody else.
+            let here = ip == local.ip() && [0, zone(local)].contains(&zone(addr));
+            local.port() == addr.port() && (here || ip.is_unspecified())
         })
     }
 

@@ -12,7 +12,7 @@ use super::session::rope;
 use super::udp::frames::Partial;
 use super::udp::port::{Owner, Port};
 use super::{Engine, LinkId, PortId};
-use crate::addr::Target;
+use crate::addr::{Target, canonical};
 use crate::error::{Cause, Fail};
 use crate::wire::datagram::{Framing, Packet};
 
@@ -70,7 +70,7 @@ impl Engine {
                 Ok(None) => break,
                 Ok(Some((packet, used))) => {
                     if let Some(from) = packet.addr.socket_addr() {
-                        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+                        let from = canonical(from);
                         self.datagram_from(id, from, packet.data);
                     }
                     rx.advance(used);

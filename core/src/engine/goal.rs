@@ -1,5 +1,7 @@
 //! From what a client wants to a dial: what is refused, and what names stand for.
 
+use std::net::IpAddr;
+
 use super::udp::names::preferred;
 use super::{Engine, SessionId};
 use crate::addr::{Host, Target};
@@ -37,7 +39,7 @@ impl Engine {
         if self.is_refused(service, &target) {
             return None;
         }
-        if let Some(ip) = preferred(&self.known_addrs(service, &target)) {
+        if let Some(ip) = preferred(&self.known_addrs(service, &target), IpAddr::is_ipv4) {
             target.host = Host::Ip(ip);
         }
         Some(target)
@@ -49,7 +51,7 @@ impl Engine {
     }
 
     /// The addresses that the service's host table has for a target.
-    pub(super) fn known_addrs(&self, service: usize, target: &Target) -> Vec<std::net::IpAddr> {
+    pub(super) fn known_addrs(&self, service: usize, target: &Target) -> Vec<IpAddr> {
         let hosts = &self.plan.services[service].policy.hosts;
         let found = match (hosts, &target.host) {
             (Some(hosts), Host::Name(name)) => hosts.lookup(name),

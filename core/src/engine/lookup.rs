@@ -6,7 +6,7 @@
 mod cache;
 mod exchange;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -226,7 +226,10 @@ impl Engine {
                 continue;
             };
             if let (Ok(_), Purpose::Lookup(_)) = (&result, &dial.purpose) {
-                self.dial_resolved(waiting, result.clone());
+                let port = dial.target.port;
+                let at = |ip: &IpAddr| SocketAddr::new(*ip, port);
+                let addrs = result.as_ref().map(|addrs| addrs.iter().map(at).collect());
+                self.dial_resolved(waiting, addrs.map_err(Clone::clone));
                 continue;
             }
             match (&result, asked.node) {

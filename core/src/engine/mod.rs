@@ -45,7 +45,7 @@ mod unread;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -202,13 +202,13 @@ impl Engine {
     pub fn handle_resolved(
         &mut self,
         query: QueryId,
-        result: Result<Vec<IpAddr>, Fail>,
+        result: Result<Vec<SocketAddr>, Fail>,
         now: Time,
     ) {
         self.tick(now);
         if let Ok(addrs) = &result {
             self.trace_dial(query, || Traced::Resolved {
-                addrs: addrs.clone(),
+                addrs: addrs.iter().map(SocketAddr::ip).collect(),
             });
         }
         self.dial_resolved(query, result);

@@ -87,8 +87,7 @@ impl Engine {
             Purpose::Race(waits, _) => self.race_lost(id, waits, dial, fail),
             Purpose::Port(service) => self.port_lost(service, fail),
             Purpose::Lookup(session) => {
-                let host = dial.target.host.to_string();
-                self.name_resolved(session, &host, Err(fail));
+                self.name_resolved(session, dial.target.host, Err(fail));
             }
         }
     }

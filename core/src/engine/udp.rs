@@ -19,7 +19,7 @@ use super::link::Base;
 use super::memory::PIECE;
 use super::session::Stage;
 use super::{Engine, LinkId, SessionId};
-use crate::addr::{Carries, Host, Target};
+use crate::addr::{Carries, Host, Target, beside};
 use crate::connector::Way;
 use crate::error::{Cause, Fail};
 use crate::handler::Receiver;
@@ -315,8 +315,10 @@ pub(super) fn unspecified(addr: SocketAddr) -> SocketAddr {
 
 /// Where a node wants datagrams: one that does not know its own address has the one it was reached at.
 fn reachable(bound: &Target, node: SocketAddr) -> SocketAddr {
-    match bound.host {
-        Host::Ip(ip) if !ip.is_unspecified() => SocketAddr::new(ip.to_canonical(), bound.port),
-        _ => SocketAddr::new(node.ip(), bound.port),
-    }
+    let ip = bound.host.ip().filter(|ip| !ip.is_unspecified());
+    beside(
+        node,
+        ip.map_or(node.ip(), |ip| ip.to_canonical()),
+        bound.port,
+    )
 }

@@ -45,7 +45,7 @@ pub(super) struct World {
     pub(super) engine: Engine,
     pub(super) now: Time,
     pub(super) sockets: Vec<Socket>,
-    pub(super) queries: VecDeque<QueryId>,
+    pub(super) queries: VecDeque<(QueryId, u16)>,
     /// Output leaves at once.
     pub(super) flushing: bool,
     /// Connects and look-ups succeed at once.
@@ -138,10 +138,12 @@ impl World {
     }
 
     pub(super) fn resolved(&mut self, result: Result<Vec<IpAddr>, Cause>) {
-        let Some(query) = self.queries.pop_front() else {
+        let Some((query, port)) = self.queries.pop_front() else {
             return;
         };
         let now = self.now;
+        let at = |ip| SocketAddr::new(ip, port);
+        let result = result.map(|ips| ips.into_iter().map(at).collect());
         let result = result.map_err(|cause| Fail::new(cause, "the fuzzer says so"));
         self.call(None, |engine| engine.handle_resolved(query, result, now));
         self.pump();

@@ -55,7 +55,7 @@ impl Pattern {
                 None => return wrong("expected a port or a range of ports behind the colon"),
             },
         };
-        if let Host::Ip(ip) = Host::parse(host) {
+        if let Some(ip) = Host::parse(host).ip() {
             return Ok(Self::Ip(ip, ports));
         }
         let is_part = |c: char| c.is_alphanumeric() || "-_.*?".contains(c);
@@ -127,6 +127,8 @@ impl Matcher {
         let listed = |list: Option<&Vec<Ports>>| list.is_some_and(|list| list.iter().any(has));
         let text = match host {
             Host::File(_) => return false,
+            // Rules know no zones: an address is the same in each.
+            Host::Zoned(ip, _) => return self.matches(&Host::from(*ip), port),
             Host::Ip(ip) => {
                 let ip = ip.to_canonical();
                 let found = listed(self.ips.get(&ip))

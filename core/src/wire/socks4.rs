@@ -97,7 +97,8 @@ impl Request<'_> {
                     format!("SOCKS4 has no IPv6 addresses, got {ip}"),
                 ));
             }
-            Host::Name(name) | Host::File(name) => (NAME_FOLLOWS, Some(name.clone())),
+            // gost, too, spells addresses that have a zone.
+            host => (NAME_FOLLOWS, Some(host.spelled())),
         };
         check(self.user, "USERID")?;
         check(name.as_deref().unwrap_or_default().as_bytes(), "HOST")?;

@@ -252,7 +252,9 @@ pub fn write_address(target: &Target, out: &mut BytesMut) -> Result<(), Fail> {
             out.put_u8(IPV6);
             out.put_slice(&ip.octets());
         }
-        Host::Name(name) | Host::File(name) => {
+        // As in gost: addresses have no place for a zone.
+        host @ (Host::Zoned(..) | Host::Name(_) | Host::File(_)) => {
+            let name = host.spelled();
             fits(name.len(), "host name")?;
             out.put_slice(&[NAME, name.len() as u8]);
             out.put_slice(name.as_bytes());

@@ -172,8 +172,8 @@ impl Rig {
                     self.engine.handle_connected(id, Ok(meta), self.now);
                 }
                 Action::Connect { to, .. } => panic!("no plan here has socket files, got {to}"),
-                Action::Resolve { query, .. } => {
-                    let found = Ok(vec![[10, 0, 0, 9].into()]);
+                Action::Resolve { query, port, .. } => {
+                    let found = Ok(vec![([10, 0, 0, 9], port).into()]);
                     self.engine.handle_resolved(query, found, self.now);
                 }
                 Action::Wake(_) | Action::Probe { .. } | Action::Drained => {}

@@ -27,6 +27,24 @@ fn http_requests_are_those_of_gost() {
     );
 }
 
+/// The zone is for the machine that connects: it travels as gost spells it, or not at all.
+#[test]
+fn a_zone_is_told_in_a_name() {
+    let wanted = "[fe80::1%25eth0]:80";
+    assert_eq!(
+        Node::new(Http, wanted).ask(b""),
+        Outcome::failed(vec![], "", Cause::Unsupported)
+    );
+    let spelled = b"fe80::1%eth0";
+    let holds = |bytes: &[u8]| bytes.windows(spelled.len()).any(|part| part == spelled);
+    for (kind, answers) in [(Socks4, &b""[..]), (Socks5, b"\x05\0"), (Relay, b"")] {
+        let out = Node::new(kind, wanted).ask(answers).out;
+        assert!(holds(&out), "{kind:?}: {out:?}");
+    }
+    let out = Node::new(Socks5, "[fe80::1%7]:80").ask(b"\x05\0").out;
+    assert!(out.ends_with(b"\x03\x09fe80::1%7\0\x50"), "{out:?}");
+}
+
 #[test]
 fn http_headers_replace_or_join() {
     let mut node = Node::new(Http, "example.com:443");

@@ -84,3 +84,16 @@ fn a_socket_file_of_the_far_end_is_reached() {
         undisturbed_run(&mut world, &setting);
     });
 }
+
+#[test]
+fn a_link_local_target_is_reached_from_its_link() {
+    each_seed(200, |seed| {
+        let mut random = Random::new(seed);
+        let setting = Setting::zoned(&mut random);
+        let mut world = World::new(seed, setting.plans());
+        world.about = format!("{setting:?}");
+        setting.listen(&mut world);
+        add_clients(&mut world, &setting, false);
+        undisturbed_run(&mut world, &setting);
+    });
+}

@@ -33,6 +33,14 @@ pub fn target() -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 9], 80))
 }
 
+/// Where the target is, too: a link-local address, whose zone is to be resolved.
+pub const ZONED: &str = "fe80::9%eth0";
+
+/// That of the target, with the number of the zone.
+pub fn zoned(port: u16) -> SocketAddr {
+    std::net::SocketAddrV6::new([0xfe80, 0, 0, 0, 0, 0, 0, 9].into(), port, 0, 3).into()
+}
+
 /// The address of a second node.
 pub fn second() -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 3], 8000))
@@ -59,6 +67,8 @@ pub struct Setting {
     hidden: bool,
     /// The target is a socket file at the end of the chain.
     file: bool,
+    /// The target is on a link of the last machine.
+    zoned: bool,
     /// The target speaks first, this many bytes.
     pub speaker: Option<usize>,
     pub cuts: bool,
@@ -122,6 +132,23 @@ impl Setting {
         (setting.speaks, setting.entry) = (Speaks::Raw, HandlerKind::Forward);
         setting.file = true;
         setting.speaker = random.chance(3).then(|| random.below(20_000));
+        setting
+    }
+
+    /// A link-local target, which http nodes cannot be told. Without hops, the entry connects to it.
+    pub fn zoned(random: &mut Random) -> Self {
+        let channels = [Channel::Tcp, Channel::Ws, Channel::Mws];
+        let mut hops: Vec<_> = (0..random.below(3))
+            .map(|_| hop(random, &channels))
+            .collect();
+        if let Some((_, connector, handler)) = hops.last_mut()
+            && *connector == ConnectorKind::Http
+        {
+            (*connector, *handler) = (ConnectorKind::Socks5, HandlerKind::Auto);
+        }
+        let mut setting = Self::with(random, hops);
+        (setting.speaks, setting.entry) = (Speaks::Raw, HandlerKind::Forward);
+        setting.zoned = true;
         setting
     }
 
@@ -222,6 +249,7 @@ impl Setting {
             proxied: [None, None, Some(Version::V1), Some(Version::V2)][random.below(4)],
             hidden: random.chance(3),
             file: false,
+            zoned: false,
             speaker: None,
             cuts: false,
             memory: None,
@@ -349,9 +377,10 @@ impl Setting {
         handler.files = SocketFiles::All;
         let target = ForwardNode {
             name: "target-0".to_owned(),
-            addr: match self.file {
-                true => Target::file(FILE),
-                false => Target::parse("target.test:80").unwrap(),
+            addr: match (self.file, self.zoned) {
+                (true, _) => Target::file(FILE),
+                (_, true) => Target::parse(&format!("[{ZONED}]:80")).unwrap(),
+                _ => Target::parse("target.test:80").unwrap(),
             },
             weight: 1,
             backup: false,

@@ -8,6 +8,7 @@ use ginnel_core::engine::{Engine, QueryId, Reach, SocketId};
 use ginnel_core::error::{Cause, Fail};
 use ginnel_core::time::Time;
 
+use crate::plans;
 use crate::random::Random;
 use crate::world::middlebox::Middlebox;
 use crate::world::{Listener, Owner, World, meta};
@@ -28,7 +29,7 @@ pub enum Cargo {
 #[derive(Debug)]
 pub enum Answer {
     Connected(SocketId, SocketAddr),
-    Resolved(QueryId, String),
+    Resolved(QueryId, String, u16),
     Reach(SocketId, Duration),
 }
 
@@ -271,9 +272,10 @@ impl World {
                 };
                 self.engines[e].handle_connected(id, result, self.now);
             }
-            Answer::Resolved(query, host) => {
+            Answer::Resolved(query, host, port) => {
                 let result = match host.as_str() {
-                    "target.test" => Ok(vec![[10, 0, 0, 9].into()]),
+                    plans::ZONED => Ok(vec![plans::zoned(port)]),
+                    "target.test" => Ok(vec![([10, 0, 0, 9], port).into()]),
                     _ => Err(Fail::new(Cause::NameNotFound, "no such name")),
                 };
                 self.engines[e].handle_resolved(query, result, self.now);

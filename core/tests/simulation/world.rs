@@ -365,14 +365,20 @@ impl World {
                     id,
                     to: Endpoint::Ip(addr),
                     ..
-                } => self.answer(e, Answer::Connected(id, addr)),
+                } => {
+                    let addr = match addr == plans::zoned(80) {
+                        true => plans::target(),
+                        false => addr,
+                    };
+                    self.answer(e, Answer::Connected(id, addr));
+                }
                 Action::Connect { id, to, .. } => {
                     let there = e + 1 == self.engines.len() && to.to_string() == plans::FILE;
                     assert!(there, "{to} from engine {e}");
                     self.answer(e, Answer::Connected(id, plans::target()));
                 }
-                Action::Resolve { query, host, .. } => {
-                    self.answer(e, Answer::Resolved(query, host))
+                Action::Resolve { query, host, port } => {
+                    self.answer(e, Answer::Resolved(query, host, port))
                 }
                 Action::Probe { id, within, .. } => self.answer(e, Answer::Reach(id, within)),
                 Action::Wake(id) => {

@@ -28,3 +28,4 @@ mod sockets;
 mod splice;
 mod targets;
 mod upgrade;
+mod zones;

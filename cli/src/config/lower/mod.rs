@@ -26,7 +26,7 @@ mod ws;
 
 use std::sync::Arc;
 
-use ginnel_core::addr::Target;
+use ginnel_core::addr::{Host, Target};
 use ginnel_core::limits::Limits;
 use ginnel_core::plan::{Chain, Plan};
 
@@ -158,10 +158,35 @@ impl Lowering<'_> {
             let text = format_args!("{name}: expected an address such as host:port, got {addr:?}");
             self.findings.error(at, text);
         }
+        if let Some(Target { host, .. }) = &target
+            && addr.contains(['%', '['])
+        {
+            self.zone(host, addr, name, at);
+        }
         if target.as_ref().is_some_and(|target| target.port == 0) {
             let text = format_args!("{name}: nothing can be reached on port 0, got {addr:?}");
             self.findings.error(at, text);
         }
         target
+    }
+
+    /// What stands in brackets, or behind a `%`.
+    fn zone(&mut self, host: &Host, addr: &str, name: &str, at: &str) {
+        match host {
+            Host::Ip(ip) if addr.contains('%') => {
+                let text = format_args!(
+                    "{name}: the zone of {addr:?} says nothing: only link-local addresses (fe80::) have one, leave it \
+                     out of {ip}"
+                );
+                self.findings.warn(at, text);
+            }
+            Host::Name(_) => {
+                let text = format_args!(
+                    "{name}: expected an address such as [::1]:8080 or [fe80::1%eth0]:8080, got {addr:?}"
+                );
+                self.findings.error(at, text);
+            }
+            _ => {}
+        }
     }
 }

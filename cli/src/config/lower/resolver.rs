@@ -16,6 +16,7 @@ use super::tls;
 use crate::config::model::{Map, Tls};
 use crate::config::value;
 use crate::duration::Span;
+use crate::url::without_zone;
 
 /// For one question, as gost has it.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -134,7 +135,7 @@ fn speak(to: &mut Lowering<'_>, place: &Place, hostname: &str, at: &str) -> Opti
         Scheme::Tls => DnsChannel::Tls(tls(to)?),
         Scheme::Https => DnsChannel::Https {
             tls: tls(to)?,
-            host: place.authority.clone(),
+            host: without_zone(&place.authority),
             path: place.path.clone(),
         },
     })
@@ -171,9 +172,10 @@ impl Place {
             Some(at) => rest.split_at(at),
             None => (rest, ""),
         };
-        let addr = match authority.parse::<IpAddr>() {
-            Ok(ip) => Some(Target::new(Host::Ip(ip), port)),
-            Err(_) => {
+        let host = Host::parse(authority);
+        let addr = match host.ip() {
+            Some(_) => Some(Target::new(host, port)),
+            None => {
                 Target::parse(authority).or_else(|| Target::parse(&format!("{authority}:{port}")))
             }
         };

@@ -11,6 +11,7 @@ use crate::config::model::Tls;
 use crate::config::options::Options;
 use crate::config::value;
 use crate::site;
+use crate::url::without_zone;
 
 /// In front of a websocket listener.
 pub(super) fn fallback(
@@ -155,5 +156,5 @@ fn backend(
         page: None,
         own: false,
     };
-    Ok((backend, (host.to_owned(), path)))
+    Ok((backend, (without_zone(host), path)))
 }

@@ -108,9 +108,11 @@ pub(super) fn client(
         Some(host_of(addr)),
         host.map(host_of),
     ];
+    // A certificate is for an address, whatever its zone is here.
     let name = candidates
         .into_iter()
         .flatten()
+        .map(|name| name.split_once('%').map_or(name, |(ip, _)| ip))
         .find(|name| !name.is_empty());
     let Some(name) = name else {
         if section.secure {

@@ -10,6 +10,7 @@ use super::Lowering;
 use crate::config::model::Node;
 use crate::config::options::Options;
 use crate::config::value;
+use crate::url::without_zone;
 
 pub(super) fn server(to: &mut Lowering<'_>, options: &Options<'_>, at: &str) -> Option<WsServer> {
     let times = ["readHeaderTimeout", "handshakeTimeout"].map(|name| options.time(name));
@@ -36,7 +37,7 @@ pub(super) fn client(
     at: &str,
 ) -> Option<WsClient> {
     Some(WsClient {
-        host: host.unwrap_or_else(|| node.addr.clone()),
+        host: without_zone(host.as_ref().unwrap_or(&node.addr)),
         path: path(to, options, at)?,
         headers: headers(to, options, "header", at),
         compression: options.flag("enableCompression"),

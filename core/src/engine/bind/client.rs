@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
+use crate::addr::beside;
 use crate::engine::link::{Base, Top};
 use crate::engine::session::{Stage, rope};
 use crate::engine::udp::port::Owner;
@@ -71,7 +72,7 @@ impl Engine {
         match result {
             Err(_) if elsewhere && awaited.from.is_none() => {
                 awaited.from = Some(ip.to_canonical());
-                let local = SocketAddr::new(local.ip(), 0);
+                let local = beside(local, local.ip(), 0);
                 self.bind(client, Ask::Connections { local });
             }
             Err(fail) => {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::addr::beside;
 use crate::engine::link::Base;
 use crate::engine::{Engine, LinkId, SessionId};
 use crate::error::Fail;
@@ -27,7 +28,7 @@ impl Engine {
                 ports.start() + self.entropy.below(count) as u16
             }
         };
-        let local = SocketAddr::new(local.ip(), port);
+        let local = beside(local, local.ip(), port);
         self.bind_datagrams(client, local, None, Arc::default());
     }
 

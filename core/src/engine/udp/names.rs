@@ -24,7 +24,7 @@ const COST: usize = 512;
 
 #[derive(Default)]
 pub(in crate::engine) struct Names {
-    known: HashMap<String, Name>,
+    known: HashMap<Host, Name>,
     /// Of all payloads that wait.
     bytes: usize,
 }
@@ -36,7 +36,7 @@ enum Name {
         waiting: VecDeque<(u16, BytesMut)>,
     },
     Known {
-        addr: Option<IpAddr>,
+        addr: Option<SocketAddr>,
         until: Time,
     },
 }
@@ -68,12 +68,13 @@ impl Engine {
         to: &Target,
         data: &[u8],
     ) -> Option<SocketAddr> {
-        let name = match &to.host {
-            Host::Name(name) if !name.is_empty() => name.clone(),
-            _ => return to.socket_addr(),
-        };
-        if let Some(addrs) = self.remembered(id, &name) {
-            return preferred(&addrs).map(|ip| SocketAddr::new(ip, to.port));
+        if let Some(addr) = to.socket_addr() {
+            return Some(addr);
+        }
+        if let Host::Name(name) = &to.host
+            && let Some(addrs) = self.remembered(id, name)
+        {
+            return preferred(&addrs, IpAddr::is_ipv4).map(|ip| SocketAddr::new(ip, to.port));
         }
         let now = self.now;
         let room = self.datagrams();
@@ -81,10 +82,10 @@ impl Engine {
         let association = self.sessions.get_mut(id)?.udp.as_mut()?;
         let names = &mut association.names;
         let fits = names.held() + data.len() + COST <= room;
-        match names.known.get_mut(&name) {
+        match names.known.get_mut(&to.host) {
             Some(Name::Known { addr, until }) if *until > now => {
                 association.dropped += u64::from(addr.is_none());
-                return addr.map(|ip| SocketAddr::new(ip, to.port));
+                return addr.map(|addr| at(addr, to.port));
             }
             Some(Name::Asked { waiting, .. }) => {
                 if waiting.len() == WAITING || !fits {
@@ -110,7 +111,7 @@ impl Engine {
         let query = self.start_lookup(id, to);
         if let Some(association) = self.sessions.get_mut(id)?.udp.as_mut() {
             let asked = Name::Asked { query, waiting };
-            association.names.known.insert(name, asked);
+            association.names.known.insert(to.host.clone(), asked);
         }
         None
     }
@@ -119,8 +120,8 @@ impl Engine {
     pub(in crate::engine) fn name_resolved(
         &mut self,
         id: SessionId,
-        host: &str,
-        result: Result<Vec<IpAddr>, Fail>,
+        host: Host,
+        result: Result<Vec<SocketAddr>, Fail>,
     ) {
         let now = self.now;
         let Some(session) = self.sessions.get_mut(id) else {
@@ -129,21 +130,21 @@ impl Engine {
         let Some(association) = &mut session.udp else {
             return;
         };
-        let addr = result.ok().and_then(|addrs| preferred(&addrs));
+        let addr = result
+            .ok()
+            .and_then(|addrs| preferred(&addrs, SocketAddr::is_ipv4));
         let until = now + if addr.is_some() { GOOD } else { BAD };
         let known = Name::Known { addr, until };
         let names = &mut association.names;
-        let Some(Name::Asked { waiting, .. }) = names.known.insert(host.to_owned(), known) else {
+        let Some(Name::Asked { waiting, .. }) = names.known.insert(host.clone(), known) else {
             return;
         };
         names.bytes -= waiting.iter().map(|(_, data)| data.len()).sum::<usize>();
         self.touch_end(id, 1);
         for (port, data) in waiting {
             match addr {
-                Some(ip) => {
-                    let to = Target::from(SocketAddr::new(ip, port));
-                    self.give(id, 1, Some(to), &data);
-                }
+                // Now it is known.
+                Some(_) => self.give(id, 1, Some(Target::new(host.clone(), port)), &data),
                 None => {
                     if let Some(association) = &mut self.sessions[id].udp {
                         association.dropped += 1;
@@ -154,8 +155,13 @@ impl Engine {
     }
 }
 
+fn at(mut addr: SocketAddr, port: u16) -> SocketAddr {
+    addr.set_port(port);
+    addr
+}
+
 /// Nobody says whether a datagram arrived, so there is no second try: IPv4 reaches more, and gost prefers it.
-pub(in crate::engine) fn preferred(addrs: &[IpAddr]) -> Option<IpAddr> {
-    let v4 = addrs.iter().find(|addr| addr.is_ipv4());
+pub(in crate::engine) fn preferred<T: Copy>(addrs: &[T], is_ipv4: fn(&T) -> bool) -> Option<T> {
+    let v4 = addrs.iter().find(|addr| is_ipv4(addr));
     v4.or(addrs.first()).copied()
 }

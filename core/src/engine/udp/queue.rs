@@ -150,9 +150,8 @@ impl Engine {
         let mut out = BytesMut::with_capacity(data.len() + 32);
         let packet = || Packet {
             // A peer means itself by the local machine, which has an address for it.
-            addr: match addr.as_ref().map(|addr| (addr, addr.socket_addr())) {
-                Some((_, Some(addr))) => Target::from(addr),
-                Some((addr, None)) => addr.clone(),
+            addr: match &addr {
+                Some(addr) => addr.or_localhost(),
                 None => Target::new(Host::Name(String::new()), 0),
             },
             data,
@@ -246,8 +245,8 @@ impl Engine {
 
 /// Whether an answer comes from somebody else, as far as addresses can tell.
 fn is_other(target: &Target, from: &Target) -> bool {
-    match (&target.host, &from.host) {
-        (Host::Ip(wanted), Host::Ip(got)) if !wanted.is_unspecified() => {
+    match (target.host.ip(), from.host.ip()) {
+        (Some(wanted), Some(got)) if !wanted.is_unspecified() => {
             wanted.to_canonical() != got.to_canonical() || target.port != from.port
         }
         _ => false,

@@ -191,9 +191,9 @@ impl World {
                     };
                     self.add(id, State::Connecting, addr);
                 }
-                Action::Resolve { query, host, .. } => {
+                Action::Resolve { query, host, port } => {
                     assert!(!host.is_empty() && !host.contains(char::is_whitespace));
-                    self.queries.push_back(query);
+                    self.queries.push_back((query, port));
                 }
                 Action::Probe { id, .. } => {
                     self.engine.handle_reach(id, Reach::Unknown, self.now);

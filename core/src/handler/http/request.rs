@@ -1,6 +1,6 @@
 //! A client's request: who asks, for what, and what the origin gets to see of it.
 
-use std::net::Ipv6Addr;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -333,9 +333,14 @@ impl<'a> Uri<'a> {
         let (host, port) = split_authority(place)?;
         let port = port.filter(|port| !port.is_empty());
         let target = Target::new(read_host(host)?, port.map_or(Some(80), read_port)?);
+        // The zone is none of the origin's business (RFC 6874, 4).
+        let host = match host.split_once('%') {
+            Some((ip, _)) => Cow::from(format!("{ip}]")),
+            None => Cow::from(host),
+        };
         let host = match port {
             Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
+            None => host.into_owned(),
         };
         Some(Self { target, host, path })
     }
@@ -363,9 +368,9 @@ fn is_userinfo(byte: u8) -> bool {
 
 /// Never empty: an empty name would mean our own machine.
 fn read_host(text: &str) -> Option<Host> {
-    if let Some(bracketed) = text.strip_prefix('[') {
-        let ip: Ipv6Addr = bracketed.strip_suffix(']')?.parse().ok()?;
-        return Some(ip.into());
+    if text.starts_with('[') {
+        let host = Host::parse(text);
+        return host.ip().is_some_and(|ip| ip.is_ipv6()).then_some(host);
     }
     let name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     if text.is_empty() || text.len() > 255 || !text.bytes().all(name) {
