@@ -29,10 +29,12 @@ pub(crate) mod testing {
 
     use super::Parsed;
 
-    /// Reads `05 01 00`, as captures are written.
+    /// Reads `05 01 00` or `050100`, as captures are written.
     pub(crate) fn hex(text: &str) -> Vec<u8> {
-        text.split_whitespace()
-            .map(|byte| u8::from_str_radix(byte, 16).unwrap())
+        let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b' ').collect();
+        digits
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
             .collect()
     }
 

@@ -1,14 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::wire::testing;
 
 fn hex(text: &str) -> BytesMut {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-        .collect::<Vec<_>>()
-        .as_slice()
-        .into()
+    testing::hex(text).as_slice().into()
 }
 
 fn all(decoder: &mut Decoder, mut wire: BytesMut) -> Result<Vec<Item>, Violation> {

@@ -2,10 +2,6 @@
 
 use super::*;
 
-fn second(n: u64) -> Time {
-    Time::ZERO + Duration::from_secs(n)
-}
-
 /// Of peers that agreed on version 2, with the streams 3 and 5.
 fn agreed(max_agreed: usize) -> Mux8 {
     let plan = Mux {
