@@ -5,9 +5,8 @@ use std::time::Duration;
 use ginnel_core::error::Cause;
 use ginnel_core::handler::http::Proxy;
 
-use crate::rig::Rig;
+use crate::rig::{GET, Rig};
 
-const GET: &str = "GET http://h/ HTTP/1.1\r\nHost: h\r\n\r\n";
 const SENT: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 const DONE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na";
 const POST: &str = "POST http://h/ HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\na";

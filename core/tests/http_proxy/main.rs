@@ -4,5 +4,7 @@ mod connect;
 mod cuts;
 mod forward;
 mod lifetime;
+mod response;
 mod rig;
 mod site;
+mod upgrade;

@@ -13,6 +13,24 @@ use ginnel_core::limits::Limits;
 use ginnel_core::plan::{Handler, HandlerKind, Users};
 use ginnel_core::time::Time;
 
+pub(crate) const GET: &str = "GET http://h/ HTTP/1.1\r\nHost: h\r\n\r\n";
+
+/// What an origin gets for this request.
+pub(crate) fn seen(request: &str) -> String {
+    let mut rig = Rig::new();
+    rig.client(request);
+    rig.up()
+}
+
+/// What a client gets for this response to this request, and what becomes of the connections.
+pub(crate) fn answered(request: &str, response: &str) -> (String, String) {
+    let mut rig = Rig::new();
+    rig.client(request);
+    rig.news();
+    rig.upstream(response);
+    (rig.down(), rig.news())
+}
+
 pub(crate) struct Rig {
     pub(crate) proxy: Proxy,
     pub(crate) handler: Handler,
