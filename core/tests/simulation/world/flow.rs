@@ -1,6 +1,14 @@
 //! Bytes and ends on their way through the pipes.
 
-use super::*;
+use std::io::IoSlice;
+
+use ginnel_core::bytes::BytesMut;
+use ginnel_core::engine::Splice;
+use ginnel_core::error::Eof;
+
+use super::{Owner, World};
+use crate::program::Said;
+use crate::weather::{Cargo, PAUSE};
 
 impl World {
     pub fn step_end(&mut self, c: usize, end: usize) -> bool {

@@ -1,6 +1,7 @@
 //! What stands between two engines and does to their connections what they did not ask for.
 
-use super::{Cargo, World};
+use super::World;
+use crate::weather::Cargo;
 
 /// Its offer and its answer say that directions end by messages.
 const FIELD: &[u8] = b"X-Websocket-Half-Close";
