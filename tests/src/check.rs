@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::PATIENCE;
-use crate::client::{Dest, Proxy, Refused};
+use crate::client::{Dest, Proxy, Refused, Speak};
 use crate::payload::{self, Hash};
 use crate::target::{self, BANNER, Target, order};
 
@@ -57,6 +57,11 @@ impl Way {
             name: name.into(),
             kind: Kind::Proxy(proxy),
         }
+    }
+
+    /// Through a SOCKS5 proxy there.
+    pub fn socks5(name: impl Into<String>, addr: SocketAddr) -> Self {
+        Self::proxy(name, Proxy::new(Speak::Socks5, addr))
     }
 
     /// Pairs of target and entry.

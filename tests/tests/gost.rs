@@ -12,7 +12,7 @@ mod socket_file;
 
 use certificates::certificates;
 use ginnel_tests::check::{self, KIB, MIB, Targets};
-use ginnel_tests::client::{Dest, Proxy, Refused, Speak};
+use ginnel_tests::client::{Dest, Refused};
 use ginnel_tests::config::{self, Node, Service};
 use ginnel_tests::datagram::{Client, Echo};
 use ginnel_tests::gost::{self, NEWEST, STABLE};
@@ -312,7 +312,7 @@ fn mixed_chain(case: &Case) {
             case.client.name(),
             case.server.name()
         );
-        let way = check::Way::proxy(name, Proxy::new(Speak::Socks5, client.service(index)));
+        let way = check::Way::socks5(name, client.service(index));
         check::both_ways(&way, &targets.work, 200 * KIB, 200 * KIB);
         check::banner_first(&way, &targets);
         check::concurrent(&way, &targets.work, 8, 16 * KIB);

@@ -127,7 +127,7 @@ fn try_it(
         case.client.name(),
         case.server.name()
     );
-    let way = check::Way::proxy(name, Proxy::new(Speak::Socks5, client.addr()));
+    let way = check::Way::socks5(name, client.addr());
     if agree {
         check::both_ways(&way, &targets.work, 20 * KIB, 20 * KIB);
     } else {

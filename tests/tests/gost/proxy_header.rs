@@ -14,7 +14,7 @@ pub(super) fn proxy_header(case: &Case) {
                 .client
                 .serve(&["-L", "socks5://127.0.0.1:0", "-F", &node]);
             let name = format!("{channel}, version {version}");
-            let way = check::Way::proxy(name.as_str(), Proxy::new(Speak::Socks5, client.addr()));
+            let way = check::Way::socks5(name.as_str(), client.addr());
             let stream = way.open(&targets.work);
             if case.gost == Gost::Dials {
                 let own = stream.local_addr().expect("an address");

@@ -1,6 +1,7 @@
 //! Reverse tunnels with gost at either end.
 
 use ginnel_tests::target::free_addr;
+use ginnel_tests::{Proxy, Speak};
 
 use super::*;
 

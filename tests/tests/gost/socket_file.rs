@@ -36,7 +36,7 @@ pub(super) fn socket_file(case: &Case) {
             case.client.name(),
             case.server.name()
         );
-        let way = check::Way::proxy(name, Proxy::new(Speak::Socks5, client.addr()));
+        let way = check::Way::socks5(name, client.addr());
         check::both_ways(&way, &targets.work, 100 * KIB, 100 * KIB);
         check::concurrent(&way, &targets.work, 5, 20 * KIB);
     }

@@ -4,7 +4,7 @@ use ginnel_tests::check::{self, KIB, MIB, Targets, Way};
 use ginnel_tests::config::{self, Node, Service};
 use ginnel_tests::pair::{CHANNELS, Inside, Link, Pair};
 use ginnel_tests::target::free_addr;
-use ginnel_tests::{Program, Proxy, Speak, on_both_runtimes};
+use ginnel_tests::{Program, on_both_runtimes};
 
 fn every_protocol(ginnel: &Program, channel: &'static str) {
     let targets = Targets::new();
@@ -140,7 +140,7 @@ on_both_runtimes! {
 }
 
 fn proxy(name: &str, addr: std::net::SocketAddr) -> Way {
-    Way::proxy(name, Proxy::new(Speak::Socks5, addr))
+    Way::socks5(name, addr)
 }
 
 fn all_of(way: &Way, targets: &Targets) {

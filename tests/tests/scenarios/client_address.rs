@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use ginnel_tests::check::{self, KIB, Targets, Way};
 use ginnel_tests::client::{connect, read_head, status};
 use ginnel_tests::frames::{ask, upgrade_request};
-use ginnel_tests::{Proc, Program, Proxy, Speak, Target, on_both_runtimes};
+use ginnel_tests::{Proc, Program, Target, on_both_runtimes};
 
 const V1: &[u8] = b"PROXY TCP4 203.0.113.7 192.0.2.1 51000 8080\r\n";
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x07\xc0\0\x02\x01\xc7\x38\x1f\x90";
@@ -21,7 +21,7 @@ on_both_runtimes! {
             for (version, named) in [("1", "127.0.0.1:"), ("2", "127.0.0.1:")] {
                 let node = format!("http+{listener}://{}?proxyProtocol={version}", server.addr());
                 let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &node]);
-                let way = Way::proxy(listener, Proxy::new(Speak::Socks5, client.addr()));
+                let way = Way::socks5(listener, client.addr());
                 let stream = way.open(&target);
                 let own = stream.local_addr().expect("an address").to_string();
                 assert!(own.starts_with(named));

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use ginnel_tests::check::{self, KIB, Targets, Way};
 use ginnel_tests::client::{connect, read_head};
 use ginnel_tests::target::{Target, free_addr};
-use ginnel_tests::{Program, Proxy, Speak, on_both_runtimes};
+use ginnel_tests::{Program, on_both_runtimes};
 use rustix::process::Signal;
 
 /// A record of TLS with the beginning of a ClientHello.
@@ -19,7 +19,7 @@ on_both_runtimes! {
         let tap = Target::tap(server.addr());
         let node = format!("relay+mws://localhost:{}", tap.addr.port());
         let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &node]);
-        let way = Way::proxy("by name", Proxy::new(Speak::Socks5, client.addr()));
+        let way = Way::socks5("by name", client.addr());
         for _ in 0..5 {
             check::both_ways(&way, &targets.work, KIB, KIB);
         }
@@ -34,7 +34,7 @@ on_both_runtimes! {
         let text = |services: &[String]| format!("services:\n{}", services.concat());
         let server = ginnel.serve_file(&text(&both), 2);
         let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &format!("socks5+mws://{goes}")]);
-        let way = Way::proxy("removed", Proxy::new(Speak::Socks5, client.addr()));
+        let way = Way::socks5("removed", client.addr());
         check::both_ways(&way, &targets.work, KIB, KIB);
         std::fs::write(server.dir().join("gost.yml"), text(&both[1..])).expect("a file");
         server.signal(Signal::HUP);

@@ -6,14 +6,14 @@ use std::net::TcpStream;
 use ginnel_tests::check::{self, KIB, Targets, Way};
 use ginnel_tests::client::connect;
 use ginnel_tests::target::order;
-use ginnel_tests::{Program, Proxy, Speak, on_both_runtimes};
+use ginnel_tests::{Program, on_both_runtimes};
 
 on_both_runtimes! {
     fn without_descriptors_clients_wait_and_tunnels_go_on(ginnel: &Program) {
         let targets = Targets::new();
         let listen = "socks5://127.0.0.1:0?readTimeout=10m";
         let server = ginnel.descriptors(40).serve(&["-L", listen, "-threads", "1"]);
-        let way = Way::proxy("socks5", Proxy::new(Speak::Socks5, server.addr()));
+        let way = Way::socks5("socks5", server.addr());
         let mut tunnel = way.open(&targets.work);
         tunnel.write_all(&order(order::ECHO, 0, 0, 0)).expect("a reader");
         let silent: Vec<TcpStream> = (0..60).map(|_| connect(server.addr())).collect();
@@ -36,7 +36,7 @@ on_both_runtimes! {
         let targets = Targets::new();
         for option in ["maxConnections", "maxPerClient"] {
             let server = ginnel.serve(&["-L", &format!("socks5://127.0.0.1:0?{option}=2")]);
-            let way = Way::proxy(option, Proxy::new(Speak::Socks5, server.addr()));
+            let way = Way::socks5(option, server.addr());
             let open: Vec<_> = (0..2).map(|_| way.open(&targets.work)).collect();
             for _ in 0..20 {
                 check::assert_end(&mut connect(server.addr()), option);
@@ -56,7 +56,7 @@ on_both_runtimes! {
         let server = ginnel.serve(&["-L", "socks5+mws://127.0.0.1:0?mux.maxStreams=2"]);
         let node = format!("socks5+mws://{}", server.addr());
         let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &node]);
-        let way = Way::proxy("mws", Proxy::new(Speak::Socks5, client.addr()));
+        let way = Way::socks5("mws", client.addr());
         let open: Vec<_> = (0..2).map(|_| way.open(&targets.work)).collect();
         targets.work.wait_for_accepted(2);
         check::no_way(&way, &targets.work);

@@ -7,7 +7,7 @@ use ginnel_tests::check::{self, KIB, MIB, Targets, Way};
 use ginnel_tests::frames::{Frame, ask, upgrade_request};
 use ginnel_tests::payload::{self, Hash};
 use ginnel_tests::target::{free_addr, hash_of, order};
-use ginnel_tests::{Proc, Program, Proxy, Speak, on_both_runtimes};
+use ginnel_tests::{Proc, Program, on_both_runtimes};
 use rustix::process::Signal;
 
 /// More than all buffers on the way can hold.
@@ -104,7 +104,7 @@ on_both_runtimes! {
         let server = ginnel.spawn(&args, &[]);
         server.wait_for_services(1);
         server.wait_for_count("listening on", 2);
-        let download = begin(&Way::proxy("worker", Proxy::new(Speak::Socks5, one)), &targets);
+        let download = begin(&Way::socks5("worker", one), &targets);
         server.signal(Signal::TERM);
         server.wait_for_line(&["1 connection left, up to 5m0s"]);
         finish(download, "worker");
@@ -118,7 +118,7 @@ on_both_runtimes! {
         let a = format!("socks5://{one}");
         let server = ginnel.spawn(&["-L", &a, "-drainTimeout", "5m", "--", "-L", "http://127.0.0.1:0"], &[]);
         server.wait_for_count("listening on", 2);
-        let download = begin(&Way::proxy("worker", Proxy::new(Speak::Socks5, one)), &targets);
+        let download = begin(&Way::socks5("worker", one), &targets);
         server.signal(Signal::TERM);
         server.wait_for_line(&["1 connection left, up to 5m0s"]);
         server.signal(Signal::TERM);
@@ -134,7 +134,7 @@ fn assert_cut(mut stream: TcpStream, name: &str) {
 }
 
 fn way(name: &str, proc: &Proc) -> Way {
-    Way::proxy(name, Proxy::new(Speak::Socks5, proc.addr()))
+    Way::socks5(name, proc.addr())
 }
 
 /// A download whose reader waits behind the first bytes.

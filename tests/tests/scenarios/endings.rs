@@ -80,7 +80,7 @@ on_both_runtimes! {
             let server = ginnel.serve(&["-L", &format!("socks5+{channel}://127.0.0.1:0")]);
             let node = format!("socks5+{channel}://{}", server.addr());
             let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &node]);
-            let way = Way::proxy(channel, Proxy::new(Speak::Socks5, client.addr()));
+            let way = Way::socks5(channel, client.addr());
 
             let mut stream = way.open(&target);
             stream.write_all(b"R").expect("a reader");
@@ -107,10 +107,7 @@ fn behind_a_web_server(ginnel: &Program, check: impl Fn(&Way, &Valve)) {
             let node = format!("{inside}+{channel}://{}{options}", valve.addr);
             let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &node]);
             let name = format!("{inside}+{channel}{options}");
-            check(
-                &Way::proxy(name, Proxy::new(Speak::Socks5, client.addr())),
-                &valve,
-            );
+            check(&Way::socks5(name, client.addr()), &valve);
         }
     }
 }

@@ -27,7 +27,7 @@ on_both_runtimes! {
         let server = ginnel.serve(&["-L", "socks5+mws://127.0.0.1:0"]);
         let node = format!("socks5+mws://{}", server.addr());
         let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &node]);
-        let way = Way::proxy("meanwhile", Proxy::new(Speak::Socks5, client.addr()));
+        let way = Way::socks5("meanwhile", client.addr());
         check::both_ways(&way, &targets.work, MIB, MIB);
         let (before, warned) = (server.resident(), warnings(&server));
         for (name, make) in FLOODS {
@@ -59,7 +59,7 @@ on_both_runtimes! {
             .collect();
         services.push(Service::new("socks5", "tcp").hop(Node::new("relay", "mws", server.addr())));
         let client = ginnel.serve_file(&config::file(&services), services.len());
-        let way = Way::proxy("the other node", Proxy::new(Speak::Socks5, client.service(nodes.len())));
+        let way = Way::socks5("the other node", client.service(nodes.len()));
         check::both_ways(&way, &targets.work, MIB, MIB);
         let (before, warned) = (client.resident(), warnings(&client));
         let mut asks: Vec<TcpStream> = (0..nodes.len()).map(|index| ask_socks5(client.service(index))).collect();
@@ -76,7 +76,7 @@ on_both_runtimes! {
     fn violations_of_clients_end_their_connection_only(ginnel: &Program) {
         let targets = Targets::new();
         let server = ginnel.serve(&["-L", "socks5+mws://127.0.0.1:0", "-L", "socks5://127.0.0.1:0"]);
-        let way = Way::proxy("meanwhile", Proxy::new(Speak::Socks5, server.service(1)));
+        let way = Way::socks5("meanwhile", server.service(1));
         let mut all = VIOLATIONS.map(|(name, make)| {
             let (_, mut stream) = ask(server.addr(), &upgrade_request("/ws"));
             stream.write_all(&make(0, true)).expect("a reader");
@@ -139,7 +139,7 @@ on_both_runtimes! {
                 say_and_leave(at, &opening[..end]);
             }
         }
-        let way = Way::proxy("afterwards", Proxy::new(Speak::Socks5, server.service(0)));
+        let way = Way::socks5("afterwards", server.service(0));
         check::both_ways(&way, &targets.work, KIB, KIB);
         assert_returned(&server, before);
     }
@@ -165,7 +165,7 @@ on_both_runtimes! {
         assert_ends(&mut ask_socks5(a), "a circle");
         // Each round of it gives its descriptors back.
         server.wait_for_count(" >< ", server.count(" <> "));
-        let way = Way::proxy("afterwards", Proxy::new(Speak::Socks5, server.service(2)));
+        let way = Way::socks5("afterwards", server.service(2));
         check::both_ways(&way, &targets.work, KIB, KIB);
     }
 

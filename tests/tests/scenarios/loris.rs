@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use ginnel_tests::check::{self, KIB, Targets, Way};
 use ginnel_tests::client::connect;
 use ginnel_tests::frames::{ask, frame, opcode, upgrade_request};
-use ginnel_tests::{Program, Proxy, Speak, on_both_runtimes};
+use ginnel_tests::{Program, on_both_runtimes};
 
 const TIMES: &str = "?handshakeTimeout=500ms&readHeaderTimeout=500ms&readTimeout=500ms";
 
@@ -51,11 +51,11 @@ on_both_runtimes! {
             slow.push((format!("upgraded {said:?}"), stream));
         }
         // One silent client is enough to hold up a listener that waits for it.
-        let way = Way::proxy("auto", Proxy::new(Speak::Socks5, at("auto")));
+        let way = Way::socks5("auto", at("auto"));
         check::both_ways(&way, &targets.work, KIB, KIB);
         let node = format!("socks5+tls://{}", at("socks5+tls"));
         let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &node]);
-        let way = Way::proxy("tls", Proxy::new(Speak::Socks5, client.addr()));
+        let way = Way::socks5("tls", client.addr());
         check::both_ways(&way, &targets.work, KIB, KIB);
         for (name, mut stream) in slow {
             let rest = std::io::copy(&mut stream, &mut std::io::sink());

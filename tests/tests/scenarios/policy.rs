@@ -434,7 +434,7 @@ fn threads() -> usize {
 }
 
 fn way(addr: SocketAddr) -> Way {
-    Way::proxy(addr.to_string(), Proxy::new(Speak::Socks5, addr))
+    Way::socks5(addr.to_string(), addr)
 }
 
 /// Whether the other side ends the connection without a byte.

@@ -24,7 +24,7 @@ on_both_runtimes! {
         let server = ginnel.serve(&["-L", "http+mws://127.0.0.1:0"]);
         let node = format!("http+mws://{}", server.addr());
         let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &node]);
-        let way = Way::proxy("mws", Proxy::new(Speak::Socks5, client.addr()));
+        let way = Way::socks5("mws", client.addr());
         let mut open = way.open(&targets.work);
         open.write_all(&order(order::ECHO, 0, 0, 0)).expect("a reader");
         for process in [client, server] {
@@ -74,7 +74,7 @@ on_both_runtimes! {
         let server = ginnel.serve(&["-L", "auto+ws://127.0.0.1:0"]);
         let node = format!("http+ws://{}", server.addr());
         let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &node]);
-        let way = Way::proxy("ws", Proxy::new(Speak::Socks5, client.addr()));
+        let way = Way::socks5("ws", client.addr());
         check::both_ways(&way, &targets.work, 10 * KIB, 20 * KIB);
 
         let target = targets.work.addr.to_string();

@@ -343,7 +343,7 @@ fn ends(server: Proc) {
 }
 
 fn way(addr: SocketAddr) -> Way {
-    Way::proxy(addr.to_string(), Proxy::new(Speak::Socks5, addr))
+    Way::socks5(addr.to_string(), addr)
 }
 
 /// A tunnel to an echo.

@@ -44,7 +44,7 @@ on_both_runtimes! {
             let server = ginnel.serve(&["-L", &listen]);
             let node = format!("http+{listener}://{}?path=/secret", server.addr());
             let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &node]);
-            let way = Way::proxy(listener, Proxy::new(Speak::Socks5, client.addr()));
+            let way = Way::socks5(listener, client.addr());
             check::both_ways(&way, &targets.work, MIB, MIB);
             check::banner_first(&way, &targets);
             if listener.ends_with("wss") {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ginnel_tests::check::{self, KIB, MIB, Targets, Way};
 use ginnel_tests::datagram::{Client, mirror};
-use ginnel_tests::{Program, Proxy, Speak, on_both_runtimes};
+use ginnel_tests::{Program, on_both_runtimes};
 
 /// A path that no other test has; nothing is there.
 fn path(name: &str) -> PathBuf {
@@ -27,7 +27,7 @@ on_both_runtimes! {
         let server = ginnel.spawn(&["-L", &format!("socks5+unix://{file}")], &[]);
         server.wait_for_line(&[&format!("listening on {file}")]);
         let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &format!("socks5+unix://{file}")]);
-        let way = Way::proxy("unix", Proxy::new(Speak::Socks5, client.addr()));
+        let way = Way::socks5("unix", client.addr());
         check::both_ways(&way, &targets.work, MIB, MIB);
         drop(client);
         // What a killed process leaves behind is no obstacle for the next one.
@@ -59,7 +59,7 @@ services:
   forwarder:
     nodes: [{{name: target-0, addr: {file}, network: unix}}]
 "), 1);
-        let way = Way::proxy("file", Proxy::new(Speak::Socks5, front.addr()));
+        let way = Way::socks5("file", front.addr());
         check::both_ways(&way, &targets.work, 64 * KIB, 64 * KIB);
         drop(behind);
         let _ = std::fs::remove_file(path);
@@ -96,7 +96,7 @@ services:
     nodes: [{{name: target-0, addr: {file}, network: unix}}]
 chains: [{{name: chain-0, hops: [{hops}]}}]
 "), 1);
-                let way = Way::proxy(words, Proxy::new(Speak::Socks5, front.addr()));
+                let way = Way::socks5(words, front.addr());
                 check::both_ways(&way, &targets.work, 64 * KIB, 64 * KIB);
             }
         }
@@ -141,11 +141,11 @@ chains: [{{name: chain-0, hops: [{{name: h, nodes: [{{name: n, addr: '{}', conne
         let targets = Targets::new();
         for interface in ["127.0.0.1", "lo", "::1,127.0.0.1", "auto"] {
             let proxy = ginnel.serve(&["-L", &format!("socks5://127.0.0.1:0?interface={interface}")]);
-            let way = Way::proxy(interface, Proxy::new(Speak::Socks5, proxy.addr()));
+            let way = Way::socks5(interface, proxy.addr());
             check::both_ways(&way, &targets.work, KIB, KIB);
         }
         let proxy = ginnel.serve(&["-L", "socks5://127.0.0.1:0?interface=none-such"]);
-        check::no_way(&Way::proxy("none", Proxy::new(Speak::Socks5, proxy.addr())), &targets.work);
+        check::no_way(&Way::socks5("none", proxy.addr()), &targets.work);
     }
 
     fn datagrams_leave_by_the_interface_that_is_named(ginnel: &Program) {
@@ -177,7 +177,7 @@ chains: [{{name: chain-0, hops: [{{name: h, nodes: [{{name: n, addr: '{}', conne
             let server = ginnel.serve(&["-L", &format!("socks5+tcp://127.0.0.1:0?{options}")]);
             let node = format!("socks5+tcp://{}?{options}", server.addr());
             let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0", "-F", &node]);
-            let way = Way::proxy("options", Proxy::new(Speak::Socks5, client.addr()));
+            let way = Way::socks5("options", client.addr());
             check::both_ways(&way, &targets.work, 64 * KIB, 64 * KIB);
         }
     }

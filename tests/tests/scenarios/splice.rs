@@ -32,7 +32,7 @@ on_both_runtimes! {
         let server = ginnel.serve(&["-L", "socks5+ws://127.0.0.1:0?notls=true", "--threads", "2"]);
         let node = format!("socks5+ws://{}?notls=true", server.addr());
         let client = ginnel.serve(&["-L", "socks5://127.0.0.1:0?notls=true", "-F", &node, "--threads", "2"]);
-        let way = Way::proxy("ws", Proxy::new(Speak::Socks5, client.addr()));
+        let way = Way::socks5("ws", client.addr());
         let before = [&server, &client].map(Proc::pipes);
         check::both_ways(&way, &targets.work, 10 * KIB, 10 * KIB);
         check::half_close(&way, &targets.work, 64 * MIB);
