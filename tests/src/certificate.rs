@@ -1,8 +1,8 @@
 //! Authorities and certificates, in PEM.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedKey, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose,
 };
 
 /// A certificate and its key.
@@ -51,6 +51,16 @@ impl Authority {
             cert: cert.expect("a certificate").pem(),
             key: key.serialize_pem(),
         }
+    }
+}
+
+/// One for `localhost` that its server shows itself, and that is no authority.
+pub fn localhost() -> Pem {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
+    let CertifiedKey { cert, signing_key } = made.expect("a certificate");
+    Pem {
+        cert: cert.pem(),
+        key: signing_key.serialize_pem(),
     }
 }
 

@@ -13,19 +13,23 @@ pub mod check;
 pub mod client;
 pub mod config;
 pub mod datagram;
+pub mod folder;
 pub mod frames;
 pub mod gost;
 pub mod names;
 pub mod origin;
 pub mod pair;
 pub mod payload;
+pub mod process;
 pub mod program;
 pub mod target;
 pub mod valve;
 
 pub use client::{Dest, Proxy, Refused, Speak};
 pub use config::{Node, Service};
-pub use program::{Proc, Program, Runtime};
+pub use folder::Folder;
+pub use process::Proc;
+pub use program::{Program, Runtime};
 pub use target::Target;
 pub use valve::Valve;
 
@@ -33,6 +37,11 @@ use std::time::Duration;
 
 /// Longest silence on a socket before a test calls it stuck.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Event loops of a program that is told nothing: each of them learns by itself what is out, and asks for itself.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
 
 /// The runtimes of the product. Scenarios are written once and become one test for each.
 ///

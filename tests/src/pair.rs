@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::check::{Targets, Way};
 use crate::client::{Proxy, Speak};
 use crate::config::{self, Node, Service};
-use crate::program::{Proc, Program};
+use crate::process::Proc;
+use crate::program::Program;
 use crate::target::Target;
 
 /// The listener and dialer words.

@@ -217,13 +217,14 @@ fn heartbeat(case: &Case) {
     let targets = Targets::new();
     let links = every_heartbeat();
     let pair = case.pair(&links, &targets);
-    let open: Vec<_> = pair
-        .ways
-        .iter()
-        .map(|way| way.open(&targets.work))
-        .collect();
-    check::silence(&open, 3500);
-    for (way, stream) in pair.ways.iter().zip(open) {
+    silent(&pair.ways, &targets, 3500);
+}
+
+/// Tunnels on which nothing was said for so many milliseconds are open.
+fn silent(ways: &[check::Way], targets: &Targets, millis: u64) {
+    let open: Vec<_> = ways.iter().map(|way| way.open(&targets.work)).collect();
+    check::silence(&open, millis);
+    for (way, stream) in ways.iter().zip(open) {
         check::transfer(&way.name, stream, 100 * KIB, 100 * KIB);
     }
 }
@@ -239,15 +240,7 @@ fn liveness(case: &Case) {
     });
     let links = CHANNELS.map(|channel| Link::new(channel, Inside::Socks5).options(short.clone()));
     let pair = case.pair(&links, &targets);
-    let open: Vec<_> = pair
-        .ways
-        .iter()
-        .map(|way| way.open(&targets.work))
-        .collect();
-    check::silence(&open, 5000);
-    for (way, stream) in pair.ways.iter().zip(open) {
-        check::transfer(&way.name, stream, 100 * KIB, 100 * KIB);
-    }
+    silent(&pair.ways, &targets, 5000);
     for way in &pair.ways[..2] {
         check::stalled_for(way, &targets.work, 5000);
         check::stalled_client(way, &targets.work, 5000);

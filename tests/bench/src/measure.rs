@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ginnel_tests::program::Folder;
+use ginnel_tests::folder::Folder;
 
 use crate::args::Size;
 use crate::cpus::Placing;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use ginnel_tests::program::Folder;
+use ginnel_tests::folder::Folder;
 use ginnel_tests::{Program, Runtime};
 
 #[test]

@@ -1,7 +1,7 @@
 //! Certificates of both ends, versions, suites and names, between gost and us.
 
 use ginnel_tests::certificate::Authority;
-use ginnel_tests::program::Folder;
+use ginnel_tests::folder::Folder;
 
 use super::*;
 

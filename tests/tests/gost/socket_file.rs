@@ -1,6 +1,6 @@
 //! Socket files at the far end, which relay asks for by their path.
 
-use ginnel_tests::program::Folder;
+use ginnel_tests::folder::Folder;
 
 use super::*;
 

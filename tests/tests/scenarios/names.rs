@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use ginnel_tests::check::{self, KIB, Targets};
 use ginnel_tests::client::{Dest, Refused};
 use ginnel_tests::target::refusing;
-use ginnel_tests::{Program, Proxy, Speak, names, on_both_runtimes};
+use ginnel_tests::{Program, Proxy, Speak, names, on_both_runtimes, threads};
 
 const NAMES: &[(&str, &str)] = &[
     ("target.example", "127.0.0.1"),
@@ -145,9 +145,4 @@ resolvers:
             assert!(hit, "{servers}: {words:?} not in {lines:#?}");
         }
     }
-}
-
-/// Each of them asks for itself.
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::TcpStream;
 
+use ginnel_tests::certificate::{self, Pem};
 use ginnel_tests::check::{self, KIB, Targets, Way};
 use ginnel_tests::client::{connect, field};
 use ginnel_tests::config::{self, Node, Service};
@@ -11,7 +12,6 @@ use ginnel_tests::frames::{
 };
 use ginnel_tests::pair::{Pair, every_heartbeat, every_nodelay, every_option};
 use ginnel_tests::{Proc, Program, Proxy, Speak, on_both_runtimes};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::json;
 
 const PERMESSAGE_DEFLATE: &str =
@@ -159,8 +159,8 @@ on_both_runtimes! {
     /// `secure` checks the chain and the name; the test's certificate is for localhost.
     fn certificates_are_verified_on_request(ginnel: &Program) {
         let targets = Targets::new();
-        let (cert, key) = certificate();
-        let (other, _) = certificate();
+        let Pem { cert, key } = certificate::localhost();
+        let other = certificate::localhost().cert;
         for channel in ["tls", "wss", "mwss"] {
             let listen = format!("http+{channel}://127.0.0.1:0?certFile=cert.pem&keyFile=key.pem");
             let files = [("cert.pem", cert.as_str()), ("key.pem", key.as_str())];
@@ -232,11 +232,4 @@ fn want_a_tunnel(client: &Proc) -> TcpStream {
         .write_all(b"CONNECT x.invalid:1 HTTP/1.1\r\nHost: x.invalid:1\r\n\r\n")
         .expect("a reader");
     stream
-}
-
-/// A certificate for localhost and its key, in PEM.
-fn certificate() -> (String, String) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-    (cert.pem(), signing_key.serialize_pem())
 }

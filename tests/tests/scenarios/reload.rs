@@ -5,11 +5,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ginnel_tests::certificate::{self, Pem};
 use ginnel_tests::check::{self, KIB, Targets, Way};
 use ginnel_tests::client::Refused;
 use ginnel_tests::target::{Target, free_addr, order};
 use ginnel_tests::{Proc, Program, Proxy, Speak, on_both_runtimes};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustix::process::Signal;
 
 /// Often enough that a test need not wait.
@@ -226,7 +226,7 @@ on_both_runtimes! {
         let way = Way::proxy("old", proxy("old"));
         check::both_ways(&way, &targets.work, KIB, KIB);
         // Only what the files say is taken over, not the edited configuration.
-        write(&server, "nonsense");
+        server.replace("gost.yml", "nonsense");
         std::fs::write(server.dir().join("users.txt"), "alice new\n").expect("a file");
         server.wait_for_line(&["files of users, rules, CAs or sites changed: 0 services added, 1 changed"]);
         check::both_ways(&Way::proxy("new", proxy("new")), &targets.work, KIB, KIB);
@@ -239,10 +239,10 @@ on_both_runtimes! {
         let text = file(&[("one", one, "")]);
         let server = ginnel.spawn(&["-R", "20ms", "-C", "gost.yml"], &[("gost.yml", &text)]);
         server.wait_for_services(1);
-        write(&server, "nonsense");
+        server.replace("gost.yml", "nonsense");
         server.wait_for_line(&["reload: kept the old configuration: "]);
         check::both_ways(&way(one), &targets.work, KIB, KIB);
-        write(&server, &file(&[("one", one, ""), ("two", two, "")]));
+        server.replace("gost.yml", &file(&[("one", one, ""), ("two", two, "")]));
         server.wait_for_line(&["reload: 1 service added, 0 changed, 0 removed, 1 unchanged"]);
         check::both_ways(&way(two), &targets.work, KIB, KIB);
         let said = server.lines().iter().filter(|line| line.contains("reload: ")).count();
@@ -253,7 +253,7 @@ on_both_runtimes! {
     fn a_certificate_is_replaced_without_a_reload(ginnel: &Program) {
         let targets = Targets::new();
         let ginnel = &ginnel.var(WATCH.0, WATCH.1);
-        let folder = ginnel_tests::program::Folder::new();
+        let folder = ginnel_tests::Folder::new();
         let path = |name: &str| folder.path().join(name);
         let link = |to: &str| {
             symlink(to, path("next")).expect("a link");
@@ -261,7 +261,7 @@ on_both_runtimes! {
         };
         let certificates = ["one", "two", "mixed"].map(|name| {
             std::fs::create_dir(path(name)).expect("a folder");
-            let (cert, key) = certificate();
+            let Pem { cert, key } = certificate::localhost();
             std::fs::write(path(name).join("key.pem"), key).expect("a file");
             std::fs::write(path(name).join("cert.pem"), &cert).expect("a file");
             cert
@@ -317,15 +317,8 @@ fn start(ginnel: &Program, services: &[(&str, SocketAddr, &str)]) -> Proc {
     ginnel.serve_file(&file(services), services.len())
 }
 
-/// Replaced in one step, as an editor would: a file half written is another one.
-fn write(server: &Proc, text: &str) {
-    let path = server.dir().join("gost.yml");
-    std::fs::write(path.with_extension("new"), text).expect("a file");
-    std::fs::rename(path.with_extension("new"), path).expect("a file");
-}
-
 fn write_and_signal(server: &Proc, text: &str) {
-    write(server, text);
+    server.replace("gost.yml", text);
     server.signal(Signal::HUP);
 }
 
@@ -376,11 +369,4 @@ impl Echo {
             .expect("a socket");
         assert_eq!(self.0.read(&mut [0]).expect("an end"), 0);
     }
-}
-
-/// A certificate for localhost and its key, in PEM.
-fn certificate() -> (String, String) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-    (cert.pem(), signing_key.serialize_pem())
 }
