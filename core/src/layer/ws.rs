@@ -52,26 +52,14 @@ pub struct Ws {
     incoming: Incoming,
     outgoing: Outgoing,
     own: Own,
+    peer: Peer,
     /// Directions end by messages.
     ends: bool,
-    /// The peer's direction has ended in order.
-    peer_ended: bool,
-    /// The transport's has; input may wait for its turn.
-    lower_ended: bool,
-    /// We end both directions.
-    closing: bool,
-    listens: bool,
-    /// The peer asks for signs of life itself.
-    asks: bool,
-    doubt: bool,
     heartbeat: Heartbeat,
     flood: Flood,
-    /// Of the message that is being read, something came.
-    carries: bool,
     /// By when a request head must be complete.
     head_at: Option<Time>,
-    /// Input waits for the next turn of inflation, which begins at this time unless we are paused.
-    turn_at: Option<Time>,
+    turn: Option<InflationTurn>,
 }
 
 #[derive(Debug)]
@@ -99,6 +87,25 @@ enum Own {
     Mute,
 }
 
+/// The peer's direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peer {
+    Sends,
+    /// We end both directions: its end is not waited for.
+    Dismissed,
+    /// In order.
+    Ended,
+}
+
+/// Input waits for its turn.
+#[derive(Clone, Copy, Debug)]
+struct InflationTurn {
+    /// When it begins, unless we are paused.
+    at: Time,
+    /// The peer's direction of the transport ends behind it.
+    last: bool,
+}
+
 impl Ws {
     /// `mux`: smux runs on top.
     pub fn client(plan: Arc<WsClient>, mux: bool) -> Self {
@@ -123,7 +130,7 @@ impl Ws {
 
     /// Whether input waits for the next turn of inflation.
     pub fn is_busy(&self) -> bool {
-        self.turn_at.is_some()
+        self.turn.is_some()
     }
 
     fn new(role: Role, mux: bool) -> Self {
@@ -153,19 +160,18 @@ impl Ws {
             incoming: Incoming::new(false, None, false),
             outgoing: Outgoing::new(false, None, None),
             own: Own::Sends,
+            peer: Peer::Sends,
             ends: false,
-            peer_ended: false,
-            lower_ended: false,
-            closing: false,
-            listens: true,
-            asks: false,
-            doubt: false,
             heartbeat: Heartbeat::new(ping),
             flood: Flood::default(),
-            carries: false,
             head_at: None,
-            turn_at: None,
+            turn: None,
         }
+    }
+
+    fn turn_at(&self) -> Option<Time> {
+        let turn = self.turn.filter(|_| !self.heartbeat.is_paused());
+        turn.map(|turn| turn.at)
     }
 
     fn max_frame(&self) -> Option<usize> {
@@ -186,7 +192,7 @@ impl Ws {
         self.incoming.recycle(cx.deflate);
         self.outgoing.recycle(cx);
         self.heartbeat.stop();
-        (self.head_at, self.turn_at) = (None, None);
+        (self.head_at, self.turn) = (None, None);
     }
 
     fn close(&mut self, cx: &mut Cx, code: u16, reason: &str, down: &mut Rope) {
@@ -218,7 +224,7 @@ impl Layer for Ws {
             Stage::Over => Ok(()),
             Stage::Open => {
                 stash(&mut self.rest, wire);
-                if self.turn_at.is_some() {
+                if self.turn.is_some() {
                     return Ok(());
                 }
                 self.decode(cx, io)
@@ -244,11 +250,13 @@ impl Layer for Ws {
                 Fail::new(Cause::Closed, server.unfinished("closed", &self.rest))
             }
             (Stage::Open, Eof::Reset) => Fail::new(Cause::Reset, "websocket: connection reset"),
-            (Stage::Open, Eof::Fin) if self.turn_at.is_some() => {
-                self.lower_ended = true;
-                return Ok(());
-            }
-            (Stage::Open, Eof::Fin) => return self.all_read(cx, io.up),
+            (Stage::Open, Eof::Fin) => match &mut self.turn {
+                Some(turn) => {
+                    turn.last = true;
+                    return Ok(());
+                }
+                None => return self.all_read(cx, io.up),
+            },
         };
         self.over(cx);
         Err(fail)
@@ -277,7 +285,7 @@ impl Layer for Ws {
         self.heartbeat.stop();
         let open = matches!(self.stage, Stage::Open);
         // While the peer still sends, a close frame would end its direction as well.
-        let both = self.peer_ended || self.closing;
+        let both = self.peer != Peer::Sends;
         if open && self.ends && !both {
             if self.own == Own::Sends {
                 self.outgoing.end(cx, down);
@@ -313,15 +321,14 @@ impl Layer for Ws {
             self.over(cx);
             return Err(Fail::new(Cause::TimedOut, text));
         }
-        if due(self.turn_at) && !self.heartbeat.is_paused() {
+        if due(self.turn_at()) {
             self.decode(cx, io)?;
         }
         self.beat(cx, io.down)
     }
 
     fn next_timeout(&self) -> Option<Time> {
-        let turn_at = self.turn_at.filter(|_| !self.heartbeat.is_paused());
-        [self.head_at, self.heartbeat.next(), turn_at]
+        [self.head_at, self.heartbeat.next(), self.turn_at()]
             .into_iter()
             .flatten()
             .min()

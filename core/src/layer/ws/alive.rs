@@ -24,7 +24,7 @@ impl Ws {
 
     /// To be told before a deadline: whether what comes would be read now.
     pub fn listens(&mut self, listens: bool) {
-        self.listens = listens;
+        self.heartbeat.listens(listens);
     }
 
     /// How the peer is asked for signs of life; `None` while it is not.
@@ -42,7 +42,7 @@ impl Ws {
     /// Said once at a deadline: a ping has no answer, but the peer may stall behind what was sent before it.
     /// Whoever knows the transport to be dead fails it with [`Self::dead`].
     pub fn take_doubt(&mut self) -> bool {
-        std::mem::take(&mut self.doubt)
+        self.heartbeat.take_doubt()
     }
 
     /// Whether a peer in doubt has been silent for longer than anybody who merely stalls may be, if nothing shows
@@ -60,16 +60,15 @@ impl Ws {
     /// silent: a server that has sent all and closed answers anything with a reset, and the rest of what it
     /// sent, still on its way, is lost.
     fn is_missed(&self) -> bool {
-        self.asks || matches!(self.role, Role::Server(_))
+        self.heartbeat.is_pinged() || matches!(self.role, Role::Server(_))
     }
 
     pub(super) fn beat(&mut self, cx: &mut Cx, down: &mut Rope) -> Result<(), Fail> {
-        match self.heartbeat.beat(cx.now, self.listens) {
-            Beat::None => {}
+        match self.heartbeat.beat(cx.now) {
+            Beat::None | Beat::Doubt => {}
             Beat::Ping(number) => self.control(cx, Control::Ping, &number, down),
             Beat::Pong if self.is_missed() => self.control(cx, Control::Pong, &[], down),
             Beat::Pong => {}
-            Beat::Doubt => self.doubt = true,
             Beat::Dead(silence) => {
                 self.close(cx, 1011, "no answer to a ping", down);
                 self.over(cx);

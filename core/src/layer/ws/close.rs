@@ -1,25 +1,27 @@
 //! Close codes and reasons (RFC 6455, 7.4): what we say, and what it means when a peer says it.
 
-use super::{Own, Ws};
+use super::{Own, Peer, Ws};
 use crate::error::{Cause, Fail};
 use crate::layer::Up;
 
 impl Ws {
     /// Both directions end: our close frame need not wait for the peer's end.
     pub fn end_both(&mut self) {
-        self.closing = true;
+        if self.peer == Peer::Sends {
+            self.peer = Peer::Dismissed;
+        }
     }
 
     /// The peer's close frame is no failure by itself. Behind the end of its direction it means that it does not read
     /// what we still send.
     pub(super) fn closed_in_order(&self, up: &mut Vec<Up>) -> Result<(), Fail> {
-        match (self.peer_ended, self.own) {
-            (false, _) => up.push(Up::End { both: true }),
-            (true, Own::Sends) => {
+        match (self.peer, self.own) {
+            (Peer::Sends | Peer::Dismissed, _) => up.push(Up::End { both: true }),
+            (Peer::Ended, Own::Sends) => {
                 let text = "websocket: peer closed, and does not read what is still sent";
                 return Err(Fail::new(Cause::Closed, text));
             }
-            (true, Own::Ended | Own::Mute) => {}
+            (Peer::Ended, Own::Ended | Own::Mute) => {}
         }
         Ok(())
     }

@@ -34,6 +34,12 @@ pub(super) struct Heartbeat {
     /// Payload went one way or the other since the last deadline.
     moved: bool,
     paused: bool,
+    /// What comes would be read now.
+    listens: bool,
+    /// The peer asks for signs of life itself.
+    pinged: bool,
+    /// The last deadline left the peer in doubt, and nobody was told.
+    doubt: bool,
     at: Option<Time>,
 }
 
@@ -63,6 +69,9 @@ impl Heartbeat {
             clear: true,
             moved: false,
             paused: false,
+            listens: true,
+            pinged: false,
+            doubt: false,
             at: None,
         }
     }
@@ -83,6 +92,15 @@ impl Heartbeat {
     pub(super) fn heard(&mut self, now: Time) {
         self.last_rx = now;
         self.asked = false;
+    }
+
+    /// A ping came.
+    pub(super) fn pinged(&mut self) {
+        self.pinged = true;
+    }
+
+    pub(super) fn is_pinged(&self) -> bool {
+        self.pinged
     }
 
     /// A pong came.
@@ -134,15 +152,24 @@ impl Heartbeat {
         Some(self.number.to_be_bytes())
     }
 
-    /// `listens`: what comes would be read now.
-    pub(super) fn beat(&mut self, now: Time, listens: bool) -> Beat {
+    /// To be told before a deadline: whether what comes would be read now.
+    pub(super) fn listens(&mut self, listens: bool) {
+        self.listens = listens;
+    }
+
+    /// Said once: a deadline left the peer in doubt.
+    pub(super) fn take_doubt(&mut self) -> bool {
+        std::mem::take(&mut self.doubt)
+    }
+
+    pub(super) fn beat(&mut self, now: Time) -> Beat {
         let (Some(plan), Some(at)) = (self.plan, self.at) else {
             return Beat::None;
         };
         if at > now {
             return Beat::None;
         }
-        if self.paused || !listens {
+        if self.paused || !self.listens {
             self.heard(now);
             self.at = Some(now + self.period);
             return Beat::Pong;
@@ -153,6 +180,7 @@ impl Heartbeat {
         }
         if self.asked {
             self.at = Some(now + plan.timeout);
+            self.doubt = true;
             return Beat::Doubt;
         }
         let moved = std::mem::take(&mut self.moved);

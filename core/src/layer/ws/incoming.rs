@@ -44,6 +44,8 @@ pub(crate) struct Incoming {
     utf8: Option<Utf8>,
     /// The current message is text.
     text: bool,
+    /// Nothing of the current message came yet.
+    empty: bool,
 }
 
 impl Incoming {
@@ -57,6 +59,7 @@ impl Incoming {
             inflating: false,
             utf8: check_text.then(Utf8::default),
             text: false,
+            empty: true,
         }
     }
 
@@ -112,6 +115,11 @@ impl Incoming {
         self.text
     }
 
+    /// The current message, or the last one, has no payload so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.empty
+    }
+
     /// See [`Decoder::opaque`].
     pub(crate) fn opaque(&self) -> u64 {
         match self.compressed || self.utf8.is_some() {
@@ -122,6 +130,7 @@ impl Incoming {
 
     /// See [`Decoder::pass`].
     pub(crate) fn pass(&mut self, n: u64) {
+        self.empty = false;
         self.decoder.pass(n);
     }
 
@@ -149,7 +158,7 @@ impl Incoming {
     }
 
     fn begin(&mut self, pool: &mut Pool, text: bool, compressed: bool) {
-        (self.text, self.compressed) = (text, compressed);
+        (self.text, self.compressed, self.empty) = (text, compressed, true);
         if compressed {
             self.inflater
                 .get_or_insert_with(|| Box::new(pool.inflater()))
@@ -184,6 +193,7 @@ impl Incoming {
         if let Some(utf8) = self.utf8.as_mut().filter(|_| self.text) {
             utf8.feed(&piece)?;
         }
+        self.empty = false;
         Ok(News::Data(piece))
     }
 

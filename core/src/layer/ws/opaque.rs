@@ -1,14 +1,14 @@
 //! Payload that need not be seen here, because nothing is done to it: not masked, not compressed.
 
-use super::{Own, Stage, Ws};
+use super::{Own, Peer, Stage, Ws};
 use crate::time::Time;
 
 impl Ws {
     /// Bytes of payload that come next and may pass by: only [`Self::passed`] has to be told.
     pub fn opaque(&self) -> usize {
-        let reads = matches!(self.stage, Stage::Open) && !self.peer_ended && !self.lower_ended;
+        let reads = matches!(self.stage, Stage::Open) && self.peer != Peer::Ended;
         let text = self.ends && self.incoming.is_text();
-        if !reads || text || !self.rest.is_empty() || self.turn_at.is_some() {
+        if !reads || text || !self.rest.is_empty() || self.turn.is_some() {
             return 0;
         }
         usize::try_from(self.incoming.opaque()).unwrap_or(usize::MAX)
@@ -17,7 +17,6 @@ impl Ws {
     pub fn passed(&mut self, n: usize, now: Time) {
         self.heartbeat.heard(now);
         self.heartbeat.took();
-        self.carries = true;
         self.incoming.pass(n as u64);
     }
 

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use tungstenite::protocol::frame::coding::Control;
 
 use super::close::closed;
-use super::{News, Own, Stop, Ws};
+use super::{InflationTurn, News, Own, Peer, Stop, Ws};
 use crate::buffer::unpin;
 use crate::error::{Cause, Fail};
 use crate::flood;
@@ -32,7 +32,7 @@ impl Ws {
     pub(super) fn decode(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail> {
         let mut wire = std::mem::take(&mut self.rest);
         let mut pong = None;
-        self.turn_at = None;
+        let last = self.turn.take().is_some_and(|turn| turn.last);
         let stopped = self.items(cx, &mut wire, io.up, &mut pong);
         if let Some(payload) = pong {
             self.control(cx, Control::Pong, &payload, io.down);
@@ -43,10 +43,14 @@ impl Ws {
                 self.rest = wire;
                 unpin(&mut self.rest);
             }
-            if self.lower_ended && self.turn_at.is_none() {
-                return self.all_read(cx, io.up);
-            }
-            return Ok(());
+            return match &mut self.turn {
+                Some(turn) => {
+                    turn.last = last;
+                    Ok(())
+                }
+                None if last => self.all_read(cx, io.up),
+                None => Ok(()),
+            };
         };
         let outcome = match over {
             Over::Stopped(Stop { code, text }) => {
@@ -67,7 +71,7 @@ impl Ws {
         outcome
     }
 
-    /// Passes on what `wire` holds; sets `turn_at` if not all of it.
+    /// Passes on what `wire` holds; sets `turn` if not all of it.
     fn items(
         &mut self,
         cx: &mut Cx,
@@ -79,7 +83,8 @@ impl Ws {
         loop {
             let inflating = self.incoming.is_inflating();
             if inflating && budget == 0 {
-                self.turn_at = Some(cx.now + TURN);
+                let at = cx.now + TURN;
+                self.turn = Some(InflationTurn { at, last: false });
                 return Ok(());
             }
             let next = self.incoming.next(cx.deflate, wire);
@@ -89,7 +94,7 @@ impl Ws {
             self.count(cx.now, &news)?;
             let text = self.ends && self.incoming.is_text();
             match news {
-                News::Begin { .. } if self.ends && self.peer_ended => {
+                News::Begin { .. } if self.ends && self.peer == Peer::Ended => {
                     return Err(Over::Stopped(Stop {
                         code: Some(1002),
                         text: "a message behind the end of its direction".to_owned(),
@@ -102,7 +107,7 @@ impl Ws {
                     }));
                 }
                 News::End if text => {
-                    self.peer_ended = true;
+                    self.peer = Peer::Ended;
                     self.heartbeat.stop();
                     up.push(Up::End { both: false });
                 }
@@ -115,7 +120,7 @@ impl Ws {
                 }
                 // The newest answers for all of them (RFC 6455, 5.5.3).
                 News::Ping(payload) => {
-                    self.asks = true;
+                    self.heartbeat.pinged();
                     *pong = Some(payload);
                 }
                 News::Pong(payload) => self.heartbeat.answered(&payload),
@@ -128,15 +133,8 @@ impl Ws {
     /// Ends a flood of frames that carry nothing.
     fn count(&mut self, now: Time, news: &News) -> Result<(), Over> {
         let idle = match news {
-            News::Begin { .. } => {
-                self.carries = false;
-                return Ok(());
-            }
-            News::Data(_) => {
-                self.carries = true;
-                return Ok(());
-            }
-            News::End => !self.carries,
+            News::Begin { .. } | News::Data(_) => false,
+            News::End => self.incoming.is_empty(),
             News::Ping(_) | News::Pong(_) => true,
             News::Close(..) => false,
         };
@@ -153,7 +151,7 @@ impl Ws {
     /// The peer's direction of the transport ended, and all before it is passed on.
     pub(super) fn all_read(&mut self, cx: &mut Cx, up: &mut Vec<Up>) -> Result<(), Fail> {
         // Somebody in between may have ended with us, before the peer's close frame passed.
-        let both = self.peer_ended && self.own != Own::Sends;
+        let both = self.peer == Peer::Ended && self.own != Own::Sends;
         let state = match self.incoming.unfinished() {
             None if self.ends && !both => Some("without a close frame".to_owned()),
             state => state,
@@ -165,7 +163,7 @@ impl Ws {
                 format!("websocket: ended {state}"),
             ));
         }
-        if !std::mem::replace(&mut self.peer_ended, true) {
+        if std::mem::replace(&mut self.peer, Peer::Ended) != Peer::Ended {
             up.push(Up::End { both: false });
         }
         Ok(())

@@ -13,7 +13,7 @@ use crate::time::Time;
 use crate::wire::smux::Update;
 
 /// How long a stream over its share may hold up others while its reader takes nothing.
-pub const STALL: Duration = Duration::from_secs(5);
+pub(super) const STALL: Duration = Duration::from_secs(5);
 
 /// Of peers that agreed on version 2: what may come before the first window, which each end tells at once.
 const AGREED_WINDOW: u32 = 2048;
@@ -106,7 +106,7 @@ impl<K: Copy + PartialEq> Smux<K> {
         }
     }
 
-    /// Streams that hold up the session and whose readers have taken nothing for [`STALL`]. They are told
+    /// Streams that hold up the session and whose readers have taken nothing for 5 s. They are told
     /// again only after another one: what they hold may go later.
     pub fn stalled(&mut self, now: Time) -> Vec<K> {
         if self.streams.len() < 2 {

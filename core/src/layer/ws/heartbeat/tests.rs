@@ -22,10 +22,10 @@ fn ping(number: u32) -> Beat {
 #[test]
 fn silence_is_asked_once_and_then_death() {
     let mut heartbeat = started();
-    assert_eq!(heartbeat.beat(at(14), true), Beat::None);
-    assert_eq!(heartbeat.beat(at(15), true), ping(1));
+    assert_eq!(heartbeat.beat(at(14)), Beat::None);
+    assert_eq!(heartbeat.beat(at(15)), ping(1));
     assert_eq!(heartbeat.next(), Some(at(30)));
-    assert_eq!(heartbeat.beat(at(30), true), Beat::Dead(2 * PERIOD));
+    assert_eq!(heartbeat.beat(at(30)), Beat::Dead(2 * PERIOD));
     assert_eq!(heartbeat.next(), None);
 }
 
@@ -34,11 +34,11 @@ fn any_byte_is_life_and_moves_no_deadline() {
     let mut heartbeat = started();
     heartbeat.heard(at(10));
     assert_eq!(heartbeat.next(), Some(at(15)));
-    assert_eq!(heartbeat.beat(at(15), true), Beat::None);
+    assert_eq!(heartbeat.beat(at(15)), Beat::None);
     assert_eq!(heartbeat.next(), Some(at(25)));
-    assert_eq!(heartbeat.beat(at(25), true), ping(1));
+    assert_eq!(heartbeat.beat(at(25)), ping(1));
     heartbeat.heard(at(39));
-    assert_eq!(heartbeat.beat(at(40), true), Beat::None);
+    assert_eq!(heartbeat.beat(at(40)), Beat::None);
     assert_eq!(heartbeat.next(), Some(at(54)));
 }
 
@@ -46,37 +46,39 @@ fn any_byte_is_life_and_moves_no_deadline() {
 fn a_peer_that_may_stall_behind_payload_is_in_doubt_until_it_answers() {
     let mut heartbeat = started();
     heartbeat.sent();
-    assert_eq!(heartbeat.beat(at(15), true), ping(1));
-    assert_eq!(heartbeat.beat(at(30), true), Beat::Doubt);
-    assert_eq!(heartbeat.beat(at(45), true), Beat::Doubt);
+    assert_eq!(heartbeat.beat(at(15)), ping(1));
+    assert_eq!(heartbeat.beat(at(30)), Beat::Doubt);
+    assert_eq!(heartbeat.beat(at(45)), Beat::Doubt);
     // Payload follows the ping: its answer says nothing about that.
     heartbeat.sent();
     heartbeat.heard(at(50));
     heartbeat.answered(&1_u32.to_be_bytes());
-    assert_eq!(heartbeat.beat(at(60), true), Beat::None);
-    assert_eq!(heartbeat.beat(at(65), true), ping(2));
+    assert_eq!(heartbeat.beat(at(60)), Beat::None);
+    assert_eq!(heartbeat.beat(at(65)), ping(2));
     // An unsolicited pong, or an old one, is life and no answer.
     heartbeat.answered(&[]);
     heartbeat.answered(&1_u32.to_be_bytes());
-    assert_eq!(heartbeat.beat(at(80), true), Beat::Doubt);
+    assert_eq!(heartbeat.beat(at(80)), Beat::Doubt);
     heartbeat.heard(at(81));
     heartbeat.answered(&2_u32.to_be_bytes());
-    assert_eq!(heartbeat.beat(at(96), true), ping(3));
-    assert_eq!(heartbeat.beat(at(111), true), Beat::Dead(2 * PERIOD));
+    assert_eq!(heartbeat.beat(at(96)), ping(3));
+    assert_eq!(heartbeat.beat(at(111)), Beat::Dead(2 * PERIOD));
 }
 
 #[test]
 fn while_we_do_not_read_nobody_dies() {
     let mut heartbeat = started();
-    assert_eq!(heartbeat.beat(at(15), true), ping(1));
+    assert_eq!(heartbeat.beat(at(15)), ping(1));
     heartbeat.pause(true, at(16));
-    assert_eq!(heartbeat.beat(at(30), true), Beat::Pong);
-    assert_eq!(heartbeat.beat(at(45), true), Beat::Pong);
+    assert_eq!(heartbeat.beat(at(30)), Beat::Pong);
+    assert_eq!(heartbeat.beat(at(45)), Beat::Pong);
     heartbeat.pause(false, at(50));
-    assert_eq!(heartbeat.beat(at(60), true), Beat::None);
-    assert_eq!(heartbeat.beat(at(65), true), ping(2));
-    assert_eq!(heartbeat.beat(at(80), false), Beat::Pong);
-    assert_eq!(heartbeat.beat(at(95), true), ping(3));
+    assert_eq!(heartbeat.beat(at(60)), Beat::None);
+    assert_eq!(heartbeat.beat(at(65)), ping(2));
+    heartbeat.listens(false);
+    assert_eq!(heartbeat.beat(at(80)), Beat::Pong);
+    heartbeat.listens(true);
+    assert_eq!(heartbeat.beat(at(95)), ping(3));
 }
 
 #[test]
@@ -85,10 +87,7 @@ fn an_early_question_has_the_same_time_for_its_answer() {
     assert_eq!(heartbeat.ask(at(3)), Some(1_u32.to_be_bytes()));
     assert_eq!(heartbeat.ask(at(4)), None);
     assert_eq!(heartbeat.next(), Some(at(18)));
-    assert_eq!(
-        heartbeat.beat(at(18), true),
-        Beat::Dead(Duration::from_secs(18))
-    );
+    assert_eq!(heartbeat.beat(at(18)), Beat::Dead(Duration::from_secs(18)));
 }
 
 #[test]
@@ -111,7 +110,7 @@ fn no_period_and_a_zero_one_never_beat() {
         let mut heartbeat = Heartbeat::new(plan);
         heartbeat.start(at(0), &mut Entropy::new([1; 32]));
         assert_eq!(heartbeat.next(), None);
-        assert_eq!(heartbeat.beat(at(100), true), Beat::None);
+        assert_eq!(heartbeat.beat(at(100)), Beat::None);
         assert_eq!(heartbeat.ask(at(100)), None);
     }
 }
@@ -126,7 +125,7 @@ fn whether_all_payload_was_read_is_asked_once_it_rests() {
         if second % 10 == 0 {
             heartbeat.heard(at(second));
         }
-        match heartbeat.beat(at(second), true) {
+        match heartbeat.beat(at(second)) {
             Beat::None => {}
             beat => {
                 assert_eq!((beat, asked), (ping(1), None));
@@ -137,11 +136,8 @@ fn whether_all_payload_was_read_is_asked_once_it_rests() {
         }
     }
     assert!(asked.is_some_and(|second| second <= 30), "{asked:?}");
-    assert_eq!(heartbeat.beat(at(90), true), ping(2));
-    assert_eq!(
-        heartbeat.beat(at(120), true),
-        Beat::Dead(at(120).since(at(50)))
-    );
+    assert_eq!(heartbeat.beat(at(90)), ping(2));
+    assert_eq!(heartbeat.beat(at(120)), Beat::Dead(at(120).since(at(50))));
 }
 
 #[test]
@@ -152,7 +148,7 @@ fn nobody_is_asked_while_payload_moves() {
         for second in 1..100 {
             heartbeat.heard(at(second));
             moves(&mut heartbeat);
-            assert_eq!(heartbeat.beat(at(second), true), Beat::None);
+            assert_eq!(heartbeat.beat(at(second)), Beat::None);
         }
     }
 }
@@ -161,12 +157,12 @@ fn nobody_is_asked_while_payload_moves() {
 fn doubt_is_over_after_four_periods() {
     let mut heartbeat = started();
     heartbeat.sent();
-    assert_eq!(heartbeat.beat(at(15), true), ping(1));
+    assert_eq!(heartbeat.beat(at(15)), ping(1));
     for second in [30, 45] {
-        assert_eq!(heartbeat.beat(at(second), true), Beat::Doubt);
+        assert_eq!(heartbeat.beat(at(second)), Beat::Doubt);
         assert!(!heartbeat.is_over(at(second)));
     }
-    assert_eq!(heartbeat.beat(at(60), true), Beat::Doubt);
+    assert_eq!(heartbeat.beat(at(60)), Beat::Doubt);
     assert!(heartbeat.is_over(at(60)));
     heartbeat.heard(at(61));
     assert!(!heartbeat.is_over(at(200)));
