@@ -77,22 +77,33 @@ pub enum Found {
 }
 
 /// A layer in either role. A violation is an error with its goodbye already in `down`; nothing is
-/// said upwards after it.
+/// said upwards after it. What is not said here otherwise is that of a layer that changes nothing and knows no time.
 pub trait Layer {
     /// The transport below is ready: say what the role says first.
-    fn start(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail>;
+    fn start(&mut self, _cx: &mut Cx, _io: &mut Io) -> Result<(), Fail> {
+        Ok(())
+    }
     fn recv(&mut self, cx: &mut Cx, wire: BytesMut, io: &mut Io) -> Result<(), Fail>;
     /// The transport below ended. In order, where the layer allows it, it is an [`Up::End`].
     fn lower_end(&mut self, cx: &mut Cx, how: Eof, io: &mut Io) -> Result<(), Fail>;
     /// Takes all of `data`: called only after `Ready`, never after `finish`.
-    fn send(&mut self, cx: &mut Cx, data: &mut Rope, down: &mut Rope) -> Result<(), Fail>;
+    fn send(&mut self, _cx: &mut Cx, data: &mut Rope, down: &mut Rope) -> Result<(), Fail> {
+        down.append(data);
+        Ok(())
+    }
     /// No more data will be sent. True: the transport below is to end its direction as well. Otherwise it is called
     /// again when the peer's direction has ended, too.
-    fn finish(&mut self, cx: &mut Cx, down: &mut Rope) -> bool;
+    fn finish(&mut self, _cx: &mut Cx, _down: &mut Rope) -> bool {
+        true
+    }
     /// Both directions end because of `why`: say so, if the layer has words for it.
-    fn abort(&mut self, cx: &mut Cx, why: &Fail, down: &mut Rope);
-    fn timeout(&mut self, cx: &mut Cx, io: &mut Io) -> Result<(), Fail>;
-    fn next_timeout(&self) -> Option<Time>;
+    fn abort(&mut self, _cx: &mut Cx, _why: &Fail, _down: &mut Rope) {}
+    fn timeout(&mut self, _cx: &mut Cx, _io: &mut Io) -> Result<(), Fail> {
+        Ok(())
+    }
+    fn next_timeout(&self) -> Option<Time> {
+        None
+    }
     /// Bytes of input that wait in the layer for more, or for their turn.
     fn held(&self) -> usize;
 }

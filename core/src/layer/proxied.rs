@@ -4,9 +4,7 @@
 use bytes::BytesMut;
 
 use super::{Cx, Found, Info, Io, Layer, Up};
-use crate::buffer::Rope;
 use crate::error::{Cause, Eof, Fail};
-use crate::time::Time;
 use crate::wire::relay::{Response, Status};
 use crate::wire::socks5::{Rep, Reply};
 use crate::wire::{Parsed, proxy_protocol};
@@ -71,10 +69,6 @@ fn parse(form: Form, buf: &[u8]) -> Parsed<Found> {
 }
 
 impl Layer for Proxied {
-    fn start(&mut self, _cx: &mut Cx, _io: &mut Io) -> Result<(), Fail> {
-        Ok(())
-    }
-
     fn recv(&mut self, _cx: &mut Cx, wire: BytesMut, io: &mut Io) -> Result<(), Fail> {
         self.rest.extend_from_slice(&wire);
         let Some((found, used)) = parse(self.form, &self.rest)? else {
@@ -98,25 +92,6 @@ impl Layer for Proxied {
             Cause::Closed,
             format!("closed after {n} bytes of the header that tells the client"),
         ))
-    }
-
-    fn send(&mut self, _cx: &mut Cx, data: &mut Rope, down: &mut Rope) -> Result<(), Fail> {
-        down.append(data);
-        Ok(())
-    }
-
-    fn finish(&mut self, _cx: &mut Cx, _down: &mut Rope) -> bool {
-        true
-    }
-
-    fn abort(&mut self, _cx: &mut Cx, _why: &Fail, _down: &mut Rope) {}
-
-    fn timeout(&mut self, _cx: &mut Cx, _io: &mut Io) -> Result<(), Fail> {
-        Ok(())
-    }
-
-    fn next_timeout(&self) -> Option<Time> {
-        None
     }
 
     fn held(&self) -> usize {

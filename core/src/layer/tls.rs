@@ -14,7 +14,6 @@ use super::{Cx, Info, Io, Layer, Up};
 use crate::buffer::Rope;
 use crate::error::{Cause, Eof, Fail};
 use crate::plan::TlsClient;
-use crate::time::Time;
 use crate::wire::tls_record::{HEADER, Violation, record_len};
 
 use established::{Established, Opened};
@@ -194,14 +193,6 @@ impl Layer for Tls {
 
     /// No close_notify: the peer must be able to tell a cut from an end.
     fn abort(&mut self, _cx: &mut Cx, _why: &Fail, _down: &mut Rope) {}
-
-    fn timeout(&mut self, _cx: &mut Cx, _io: &mut Io) -> Result<(), Fail> {
-        Ok(())
-    }
-
-    fn next_timeout(&self) -> Option<Time> {
-        None
-    }
 
     fn held(&self) -> usize {
         self.rest.len()

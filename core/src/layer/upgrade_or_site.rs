@@ -7,7 +7,6 @@ use bytes::BytesMut;
 
 use super::upgrade::{head_limits, is_upgrade};
 use super::{Cx, Found, Info, Io, Layer, Up};
-use crate::buffer::Rope;
 use crate::error::{Cause, Eof, Fail};
 use crate::plan::WsServer;
 use crate::time::Time;
@@ -79,17 +78,6 @@ impl Layer for UpgradeOrSite {
             format!("closed after {n} bytes of an HTTP request head"),
         ))
     }
-
-    fn send(&mut self, _cx: &mut Cx, data: &mut Rope, down: &mut Rope) -> Result<(), Fail> {
-        down.append(data);
-        Ok(())
-    }
-
-    fn finish(&mut self, _cx: &mut Cx, _down: &mut Rope) -> bool {
-        true
-    }
-
-    fn abort(&mut self, _cx: &mut Cx, _why: &Fail, _down: &mut Rope) {}
 
     fn timeout(&mut self, cx: &mut Cx, _io: &mut Io) -> Result<(), Fail> {
         if self.head_by.is_none_or(|by| by > cx.now) {

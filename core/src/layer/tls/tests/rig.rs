@@ -15,6 +15,7 @@ use crate::crypto::library;
 use crate::entropy::Entropy;
 use crate::layer::tls::*;
 use crate::limits::Limits;
+use crate::time::Time;
 use crate::wire::deflate::Pool;
 
 pub(super) struct World {
