@@ -41,7 +41,6 @@
 //! ```
 
 use std::io::IoSlice;
-use std::time::Duration;
 
 use bytes::BytesMut;
 use tungstenite::protocol::frame::coding::Control;
@@ -153,13 +152,8 @@ impl Connection {
     ) -> Result<Self, Fail> {
         let upgrade = upgrade::Client::new(shared.entropy.nonce(), Carries::Messages, deflate);
         let plan = WsClient {
-            host: host.to_owned(),
-            path: String::new(),
             headers: vec![("User-Agent".to_owned(), "ginnel".to_owned())],
-            compression: false,
-            ping: None,
-            max_frame: None,
-            read: None,
+            ..WsClient::new(host, "")
         };
         let request = upgrade.request_for(target, &plan)?;
         let mut connection = Self::new(Stage::Client(Box::new(upgrade)), true);
@@ -336,7 +330,7 @@ impl Connection {
             Stage::Client(client) => client.recv(&mut self.rest, &shared.limits)?,
             Stage::Server(server) => {
                 let mut out = Vec::new();
-                let (plan, carries) = (any_path(), Carries::Messages);
+                let (plan, carries) = (WsServer::new("/"), Carries::Messages);
                 let agreed = server.recv(&plan, carries, &mut self.rest, &shared.limits, &mut out);
                 self.out.push_slice(&out);
                 agreed?
@@ -382,19 +376,5 @@ impl Connection {
         self.part = BytesMut::new();
         self.incoming.recycle(&mut shared.pool);
         self.outgoing.recycle(&mut shared.cx());
-    }
-}
-
-fn any_path() -> WsServer {
-    WsServer {
-        path: "/".to_owned(),
-        host: None,
-        headers: Vec::new(),
-        compression: false,
-        read_header_timeout: Duration::ZERO,
-        ping: None,
-        max_frame: None,
-        read: None,
-        trusted: std::sync::Arc::default(),
     }
 }

@@ -132,15 +132,10 @@ impl Choice {
 
     fn service(&self, channel: Channel, kind: HandlerKind) -> Service {
         let ws = WsServer {
-            path: "/ws".to_owned(),
-            host: None,
-            headers: Vec::new(),
             compression: self.compression,
-            read_header_timeout: Duration::from_secs(10),
             ping: self.ping.then(Ping::default),
             max_frame: self.max_frame.then_some(50),
-            read: None,
-            trusted: Arc::default(),
+            ..WsServer::new("/ws")
         };
         let target = ForwardNode {
             name: "target".to_owned(),
@@ -218,13 +213,10 @@ impl Choice {
 
     fn ws_client(&self) -> WsClient {
         WsClient {
-            host: "node.test".to_owned(),
-            path: "/ws".to_owned(),
-            headers: Vec::new(),
             compression: self.compression,
             ping: self.ping.then(Ping::default),
             max_frame: self.max_frame.then_some(50),
-            read: None,
+            ..WsClient::new("node.test", "/ws")
         }
     }
 }

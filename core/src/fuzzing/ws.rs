@@ -104,27 +104,17 @@ impl End {
         let ws = match options.server {
             true => Ws::server(
                 Arc::new(WsServer {
-                    path: "/ws".to_owned(),
-                    host: None,
-                    headers: Vec::new(),
                     compression: options.compression,
-                    read_header_timeout: Duration::from_secs(10),
-                    ping: None,
                     max_frame: options.max_frame,
-                    read: None,
-                    trusted: Arc::default(),
+                    ..WsServer::new("/ws")
                 }),
                 options.mux,
             ),
             false => Ws::client(
                 Arc::new(WsClient {
-                    host: "h".to_owned(),
-                    path: "/ws".to_owned(),
-                    headers: Vec::new(),
                     compression: options.compression,
-                    ping: None,
                     max_frame: options.max_frame,
-                    read: None,
+                    ..WsClient::new("h", "/ws")
                 }),
                 options.mux,
             ),

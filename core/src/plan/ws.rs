@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Ping;
+use crate::limits::Limits;
 use crate::route::Net;
 
 /// Options of an accepting websocket layer.
@@ -29,6 +30,23 @@ pub struct WsServer {
     pub trusted: Arc<[Net]>,
 }
 
+impl WsServer {
+    /// Takes upgrades of this path, which have 10 s to come, and sends no pings.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            host: None,
+            headers: Vec::new(),
+            compression: false,
+            read_header_timeout: Limits::default().handshake,
+            ping: None,
+            max_frame: None,
+            read: None,
+            trusted: Arc::default(),
+        }
+    }
+}
+
 /// Options of a dialing websocket layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WsClient {
@@ -42,4 +60,19 @@ pub struct WsClient {
     pub ping: Option<Ping>,
     pub max_frame: Option<usize>,
     pub read: Option<usize>,
+}
+
+impl WsClient {
+    /// Asks this host for this path, and sends no pings.
+    pub fn new(host: impl Into<String>, path: impl Into<String>) -> Self {
+        Self {
+            host: host.into(),
+            path: path.into(),
+            headers: Vec::new(),
+            compression: false,
+            ping: None,
+            max_frame: None,
+            read: None,
+        }
+    }
 }

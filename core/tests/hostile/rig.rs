@@ -197,15 +197,8 @@ pub fn own(service: usize) -> SocketAddr {
 
 fn service(channel: Channel, kind: HandlerKind) -> Service {
     let ws = WsServer {
-        path: "/ws".to_owned(),
-        host: None,
-        headers: Vec::new(),
         compression: true,
-        read_header_timeout: Duration::from_secs(10),
-        ping: None,
-        max_frame: None,
-        read: None,
-        trusted: Arc::default(),
+        ..WsServer::new("/ws")
     };
     let target = ForwardNode {
         name: "target-0".to_owned(),

@@ -10,17 +10,7 @@ use ginnel_core::plan::{Backend, Content, Document, Files, Probe, Site, WsServer
 use crate::rig::Rig;
 
 fn ws() -> Arc<WsServer> {
-    Arc::new(WsServer {
-        path: "/ws".into(),
-        host: None,
-        headers: Vec::new(),
-        compression: false,
-        read_header_timeout: Duration::from_secs(10),
-        ping: None,
-        max_frame: None,
-        read: None,
-        trusted: Arc::default(),
-    })
+    Arc::new(WsServer::new("/ws"))
 }
 
 fn site(content: Content) -> Arc<Site> {

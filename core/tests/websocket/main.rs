@@ -139,29 +139,11 @@ impl End {
 }
 
 fn client_plan() -> WsClient {
-    WsClient {
-        host: "a".into(),
-        path: "/ws".into(),
-        headers: Vec::new(),
-        compression: false,
-        ping: None,
-        max_frame: None,
-        read: None,
-    }
+    WsClient::new("a", "/ws")
 }
 
 fn server_plan() -> WsServer {
-    WsServer {
-        path: "/ws".into(),
-        host: None,
-        headers: Vec::new(),
-        compression: false,
-        read_header_timeout: Duration::from_secs(10),
-        ping: None,
-        max_frame: None,
-        read: None,
-        trusted: Arc::default(),
-    }
+    WsServer::new("/ws")
 }
 
 /// Both ends, upgraded. `mux`: whether each carries smux.

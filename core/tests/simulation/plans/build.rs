@@ -98,15 +98,10 @@ impl Setting {
                 tls: channel.has_tls().then(|| tls().0.clone()),
                 ws: channel.has_ws().then(|| {
                     Arc::new(WsServer {
-                        path: "/ws".to_owned(),
-                        host: None,
-                        headers: Vec::new(),
                         compression: self.compression,
-                        read_header_timeout: Duration::from_secs(10),
                         ping: Some(Ping::default()),
                         max_frame: self.max_frame,
-                        read: None,
-                        trusted: Arc::default(),
+                        ..WsServer::new("/ws")
                     })
                 }),
                 mux: channel.has_mux().then(|| self.mux.clone()),
@@ -158,13 +153,10 @@ impl Setting {
                 }),
                 ws: channel.has_ws().then(|| {
                     Arc::new(WsClient {
-                        host: "server.test:8000".to_owned(),
-                        path: "/ws".to_owned(),
-                        headers: Vec::new(),
                         compression: self.compression,
                         ping: Some(Ping::default()),
                         max_frame: self.max_frame,
-                        read: None,
+                        ..WsClient::new("server.test:8000", "/ws")
                     })
                 }),
                 mux: channel.has_mux().then(|| self.mux.clone()),

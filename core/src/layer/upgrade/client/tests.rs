@@ -5,15 +5,7 @@ const KEY: [u8; 16] = [
 ];
 
 fn plan() -> WsClient {
-    WsClient {
-        host: "127.0.0.1:8443".into(),
-        path: "/ws".into(),
-        headers: Vec::new(),
-        compression: false,
-        ping: None,
-        max_frame: None,
-        read: None,
-    }
+    WsClient::new("127.0.0.1:8443", "/ws")
 }
 
 fn request(plan: &WsClient, mux: bool) -> Result<String, Fail> {

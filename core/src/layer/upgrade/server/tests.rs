@@ -1,19 +1,7 @@
-use std::sync::Arc;
-
 use super::*;
 
 fn plan() -> WsServer {
-    WsServer {
-        path: "/ws".into(),
-        host: None,
-        headers: Vec::new(),
-        compression: false,
-        read_header_timeout: std::time::Duration::from_secs(10),
-        ping: None,
-        max_frame: None,
-        read: None,
-        trusted: Arc::default(),
-    }
+    WsServer::new("/ws")
 }
 
 /// The outcome, what was answered, and what is left.
