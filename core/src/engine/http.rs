@@ -10,7 +10,6 @@ use crate::event::Event;
 use crate::handler::http::{Ask, Io, Proxy};
 use crate::handler::{self, Receiver};
 use crate::limits::Limits;
-use crate::time::Time;
 
 /// What happened, for the machine.
 enum News<'a> {
@@ -138,7 +137,6 @@ impl Engine {
             proxy,
             &cx,
             &plan.limits,
-            self.now,
             news,
             [rx.bytes(), upstream_rx.bytes()],
             &mut io,
@@ -215,18 +213,17 @@ fn tell(
     proxy: &mut Proxy,
     cx: &handler::Cx,
     limits: &Limits,
-    now: Time,
     news: News,
     rx: [&mut BytesMut; 2],
     io: &mut Io,
 ) -> Result<Ask, Fail> {
     let [client, upstream] = rx;
     match news {
-        News::Client => proxy.client(cx, limits, now, client, io),
-        News::ClientEnd => proxy.client_end(cx, limits, now, client, io),
-        News::Upstream => proxy.upstream(cx, limits, now, upstream, io),
+        News::Client => proxy.client(cx, limits, client, io),
+        News::ClientEnd => proxy.client_end(cx, limits, client, io),
+        News::Upstream => proxy.upstream(cx, limits, upstream, io),
         News::UpstreamEnd(how) => proxy.upstream_end(cx, how, io),
         News::Dialed(result) => Ok(proxy.dialed(cx, result, io)),
-        News::Timeout => proxy.timeout(cx, now, io),
+        News::Timeout => proxy.timeout(cx, io),
     }
 }

@@ -92,8 +92,8 @@ impl Rig {
         if self.over {
             return;
         }
-        let first = self.call(|proxy, cx, limits, now, client_rx, _, io| {
-            proxy.client_end(cx, limits, now, client_rx, io)
+        let first = self.call(|proxy, cx, limits, client_rx, _, io| {
+            proxy.client_end(cx, limits, client_rx, io)
         });
         self.drive(first, true);
     }
@@ -103,8 +103,8 @@ impl Rig {
             return;
         }
         self.upstream_rx.extend_from_slice(bytes.as_ref());
-        let first = self.call(|proxy, cx, limits, now, _, upstream_rx, io| {
-            proxy.upstream(cx, limits, now, upstream_rx, io)
+        let first = self.call(|proxy, cx, limits, _, upstream_rx, io| {
+            proxy.upstream(cx, limits, upstream_rx, io)
         });
         self.drive(first, false);
     }
@@ -114,8 +114,8 @@ impl Rig {
             return;
         }
         let how = how.map_err(|cause| Fail::new(cause, "node-0: secret detail"));
-        let first = self
-            .call(|proxy, cx, _, _, _, _, io| proxy.upstream_end(cx, how.as_ref().copied(), io));
+        let first =
+            self.call(|proxy, cx, _, _, _, io| proxy.upstream_end(cx, how.as_ref().copied(), io));
         self.drive(first, false);
     }
 
@@ -126,7 +126,7 @@ impl Rig {
 
     pub(crate) fn wait(&mut self, by: Duration) {
         self.now = self.now + by;
-        let first = self.call(|proxy, cx, _, now, _, _, io| proxy.timeout(cx, now, io));
+        let first = self.call(|proxy, cx, _, _, _, io| proxy.timeout(cx, io));
         self.drive(first, false);
         assert!(self.over || self.proxy.next_timeout().is_none_or(|at| at > self.now));
     }
@@ -233,15 +233,13 @@ impl Rig {
     }
 
     fn dialed(&mut self, result: Result<(), Fail>) -> Ask {
-        let ask = self
-            .call(|proxy, cx, _, _, _, _, io| Ok(proxy.dialed(cx, result.as_ref().copied(), io)));
+        let ask =
+            self.call(|proxy, cx, _, _, _, io| Ok(proxy.dialed(cx, result.as_ref().copied(), io)));
         ask.unwrap()
     }
 
     fn call_client(&mut self) -> Result<Ask, Fail> {
-        self.call(|proxy, cx, limits, now, client_rx, _, io| {
-            proxy.client(cx, limits, now, client_rx, io)
-        })
+        self.call(|proxy, cx, limits, client_rx, _, io| proxy.client(cx, limits, client_rx, io))
     }
 
     fn call(
@@ -250,7 +248,6 @@ impl Rig {
             &mut Proxy,
             &Cx,
             &Limits,
-            Time,
             &mut BytesMut,
             &mut BytesMut,
             &mut Io,
@@ -273,7 +270,6 @@ impl Rig {
             &mut self.proxy,
             &cx,
             &self.limits,
-            self.now,
             &mut self.client_rx,
             &mut self.upstream_rx,
             &mut io,

@@ -11,7 +11,6 @@ use crate::addr::{Host, Target};
 use crate::error::{Cause, Fail};
 use crate::handler::Cx;
 use crate::limits::Limits;
-use crate::time::Time;
 use crate::wire::datagram::Framing;
 use crate::wire::http1::{HeadSearch, Request};
 
@@ -21,11 +20,10 @@ impl Proxy {
         &mut self,
         cx: &Cx,
         limits: &Limits,
-        now: Time,
         rx: &mut BytesMut,
         io: &mut Io,
     ) -> Result<Ask, Fail> {
-        let ask = self.client_step(cx, limits, now, rx, io);
+        let ask = self.client_step(cx, limits, rx, io);
         self.waiting = !rx.is_empty();
         ask
     }
@@ -35,12 +33,11 @@ impl Proxy {
         &mut self,
         cx: &Cx,
         limits: &Limits,
-        now: Time,
         rx: &mut BytesMut,
         io: &mut Io,
     ) -> Result<Ask, Fail> {
         self.client_ended = true;
-        self.client(cx, limits, now, rx, io)
+        self.client(cx, limits, rx, io)
     }
 
     /// False while input would only pile up: the next request waits for the current response.
@@ -56,7 +53,6 @@ impl Proxy {
         &mut self,
         cx: &Cx,
         limits: &Limits,
-        now: Time,
         rx: &mut BytesMut,
         io: &mut Io,
     ) -> Result<Ask, Fail> {
@@ -74,11 +70,11 @@ impl Proxy {
                 Ok(None) => {
                     if rx.is_empty() {
                         self.head_by = None;
-                        let by = self.idle_by().unwrap_or(now + limits.http_keep);
+                        let by = self.idle_by().unwrap_or(cx.now + limits.http_keep);
                         self.idle(Some(by));
                     } else {
                         self.idle(None);
-                        self.head_by.get_or_insert(now + cx.plan.read_timeout);
+                        self.head_by.get_or_insert(cx.now + cx.plan.read_timeout);
                     }
                     return Ok(Ask::More);
                 }
@@ -90,7 +86,7 @@ impl Proxy {
                 return Ok(ask);
             }
         }
-        self.pump(cx, now, rx, io)
+        self.pump(cx, rx, io)
     }
 
     /// `None`: the request is on its way over the kept upstream, or answered.
@@ -160,7 +156,7 @@ impl Proxy {
     }
 
     /// Passes the request body on; once it is complete, the wait for the response begins.
-    fn pump(&mut self, cx: &Cx, now: Time, rx: &mut BytesMut, io: &mut Io) -> Result<Ask, Fail> {
+    fn pump(&mut self, cx: &Cx, rx: &mut BytesMut, io: &mut Io) -> Result<Ask, Fail> {
         let Some(exchange) = self.exchange.as_deref_mut() else {
             return Ok(Ask::More);
         };
@@ -184,7 +180,7 @@ impl Proxy {
             }
         }
         if !responding && self.upstream_by.is_none() {
-            self.upstream_by = cx.plan.response_timeout.map(|limit| now + limit);
+            self.upstream_by = cx.plan.response_timeout.map(|limit| cx.now + limit);
         }
         Ok(Ask::More)
     }

@@ -106,8 +106,8 @@ impl Proxy {
     }
 
     /// A deadline passed. A call that is too early does nothing.
-    pub fn timeout(&mut self, cx: &Cx, now: Time, io: &mut Io) -> Result<Ask, Fail> {
-        let passed = |by: &mut Option<Time>| by.take_if(|by| *by <= now).is_some();
+    pub fn timeout(&mut self, cx: &Cx, io: &mut Io) -> Result<Ask, Fail> {
+        let passed = |by: &mut Option<Time>| by.take_if(|by| *by <= cx.now).is_some();
         if let Some(front) = &mut self.front
             && (passed(&mut front.idle_by) || passed(&mut self.head_by))
         {

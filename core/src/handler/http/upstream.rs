@@ -9,7 +9,6 @@ use super::{Ask, Io, Proxy, head_limits, reply, response};
 use crate::error::{Cause, Fail};
 use crate::handler::Cx;
 use crate::limits::Limits;
-use crate::time::Time;
 use crate::wire::http1::HeadSearch;
 
 impl Proxy {
@@ -47,7 +46,6 @@ impl Proxy {
         &mut self,
         cx: &Cx,
         limits: &Limits,
-        now: Time,
         rx: &mut BytesMut,
         io: &mut Io,
     ) -> Result<Ask, Fail> {
@@ -64,11 +62,11 @@ impl Proxy {
             return Ok(self.drop_upstream());
         };
         if matches!(exchange.stage, Stage::Awaiting(_)) {
-            match self.response_head(cx, limits, now, rx, io) {
+            match self.response_head(cx, limits, rx, io) {
                 Ok(None) => return Ok(Ask::More),
                 Ok(Some(Begun::Body)) => self.upstream_by = None,
                 Ok(Some(Begun::Whole { reuse })) => {
-                    return Ok(self.finish(limits, now, reuse && rx.is_empty()));
+                    return Ok(self.finish(cx, limits, reuse && rx.is_empty()));
                 }
                 Ok(Some(Begun::Tunnel)) => {
                     self.upstream_by = None;
@@ -77,7 +75,7 @@ impl Proxy {
                 Err(fail) => return Err(self.bad_gateway(cx, fail, io)),
             }
         }
-        self.response_body(limits, now, rx, io)
+        self.response_body(cx, limits, rx, io)
     }
 
     /// The upstream connection ended: in order, or by a failure.
@@ -125,7 +123,6 @@ impl Proxy {
         &mut self,
         cx: &Cx,
         limits: &Limits,
-        now: Time,
         rx: &mut BytesMut,
         io: &mut Io,
     ) -> Result<Option<Begun>, Fail> {
@@ -149,15 +146,15 @@ impl Proxy {
             }
             // A sign of life: the wait, if it has begun, begins anew.
             if self.upstream_by.is_some() {
-                self.upstream_by = cx.plan.response_timeout.map(|limit| now + limit);
+                self.upstream_by = cx.plan.response_timeout.map(|limit| cx.now + limit);
             }
         }
     }
 
     fn response_body(
         &mut self,
+        cx: &Cx,
         limits: &Limits,
-        now: Time,
         rx: &mut BytesMut,
         io: &mut Io,
     ) -> Result<Ask, Fail> {
@@ -171,7 +168,7 @@ impl Proxy {
             Ok(false) => Ok(Ask::More),
             Ok(true) => {
                 let reuse = *reuse && rx.is_empty();
-                Ok(self.finish(limits, now, reuse))
+                Ok(self.finish(cx, limits, reuse))
             }
             Err(fail) => {
                 let fail = fail.at(&exchange.target);
@@ -181,7 +178,7 @@ impl Proxy {
     }
 
     /// The response is complete.
-    fn finish(&mut self, limits: &Limits, now: Time, reuse: bool) -> Ask {
+    fn finish(&mut self, cx: &Cx, limits: &Limits, reuse: bool) -> Ask {
         let Some(exchange) = self.exchange.take() else {
             return Ask::More;
         };
@@ -192,7 +189,7 @@ impl Proxy {
         if !reuse {
             return self.drop_upstream();
         }
-        self.upstream_by = Some(now + limits.http_idle);
+        self.upstream_by = Some(cx.now + limits.http_idle);
         Ask::More
     }
 
