@@ -1,23 +1,12 @@
 //! The fuzz bodies on stable: over the committed seeds, and over variations of them. `GINNEL_FUZZ_SEED=n`
 //! begins with other variations; a failing input is printed.
 
-use std::path::{Path, PathBuf};
-use std::{env, fs};
-
 use ginnel::fuzzing::TARGETS;
 use ginnel_core::fuzzing::mutate;
 use serde_json::Value;
 
-fn folder(target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../fuzz/seeds")
-        .join(target)
-}
-
 fn run(target: &str, mutations: u64) {
-    let found = TARGETS.iter().find(|(name, _)| *name == target);
-    let (name, body) = found.expect("a target of this name");
-    mutate::run(&folder(name), *body, mutations);
+    mutate::run_target(TARGETS, target, mutations);
 }
 
 #[test]
@@ -42,13 +31,7 @@ fn seeds_are_rows_of_the_table() {
     let table: Value = serde_json::from_str(include_str!("data/cli-conformance.json")).unwrap();
     let seeds = arguments(&table).chain(lines(&table)).chain(files(&table));
     for (target, name, text) in seeds {
-        let path = folder(target).join(&name);
-        if env::var_os("GINNEL_WRITE_SEEDS").is_some() {
-            fs::create_dir_all(folder(target)).unwrap();
-            fs::write(&path, &text).unwrap();
-        }
-        let committed = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(committed, text, "{target}/{name}");
+        mutate::committed(target, &name, text.as_bytes());
     }
 }
 

@@ -1,6 +1,6 @@
 //! Bodies of the fuzz targets: each takes any bytes and panics when a promise is broken.
 //!
-//! The targets of `fuzz/` only call them; `core/tests/fuzz_seeds.rs` runs them over the committed seeds
+//! The targets of `fuzz/` only call them; `core/tests/fuzz_seeds/` runs them over the committed seeds
 //! on stable. Input is decoded by hand, so that a seed stays readable and a mutation changes little.
 
 mod deflate;

@@ -2,14 +2,40 @@
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use super::Target;
 
 /// Inputs above this size cost time and find nothing.
 const LONGEST: usize = 4096;
 
-/// Runs `body` over every file of `folder` and then over `mutations` variations, printing the input that
-/// made it panic. `GINNEL_FUZZ_SEED` chooses other variations. Panics when the folder has no files.
-pub fn run(folder: &Path, body: fn(&[u8]), mutations: u64) {
+/// Where the seeds of a target are.
+fn folder(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fuzz/seeds")
+        .join(target)
+}
+
+/// The seed of this name in the repository is this one. With `GINNEL_WRITE_SEEDS=1` it becomes so first.
+pub fn committed(target: &str, name: &str, bytes: &[u8]) {
+    let path = folder(target).join(name);
+    if std::env::var_os("GINNEL_WRITE_SEEDS").is_some() {
+        fs::create_dir_all(folder(target)).expect("a folder");
+        fs::write(&path, bytes).expect("a file");
+    }
+    let committed = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert!(committed == bytes, "{} is another one", path.display());
+}
+
+/// Runs the target of this name over its seeds and over `mutations` variations, printing the
+/// input that made it panic. `GINNEL_FUZZ_SEED` chooses other variations. Panics where there are no seeds.
+pub fn run_target(targets: &[Target], name: &str, mutations: u64) {
+    let found = targets.iter().find(|(target, _)| *target == name);
+    let (name, body) = found.expect("a target of this name");
+    run(&folder(name), *body, mutations);
+}
+
+fn run(folder: &Path, body: fn(&[u8]), mutations: u64) {
     let mut seeds = Vec::new();
     let mut paths: Vec<_> = fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))

@@ -3,21 +3,10 @@
 
 mod made;
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use ginnel_core::fuzzing::{TARGETS, mutate};
 
-fn folder(target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../fuzz/seeds")
-        .join(target)
-}
-
 fn run(target: &str, mutations: u64) {
-    let found = TARGETS.iter().find(|(name, _)| *name == target);
-    let (name, body) = found.expect("a target of this name");
-    mutate::run(&folder(name), *body, mutations);
+    mutate::run_target(TARGETS, target, mutations);
 }
 
 #[test]
@@ -71,13 +60,7 @@ fn ws() {
 fn seeds_are_those_made_here() {
     for (target, _) in TARGETS {
         for (name, bytes) in made::seeds(target) {
-            let path = folder(target).join(&name);
-            if std::env::var_os("GINNEL_WRITE_SEEDS").is_some() {
-                fs::create_dir_all(folder(target)).unwrap();
-                fs::write(&path, &bytes).unwrap();
-            }
-            let committed = fs::read(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
-            assert_eq!(committed, bytes, "{target}/{name}");
+            mutate::committed(target, &name, &bytes);
         }
     }
 }
