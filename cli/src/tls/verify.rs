@@ -110,11 +110,7 @@ impl ServerCertVerifier for Trusted {
             // The chain is verified before the name.
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
                 if !self.names => {}
-            // The dates are looked at first, whatever else is wrong.
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. } => return verdict,
+            fault if is_of_dates(fault) => return verdict,
             _ if !self.trusted.contains(end_entity) => return verdict,
             _ if self.names => {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
@@ -182,13 +178,7 @@ impl ClientCertVerifier for TrustedClient {
             .inner
             .verify_client_cert(end_entity, intermediates, now);
         match &verdict {
-            // The dates are looked at first, whatever else is wrong.
-            Err(Error::InvalidCertificate(
-                CertificateError::Expired
-                | CertificateError::ExpiredContext { .. }
-                | CertificateError::NotValidYet
-                | CertificateError::NotValidYetContext { .. },
-            )) => verdict,
+            Err(Error::InvalidCertificate(fault)) if is_of_dates(fault) => verdict,
             Err(Error::InvalidCertificate(_)) if self.trusted.contains(end_entity) => {
                 Ok(ClientCertVerified::assertion())
             }
@@ -217,4 +207,15 @@ impl ClientCertVerifier for TrustedClient {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.inner.supported_verify_schemes()
     }
+}
+
+/// The dates are looked at first, whatever else is wrong.
+fn is_of_dates(fault: &CertificateError) -> bool {
+    matches!(
+        fault,
+        CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. }
+    )
 }
