@@ -112,6 +112,11 @@ fn undisturbed_run(world: &mut World, setting: &Setting) {
             );
         }
     }
+    clients_are_outlived_by_none(world, setting);
+    all_released(world);
+}
+
+fn clients_are_outlived_by_none(world: &World, setting: &Setting) {
     for (engine, expected) in world.engines.iter().zip(setting.lasting_sessions()) {
         let left = engine.sessions();
         assert!(
@@ -119,7 +124,6 @@ fn undisturbed_run(world: &mut World, setting: &Setting) {
             "{setting:?}: {left} sessions outlive their clients"
         );
     }
-    all_released(world);
 }
 
 fn disturbed(seed: u64, tls: bool) {
@@ -133,11 +137,7 @@ fn disturbed(seed: u64, tls: bool) {
     world.run(Duration::from_secs(75));
     for program in world.programs.iter().filter(|program| program.client) {
         // Whatever happened, what was received is a part of what was sent, and the end was told.
-        let told = program
-            .failed
-            .as_deref()
-            .is_none_or(|text| text.starts_with("unexpected answer"));
-        assert!(told, "{setting:?}: {:?}", program.failed);
+        assert!(program.was_told(), "{setting:?}: {:?}", program.failed);
         if world.resets == 0 {
             assert!(
                 program.done() || program.end == Some(Eof::Reset),
@@ -145,13 +145,7 @@ fn disturbed(seed: u64, tls: bool) {
             );
         }
     }
-    for (engine, expected) in world.engines.iter().zip(setting.lasting_sessions()) {
-        let left = engine.sessions();
-        assert!(
-            left <= expected,
-            "{setting:?}: {left} sessions outlive their clients"
-        );
-    }
+    clients_are_outlived_by_none(&world, &setting);
     all_released(&mut world);
 }
 
@@ -202,11 +196,7 @@ fn a_reload_disturbs_nobody() {
 fn stopped_in_the_middle<'a>(world: &'a World, setting: &Setting) -> Vec<&'a Program> {
     let clients = || world.programs.iter().filter(|program| program.client);
     for program in clients() {
-        let told = program
-            .failed
-            .as_deref()
-            .is_none_or(|text| text.starts_with("unexpected answer"));
-        assert!(told, "{setting:?}: {program:?}");
+        assert!(program.was_told(), "{setting:?}: {program:?}");
     }
     clients()
         .filter(|program| program.received > 0 && !program.done())

@@ -159,6 +159,12 @@ impl Program {
         self.expect
     }
 
+    /// It got nothing but what was for it, or an answer that says no.
+    pub fn was_told(&self) -> bool {
+        let failed = self.failed.as_deref();
+        failed.is_none_or(|text| text.starts_with("unexpected answer"))
+    }
+
     pub fn done(&self) -> bool {
         self.end == Some(Eof::Fin) && self.received == self.expect && self.script.is_empty()
     }

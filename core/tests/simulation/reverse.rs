@@ -32,11 +32,6 @@ fn world(seed: u64) -> (World, Setting) {
     (world, setting)
 }
 
-fn opened(world: &World) -> usize {
-    let opened = |event: &&Event| matches!(event, Event::PortOpened { .. });
-    world.events.iter().filter(opened).count()
-}
-
 /// Clients of the port get what they send, or what the target says.
 fn serves(world: &mut World, setting: &Setting) {
     let first = world.programs.len();
@@ -86,7 +81,7 @@ fn a_far_port_comes_back_after_a_cut() {
         for times in 1..4 {
             serves(&mut world, &setting);
             assert_eq!(
-                opened(&world),
+                world.ports_opened(),
                 times,
                 "{}: {:#?}",
                 world.about,
@@ -110,18 +105,8 @@ fn a_new_session_takes_the_port_of_a_dead_one() {
         world.swallow_tunnels();
         world.run(Duration::from_secs(120));
         serves(&mut world, &setting);
-        let anew = |event: &&Event| {
-            let Event::Closed {
-                fail: Some(fail), ..
-            } = event
-            else {
-                return false;
-            };
-            fail.text.contains("anew")
-        };
-        replaced.set(replaced.get() + world.events.iter().filter(anew).count());
-        let refused = |event: &&Event| matches!(event, Event::PortLost { fail, .. } if fail.text.contains("answered"));
-        assert_eq!(world.events.iter().find(refused), None, "{}", world.about);
+        replaced.set(replaced.get() + world.replaced());
+        assert_eq!(world.port_refused(), None, "{}", world.about);
         finish(&mut world);
     });
     assert!(replaced.get() > 0, "nobody was ever replaced");

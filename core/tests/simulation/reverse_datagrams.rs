@@ -51,11 +51,6 @@ fn serves(world: &mut World, number: usize) {
     }
 }
 
-fn opened(world: &World) -> usize {
-    let opened = |event: &&Event| matches!(event, Event::PortOpened { .. });
-    world.events.iter().filter(opened).count()
-}
-
 fn finish(world: &mut World) {
     all_released(world);
     assert_eq!(world.net.ports(), 0, "{}: sockets are left", world.about);
@@ -108,7 +103,7 @@ fn a_far_port_for_datagrams_comes_back_after_a_cut() {
         for times in 1..4 {
             serves(&mut world, times);
             assert_eq!(
-                opened(&world),
+                world.ports_opened(),
                 times,
                 "{}: {:#?}",
                 world.about,
@@ -136,10 +131,8 @@ fn a_new_stream_takes_the_port_of_a_dead_one() {
         if !bare {
             serves(&mut world, 1);
         }
-        let anew = |event: &&Event| matches!(event, Event::Closed { fail: Some(fail), .. } if fail.text.contains("anew"));
-        replaced.set(replaced.get() + world.events.iter().filter(anew).count());
-        let refused = |event: &&Event| matches!(event, Event::PortLost { fail, .. } if fail.text.contains("answered"));
-        assert_eq!(world.events.iter().find(refused), None, "{}", world.about);
+        replaced.set(replaced.get() + world.replaced());
+        assert_eq!(world.port_refused(), None, "{}", world.about);
         finish(&mut world);
     });
     assert!(replaced.get() > 0, "nobody was ever replaced");

@@ -112,4 +112,22 @@ impl World {
     pub fn tunnels(&self) -> usize {
         self.connections.iter().filter(|c| c.is_between()).count()
     }
+
+    /// How often a far port was opened.
+    pub fn ports_opened(&self) -> usize {
+        let opened = |event: &&Event| matches!(event, Event::PortOpened { .. });
+        self.events.iter().filter(opened).count()
+    }
+
+    /// How often who had a port was replaced by who asked for it anew.
+    pub fn replaced(&self) -> usize {
+        let anew = |event: &&Event| matches!(event, Event::Closed { fail: Some(fail), .. } if fail.text.contains("anew"));
+        self.events.iter().filter(anew).count()
+    }
+
+    /// A far end said no to who asked for a port.
+    pub fn port_refused(&self) -> Option<&Event> {
+        let refused = |event: &&Event| matches!(event, Event::PortLost { fail, .. } if fail.text.contains("answered"));
+        self.events.iter().find(refused)
+    }
 }
