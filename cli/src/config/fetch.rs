@@ -1,6 +1,5 @@
 //! `-C https://...`: one GET, bounded in time and size. No message shows the URL's credentials.
 
-use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use ginnel_core::crypto::library;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Error};
 
-use super::load::MAX_SIZE;
+use super::text::bounded;
 use super::yaml::Format;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -78,12 +77,7 @@ pub fn fetch(url: &str) -> Result<(Vec<u8>, Format), String> {
         .and_then(|kind| kind.to_str().ok())
         .unwrap_or_default()
         .to_owned();
-    let mut bytes = Vec::new();
-    let reader = response.body_mut().as_reader();
-    // One byte more than is allowed tells a longer body from one that just fits.
-    reader
-        .take(MAX_SIZE as u64 + 1)
-        .read_to_end(&mut bytes)
+    let bytes = bounded(&mut response.body_mut().as_reader())
         .map_err(|error| format!("reading the body: {error}"))?;
     Ok((bytes, format(&kind, &url)))
 }

@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::io::Read;
 
-use super::load::MAX_SIZE;
 use crate::report::plain;
+
+/// The most that one source may have.
+const MAX_SIZE: usize = 10 << 20;
 
 /// What is in `from`, with one byte more than is allowed if it is more: a longer text is told from
 /// one that just fits.

@@ -22,7 +22,7 @@ pub(super) struct Part<'a> {
 impl View<'_> {
     pub(super) fn options(&mut self, part: &Part<'_>) {
         let Options { place, word, map } = part.options;
-        let here = |one: &&Opt| one.stands_at(place, Some(word));
+        let here = |one: &&Opt| one.stands_at(place, word);
         for option in OPTIONS.iter().filter(here) {
             let names = option.names.iter();
             let set: Vec<_> = names

@@ -14,9 +14,6 @@ use crate::flags::Flags;
 use crate::report::Findings;
 use crate::url;
 
-/// The most that one source may have.
-pub const MAX_SIZE: usize = 10 << 20;
-
 pub struct Loaded {
     pub config: Config,
     pub findings: Findings,

@@ -84,21 +84,14 @@ pub struct Opt {
 pub fn find(place: Place, word: &str, key: &str) -> Option<&'static Opt> {
     OPTIONS
         .iter()
-        .find(|one| one.stands_at(place, Some(word)) && one.is_called(key))
-}
-
-/// The same without regard to the type of the part.
-pub fn find_in_place(place: Place, key: &str) -> Option<&'static Opt> {
-    OPTIONS
-        .iter()
-        .find(|one| one.stands_at(place, None) && one.is_called(key))
+        .find(|one| one.stands_at(place, word) && one.is_called(key))
 }
 
 /// All spellings known in `place` for a part of type `word`.
 pub fn names(place: Place, word: &str) -> impl Iterator<Item = &'static str> {
     OPTIONS
         .iter()
-        .filter(move |one| one.stands_at(place, Some(word)))
+        .filter(move |one| one.stands_at(place, word))
         .flat_map(|one| one.names.iter().copied())
 }
 
@@ -164,10 +157,11 @@ impl Opt {
         self.names.iter().any(|name| is_spelling(name, key))
     }
 
-    pub fn stands_at(&self, place: Place, word: Option<&str>) -> bool {
-        self.at.iter().any(|(at, words)| {
-            *at == place && word.is_none_or(|word| words.is_empty() || words.contains(&word))
-        })
+    pub fn stands_at(&self, place: Place, word: &str) -> bool {
+        let here = |words: &[&str]| words.is_empty() || words.contains(&word);
+        self.at
+            .iter()
+            .any(|(at, words)| *at == place && here(words))
     }
 }
 
