@@ -4,6 +4,8 @@
 
 #![forbid(unsafe_code)]
 
+mod control;
+mod doors;
 mod port;
 mod shard;
 mod socket;

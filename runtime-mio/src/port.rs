@@ -73,9 +73,7 @@ impl Shard {
 
     pub(crate) fn unserve_port(&mut self, id: PortId) {
         self.close_port(id);
-        let now = self.now();
-        self.engine.handle_unlisten(id, now);
-        self.act();
+        self.tell(|engine, now| engine.handle_unlisten(id, now));
     }
 
     pub(crate) fn bind_port(&mut self, id: PortId, ask: Ask) {

@@ -8,12 +8,11 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use ginnel_core::driver::{
-    self, ACCEPT_PAUSE, Acceptor, Answer, Buffers, Command, Control, GOODBYE, HAND_OVER, Input,
-    Listener, Listening, Reserve, Resolver, Serve, Served, Serving, Stream, Turn,
+    self, Acceptor, Answer, Buffers, Control, Input, Listening, Reserve, Resolver, Served, Stream,
+    Turn,
 };
 use ginnel_core::engine::{Action, Door, Engine, SocketId};
-use ginnel_core::error::{Eof, Fail};
-use ginnel_core::event::Event;
+use ginnel_core::error::Fail;
 use ginnel_core::plan::Plan;
 use ginnel_core::time::Time;
 use mio::unix::SourceFd;
@@ -21,28 +20,26 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use slotmap::{Key, KeyData, SecondaryMap};
 
 use crate::Sink;
-use crate::port::{self, Ports};
+use crate::doors::door;
+use crate::port::Ports;
 use crate::socket::Socket;
 
 /// Sockets' tokens are their ids, of which none is this small.
 const CONTROL: Token = Token(0);
 const NAMES: Token = Token(1);
-const LISTENERS: usize = 2;
-
-/// Accepts before the sockets have their turn.
-const ACCEPTS: usize = 64;
+pub(crate) const LISTENERS: usize = 2;
 
 pub(crate) struct Shard {
     pub(crate) poll: Poll,
     pub(crate) engine: Engine,
     pub(crate) ports: Ports,
-    serving: Served,
-    listeners: BTreeMap<Door, Acceptor>,
+    pub(crate) serving: Served,
+    pub(crate) listeners: BTreeMap<Door, Acceptor>,
     /// Listeners with connections to accept.
-    accepting: Vec<Door>,
-    accept_again: Option<Instant>,
+    pub(crate) accepting: Vec<Door>,
+    pub(crate) accept_again: Option<Time>,
     pub(crate) reserve: Reserve,
-    sockets: SecondaryMap<SocketId, Socket>,
+    pub(crate) sockets: SecondaryMap<SocketId, Socket>,
     /// Sockets with work left, in turn.
     ready: VecDeque<SocketId>,
     resolver: Resolver,
@@ -50,13 +47,13 @@ pub(crate) struct Shard {
     buffers: Buffers,
     /// The socket whose turn it is: it looks again by itself.
     running: Option<SocketId>,
-    control: Control,
-    draining: bool,
+    pub(crate) control: Control,
+    pub(crate) draining: bool,
     /// The engine has nothing left to finish.
-    drained: bool,
-    stopping: Option<Instant>,
+    pub(crate) drained: bool,
+    pub(crate) stopping: Option<Time>,
     start: Instant,
-    sink: Sink,
+    pub(crate) sink: Sink,
 }
 
 impl Shard {
@@ -129,8 +126,7 @@ impl Shard {
             self.turn_ports();
             let now = self.now();
             if self.engine.poll_timeout().is_some_and(|at| at <= now) {
-                self.engine.handle_timeout(now);
-                self.act();
+                self.tell(|engine, _| engine.handle_timeout(now));
             }
             self.accept();
             if self.drained {
@@ -165,7 +161,7 @@ impl Shard {
         }
     }
 
-    fn list(&mut self, id: SocketId) {
+    pub(crate) fn list(&mut self, id: SocketId) {
         if let Some(socket) = self.sockets.get_mut(id)
             && !std::mem::replace(&mut socket.listed, true)
         {
@@ -195,9 +191,8 @@ impl Shard {
 
     /// Writes, and reads once. Whether there may be more to read.
     fn step(&mut self, id: SocketId, turn: &mut Turn) -> bool {
-        if !self.flush(id) {
-            return false;
-        }
+        self.flush(id);
+        self.act();
         let max = self.engine.interest(id).read;
         let Some(socket) = self.sockets.get_mut(id) else {
             return false;
@@ -210,23 +205,19 @@ impl Shard {
             return false;
         }
         turn.count(&input);
-        let now = self.now();
-        input.tell(&mut self.engine, id, now);
-        self.act();
+        self.tell(|engine, now| input.tell(engine, id, now));
         true
     }
 
-    fn flush(&mut self, id: SocketId) -> bool {
+    fn flush(&mut self, id: SocketId) {
         let now = self.now();
-        let Some(socket) = self.sockets.get_mut(id) else {
-            return false;
-        };
         let pipes = &mut self.buffers.pipes;
-        if !socket.connecting && socket.flush(id, &mut self.engine, pipes, now).is_err() {
+        if let Some(socket) = self.sockets.get_mut(id)
+            && !socket.connecting
+            && socket.flush(id, &mut self.engine, pipes, now).is_err()
+        {
             self.engine.handle_broken(id, now);
         }
-        self.act();
-        true
     }
 
     /// Does what the engine asks until it asks nothing more.
@@ -235,7 +226,7 @@ impl Shard {
             match action {
                 Action::Connect { id, to, options } => {
                     let stream = Stream::connect(&to, &options, &mut self.reserve);
-                    if let Err(error) = stream.and_then(|stream| self.register(id, stream, true)) {
+                    if let Err(error) = stream.and_then(|stream| self.add(id, stream, true)) {
                         let now = self.now();
                         self.engine
                             .handle_connected(id, Err(Fail::from(&error)), now);
@@ -243,18 +234,14 @@ impl Shard {
                 }
                 Action::Resolve { query, host, port } => self.resolver.ask(query, host, port),
                 Action::Wake(id) => {
-                    let now = self.now();
-                    if let Some(socket) = self.sockets.get_mut(id)
+                    self.flush(id);
+                    if let Some(socket) = self.sockets.get(id)
+                        && socket.readable
                         && !socket.connecting
+                        && self.running != Some(id)
                     {
-                        let pipes = &mut self.buffers.pipes;
-                        if socket.flush(id, &mut self.engine, pipes, now).is_err() {
-                            self.engine.handle_broken(id, now);
-                        }
-                        if socket.readable && self.running != Some(id) {
-                            // Reading may be wanted again, and no event would say so.
-                            self.list(id);
-                        }
+                        // Reading may be wanted again, and no event would say so.
+                        self.list(id);
                     }
                 }
                 Action::Probe { id, meta, within } => {
@@ -288,7 +275,15 @@ impl Shard {
         }
     }
 
-    fn register(&mut self, id: SocketId, stream: Stream, connecting: bool) -> io::Result<()> {
+    /// An input to the engine, and all that it asks for then.
+    pub(crate) fn tell<T>(&mut self, input: impl FnOnce(&mut Engine, Time) -> T) -> T {
+        let now = self.now();
+        let result = input(&mut self.engine, now);
+        self.act();
+        result
+    }
+
+    pub(crate) fn add(&mut self, id: SocketId, stream: Stream, connecting: bool) -> io::Result<()> {
         let token = Token(id.data().as_ffi() as usize);
         let interest = Interest::READABLE | Interest::WRITABLE;
         #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -300,191 +295,26 @@ impl Shard {
     }
 
     fn connected(&mut self, id: SocketId) {
-        let now = self.now();
         let socket = &mut self.sockets[id];
-        match socket.stream.connected() {
+        let result = match socket.stream.connected() {
             Ok(None) => return,
             Ok(Some(meta)) => {
                 socket.connecting = false;
-                self.engine.handle_connected(id, Ok(meta), now);
+                Ok(meta)
             }
             Err(error) => {
-                self.engine
-                    .handle_connected(id, Err(Fail::from(&error)), now);
                 self.sockets.remove(id);
+                Err(Fail::from(&error))
             }
-        }
-        self.act();
-        self.list(id);
-    }
-
-    /// Those that the engine has no room for wait in the system's queue.
-    #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
-    fn accept(&mut self) {
-        if self.accept_again.is_some_and(|at| at > Instant::now()) {
-            return;
-        }
-        if !self.engine.accepting() {
-            return;
-        }
-        let waited = self.accept_again.take().is_some();
-        for door in std::mem::take(&mut self.accepting) {
-            for round in 0.. {
-                let Some(listener) = self.listeners.get(&door) else {
-                    break;
-                };
-                if round == ACCEPTS || !self.engine.accepting() {
-                    self.accepting.push(door);
-                    break;
-                }
-                let takes = waited && round == 0;
-                if !takes && listener.is_for_others(self.sockets.len()) {
-                    self.accepting.push(door);
-                    self.accept_again = Some(Instant::now() + HAND_OVER);
-                    break;
-                }
-                match self.reserve.accept(listener) {
-                    Ok(stream) => self.accepted(door, stream),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(error) if driver::is_exhausted(&error) => {
-                        self.accepting.push(door);
-                        self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
-                        (self.sink)(Event::Exhausted);
-                        break;
-                    }
-                    // The connection was gone before it was accepted.
-                    Err(_) => {}
-                }
-            }
-        }
-    }
-
-    fn accepted(&mut self, door: Door, stream: Stream) {
-        let Ok(meta) = stream.meta() else {
-            return;
         };
-        let now = self.now();
-        let id = self.engine.handle_door(door, meta, now);
-        if self.register(id, stream, false).is_err() {
-            self.engine.handle_eof(id, Eof::Reset, now);
-        }
-        self.act();
+        self.tell(|engine, now| engine.handle_connected(id, result, now));
         self.list(id);
     }
 
     fn resolved(&mut self) {
         while let Ok((query, result)) = self.answers.try_recv() {
-            let now = self.now();
-            self.engine.handle_resolved(query, result, now);
-            self.act();
+            self.tell(|engine, now| engine.handle_resolved(query, result, now));
         }
-    }
-
-    fn obey(&mut self) {
-        while let Some(command) = self.control.take() {
-            match command {
-                Command::Stop => self.begin_stop(),
-                Command::Drain { timeout, left } => {
-                    self.draining = true;
-                    self.close_listeners();
-                    let now = self.now();
-                    let _ = left.send(self.engine.handle_drain(now + timeout, now));
-                    self.act();
-                }
-                Command::Reload { .. } if self.draining || self.stopping.is_some() => {}
-                Command::Reload { plan, serve, done } => {
-                    let now = self.now();
-                    self.engine.handle_reload(plan, now);
-                    self.act();
-                    for error in self.serve_others(serve) {
-                        let _ = done.send(error);
-                    }
-                }
-            }
-        }
-    }
-
-    /// What is not in the list any more is closed first: a listener may be that of another service now.
-    fn serve_others(&mut self, serve: Vec<Serve>) -> Vec<io::Error> {
-        let (leaving, new) = driver::changes(&mut self.serving, serve);
-        for (service, serving) in leaving {
-            self.unserve(service, serving);
-        }
-        let new = new.into_iter();
-        new.filter_map(|(service, listener)| self.listen(service, listener).err())
-            .collect()
-    }
-
-    fn listen(&mut self, service: usize, listener: Listener) -> io::Result<()> {
-        let serving = match listener {
-            Listener::Stream(listener) => {
-                listener.set_nonblocking()?;
-                self.open_door(Door::Service(service), listener)?;
-                Serving::Tcp
-            }
-            Listener::Udp(socket) => Serving::Udp(self.serve_port(service, socket)?),
-            Listener::Reverse => {
-                let now = self.now();
-                self.engine.handle_serve(service, now);
-                self.act();
-                Serving::Reverse
-            }
-        };
-        self.serving.insert(service, serving);
-        Ok(())
-    }
-
-    fn unserve(&mut self, service: usize, serving: Serving) {
-        match serving {
-            Serving::Tcp => self.close_door(Door::Service(service)),
-            Serving::Udp(id) => self.unserve_port(id),
-            Serving::Reverse => {
-                let now = self.now();
-                self.engine.handle_unserve(service, now);
-                self.act();
-            }
-        }
-    }
-
-    pub(crate) fn open_door(&mut self, door: Door, listener: Acceptor) -> io::Result<()> {
-        let token = match door {
-            Door::Service(service) => Token(LISTENERS + service),
-            Door::Port(id) => port::token(id),
-        };
-        let (fd, registry) = (listener.as_fd().as_raw_fd(), self.poll.registry());
-        registry.register(&mut SourceFd(&fd), token, Interest::READABLE)?;
-        self.listeners.insert(door, listener);
-        self.accepting.push(door);
-        Ok(())
-    }
-
-    pub(crate) fn close_door(&mut self, door: Door) {
-        if let Some(listener) = self.listeners.remove(&door) {
-            // Closing is not enough while others have the same socket.
-            let fd = listener.as_fd().as_raw_fd();
-            let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
-        }
-    }
-
-    /// The ports of the engine stay, and udp listeners: by these, clients that are known are answered.
-    fn close_listeners(&mut self) {
-        for service in std::mem::take(&mut self.serving).into_keys() {
-            self.close_door(Door::Service(service));
-        }
-    }
-
-    #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
-    fn begin_stop(&mut self) {
-        if self.stopping.is_some() {
-            return;
-        }
-        let at_once = self.draining && !self.drained;
-        let goodbye = if at_once { Duration::ZERO } else { GOODBYE };
-        self.stopping = Some(Instant::now() + goodbye);
-        self.close_listeners();
-        let now = self.now();
-        self.engine.handle_stop(now);
-        self.act();
     }
 
     /// Closed by the end of the process, they would seem to have said all.
@@ -496,41 +326,25 @@ impl Shard {
         }
     }
 
-    #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
     fn is_done(&self) -> bool {
         self.stopping
-            .is_some_and(|until| self.sockets.is_empty() || Instant::now() >= until)
+            .is_some_and(|until| self.sockets.is_empty() || self.now() >= until)
     }
 
-    #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
     fn timeout(&mut self) -> Option<Duration> {
         if !self.ready.is_empty() || !self.ports.is_idle() {
             return Some(Duration::ZERO);
         }
-        let now = Instant::now();
-        let until = |at: Instant| at.saturating_duration_since(now);
-        let engine = self
-            .engine
-            .poll_timeout()
-            .map(|at| until(self.start + at.since(Time::ZERO)));
+        let now = self.now();
         let accept = match self.accept_again {
-            Some(at) => Some(until(at)),
-            None if !self.accepting.is_empty() && self.engine.accepting() => Some(Duration::ZERO),
-            None => None,
+            None if !self.accepting.is_empty() && self.engine.accepting() => Some(now),
+            again => again,
         };
-        let stop = self.stopping.map(until);
-        [engine, accept, stop].into_iter().flatten().min()
+        let first = [self.engine.poll_timeout(), accept, self.stopping];
+        first.into_iter().flatten().min().map(|at| at.since(now))
     }
 
     pub(crate) fn now(&self) -> Time {
         Time::ZERO + self.start.elapsed()
-    }
-}
-
-/// The listener that a token would be of.
-fn door(token: Token) -> Door {
-    match port::id(token) {
-        Some(id) => Door::Port(id),
-        None => Door::Service(token.0.wrapping_sub(LISTENERS)),
     }
 }

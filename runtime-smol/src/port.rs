@@ -38,9 +38,7 @@ impl Shard {
 
     pub(crate) fn unserve_port(self: &Rc<Self>, id: PortId) {
         self.close_port(id);
-        let now = self.now();
-        self.engine.borrow_mut().handle_unlisten(id, now);
-        self.act();
+        self.tell(|engine, now| engine.handle_unlisten(id, now));
     }
 
     pub(crate) fn bind_port(self: &Rc<Self>, id: PortId, ask: Ask) {

@@ -7,27 +7,23 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_io::{Async, Timer};
 use ginnel_core::driver::{
-    self, ACCEPT_PAUSE, Acceptor, Answer, Buffers, Command, Control, GOODBYE, HAND_OVER, Input,
-    Listener, Listening, Reserve, Resolver, Serve, Served, Serving, Stream, Turn,
+    self, Answer, Buffers, Control, Input, Listening, Reserve, Resolver, Stream, Turn,
 };
 use ginnel_core::engine::{Action, ConnMeta, Door, Engine, PortId, SocketId};
 use ginnel_core::error::Fail;
-use ginnel_core::event::Event;
 use ginnel_core::plan::Plan;
 use ginnel_core::time::Time;
 use slotmap::SecondaryMap;
+use smol::LocalExecutor;
 use smol::channel::Receiver;
-use smol::future::FutureExt;
-use smol::{LocalExecutor, Task};
 
+use crate::doors::Accepting;
 use crate::socket::Socket;
-use crate::{Sink, port};
-
-type Accepting = (Async<Acceptor>, Task<()>);
+use crate::{Sink, control, port};
 
 pub(crate) struct Shard {
     pub(crate) executor: LocalExecutor<'static>,
@@ -36,9 +32,9 @@ pub(crate) struct Shard {
     resolver: RefCell<Resolver>,
     /// For one datagram.
     pub(crate) space: RefCell<Vec<u8>>,
-    sockets: RefCell<SecondaryMap<SocketId, Rc<Socket>>>,
+    pub(crate) sockets: RefCell<SecondaryMap<SocketId, Rc<Socket>>>,
     /// Listeners, and the tasks that accept.
-    doors: RefCell<BTreeMap<Door, Accepting>>,
+    pub(crate) doors: RefCell<BTreeMap<Door, Accepting>>,
     buffers: RefCell<Buffers>,
     /// The socket whose task runs now: it need not be woken.
     running: Cell<Option<SocketId>>,
@@ -46,14 +42,14 @@ pub(crate) struct Shard {
     armed: Cell<Option<Time>>,
     timer: RefCell<Option<Waker>>,
     /// The tasks that wait for room to accept.
-    waiting: RefCell<Vec<Waker>>,
+    pub(crate) waiting: RefCell<Vec<Waker>>,
     pub(crate) reserve: RefCell<Reserve>,
     /// The engine has nothing left to finish.
-    drained: Cell<bool>,
+    pub(crate) drained: Cell<bool>,
     /// Waits for that, and then for the last socket.
-    ending: RefCell<Option<Waker>>,
+    pub(crate) ending: RefCell<Option<Waker>>,
     start: Instant,
-    sink: Sink,
+    pub(crate) sink: Sink,
 }
 
 #[allow(clippy::disallowed_methods)] // The adapter owns the clock.
@@ -87,116 +83,25 @@ pub(crate) fn run(
         start: Instant::now(),
         sink,
     });
-    let mut served = Served::new();
-    for (service, listener) in listeners {
-        served.insert(service, shard.listen(service, listener)?);
-    }
     shard.executor.spawn(time(shard.clone())).detach();
-    let task = names(shard.clone(), answers);
-    shard.executor.spawn(task).detach();
-    let control = Async::new(control)?;
-    async_io::block_on(shard.executor.run(async {
-        let mut draining = false;
-        'serving: while !shard.drained.get() {
-            let drained = async {
-                shard.until(|shard| shard.drained.get()).await;
-                Ok(())
-            };
-            control.readable().or(drained).await?;
-            while let Some(command) = control.get_ref().take() {
-                match command {
-                    Command::Stop => break 'serving,
-                    Command::Drain { timeout, left } => {
-                        draining = true;
-                        // The ports of the engine stay, and udp listeners: by these, clients that are known
-                        // are answered.
-                        for service in std::mem::take(&mut served).into_keys() {
-                            shard.close_door(Door::Service(service));
-                        }
-                        let now = shard.now();
-                        let count = shard.engine.borrow_mut().handle_drain(now + timeout, now);
-                        let _ = left.send(count);
-                        shard.act();
-                    }
-                    Command::Reload { .. } if draining => {}
-                    Command::Reload { plan, serve, done } => {
-                        let now = shard.now();
-                        shard.engine.borrow_mut().handle_reload(plan, now);
-                        shard.act();
-                        for error in shard.serve_others(&mut served, serve) {
-                            let _ = done.send(error);
-                        }
-                    }
-                }
-            }
-        }
-        for (service, serving) in served {
-            shard.unserve(service, serving);
-        }
-        let now = shard.now();
-        let at_once = draining && !shard.drained.get();
-        let goodbye = if at_once { Duration::ZERO } else { GOODBYE };
-        shard.engine.borrow_mut().handle_stop(now);
-        shard.act();
-        shard
-            .until(|shard| shard.sockets.borrow().is_empty())
-            .or(async {
-                Timer::after(goodbye).await;
-            })
-            .await;
-        // Closed by the end of the process, they would seem to have said all.
-        for (id, socket) in &*shard.sockets.borrow() {
-            socket.close(!shard.engine.borrow_mut().interest(id).fin);
-        }
-        Ok(())
-    }))
-}
-
-async fn accept(shard: Rc<Shard>, door: Door) {
-    loop {
-        shard.room().await;
-        match poll_fn(|cx| shard.poll_accept(cx, door)).await {
-            Ok(stream) => {
-                if let Some(stream) = stream {
-                    shard.accepted(door, stream);
-                }
-                if shard.is_for_others(door) {
-                    Timer::after(HAND_OVER).await;
-                }
-            }
-            Err(error) if driver::is_exhausted(&error) => {
-                (shard.sink)(Event::Exhausted);
-                Timer::after(ACCEPT_PAUSE).await;
-            }
-            // The connection was gone before it was accepted.
-            Err(_) => {}
-        }
-    }
+    shard.executor.spawn(names(shard.clone(), answers)).detach();
+    let serving = control::run(shard.clone(), listeners, control);
+    async_io::block_on(shard.executor.run(serving))
 }
 
 async fn connect(shard: Rc<Shard>, id: SocketId, stream: io::Result<Stream>) {
     let result = connected(stream).await;
-    let now = shard.now();
     if !shard.engine.borrow().knows(id) {
         return;
     }
-    match result {
+    let result = match result {
         Ok((io, meta)) => {
             shard.adopt(id, Socket::new(io));
-            shard
-                .engine
-                .borrow_mut()
-                .handle_connected(id, Ok(meta), now);
+            Ok(meta)
         }
-        Err(error) => {
-            let fail = Fail::from(&error);
-            shard
-                .engine
-                .borrow_mut()
-                .handle_connected(id, Err(fail), now);
-        }
-    }
-    shard.act();
+        Err(error) => Err(Fail::from(&error)),
+    };
+    shard.tell(|engine, now| engine.handle_connected(id, result, now));
 }
 
 async fn connected(stream: io::Result<Stream>) -> io::Result<(Async<Stream>, ConnMeta)> {
@@ -212,12 +117,7 @@ async fn connected(stream: io::Result<Stream>) -> io::Result<(Async<Stream>, Con
 
 async fn names(shard: Rc<Shard>, answers: Receiver<Answer>) {
     while let Ok((query, result)) = answers.recv().await {
-        let now = shard.now();
-        shard
-            .engine
-            .borrow_mut()
-            .handle_resolved(query, result, now);
-        shard.act();
+        shard.tell(|engine, now| engine.handle_resolved(query, result, now));
     }
 }
 
@@ -267,97 +167,7 @@ fn serve(shard: Rc<Shard>, id: SocketId, socket: Rc<Socket>) -> impl Future<Outp
 }
 
 impl Shard {
-    fn listen(self: &Rc<Self>, service: usize, listener: Listener) -> io::Result<Serving> {
-        Ok(match listener {
-            Listener::Stream(listener) => {
-                self.open_door(Door::Service(service), listener)?;
-                Serving::Tcp
-            }
-            Listener::Udp(socket) => Serving::Udp(self.serve_port(service, socket)?),
-            Listener::Reverse => {
-                let now = self.now();
-                self.engine.borrow_mut().handle_serve(service, now);
-                self.act();
-                Serving::Reverse
-            }
-        })
-    }
-
-    fn unserve(self: &Rc<Self>, service: usize, serving: Serving) {
-        match serving {
-            Serving::Tcp => self.close_door(Door::Service(service)),
-            Serving::Udp(id) => self.unserve_port(id),
-            Serving::Reverse => {
-                let now = self.now();
-                self.engine.borrow_mut().handle_unserve(service, now);
-                self.act();
-            }
-        }
-    }
-
-    pub(crate) fn open_door(self: &Rc<Self>, door: Door, listener: Acceptor) -> io::Result<()> {
-        let listener = Async::new(listener)?;
-        let task = self.executor.spawn(accept(self.clone(), door));
-        self.doors.borrow_mut().insert(door, (listener, task));
-        Ok(())
-    }
-
-    /// Its port is free when this returns: the task that accepts borrows the listener only while it runs.
-    pub(crate) fn close_door(&self, door: Door) {
-        let closed = self.doors.borrow_mut().remove(&door);
-        drop(closed);
-    }
-
-    /// A connection, or after a while without one the news that there is one now.
-    fn poll_accept(&self, cx: &mut Context, door: Door) -> Poll<io::Result<Option<Stream>>> {
-        let doors = self.doors.borrow();
-        let Some((listener, _)) = doors.get(&door) else {
-            return Poll::Pending;
-        };
-        match self.reserve.borrow_mut().accept(listener.get_ref()) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                listener.poll_readable(cx).map_ok(|()| None)
-            }
-            result => Poll::Ready(result.map(Some)),
-        }
-    }
-
-    fn is_for_others(&self, door: Door) -> bool {
-        let (doors, load) = (self.doors.borrow(), self.sockets.borrow().len());
-        let listener = doors.get(&door).map(|(listener, _)| listener.get_ref());
-        listener.is_some_and(|listener| listener.is_for_others(load))
-    }
-
-    /// What is not in the list any more is closed first: a listener may be that of another service now.
-    fn serve_others(self: &Rc<Self>, served: &mut Served, serve: Vec<Serve>) -> Vec<io::Error> {
-        let mut failed = Vec::new();
-        let (leaving, new) = driver::changes(served, serve);
-        for (service, serving) in leaving {
-            self.unserve(service, serving);
-        }
-        for (service, listener) in new {
-            match self.listen(service, listener) {
-                Ok(serving) => drop(served.insert(service, serving)),
-                Err(error) => failed.push(error),
-            }
-        }
-        failed
-    }
-
-    fn accepted(self: &Rc<Self>, door: Door, stream: Stream) {
-        let Ok(meta) = stream.meta() else {
-            return;
-        };
-        let Ok(io) = Async::new_nonblocking(stream) else {
-            return;
-        };
-        let now = self.now();
-        let id = self.engine.borrow_mut().handle_door(door, meta, now);
-        self.adopt(id, Socket::new(io));
-        self.act();
-    }
-
-    fn adopt(self: &Rc<Self>, id: SocketId, socket: Socket) {
+    pub(crate) fn adopt(self: &Rc<Self>, id: SocketId, socket: Socket) {
         let socket = Rc::new(socket);
         self.sockets.borrow_mut().insert(id, socket.clone());
         self.executor
@@ -498,6 +308,14 @@ impl Shard {
         }
     }
 
+    /// An input to the engine, and all that it asks for then.
+    pub(crate) fn tell<T>(self: &Rc<Self>, input: impl FnOnce(&mut Engine, Time) -> T) -> T {
+        let now = self.now();
+        let result = input(&mut self.engine.borrow_mut(), now);
+        self.act();
+        result
+    }
+
     fn rouse(&self, id: SocketId, socket: &Socket) {
         if self.running.get() == Some(id) {
             return;
@@ -507,35 +325,6 @@ impl Shard {
         if needs_read || needs_write {
             socket.wake();
         }
-    }
-
-    /// Connections that the engine has no room for wait in the system's queue.
-    async fn room(&self) {
-        poll_fn(|cx| {
-            if self.engine.borrow().accepting() {
-                return Poll::Ready(());
-            }
-            self.waiting.borrow_mut().push(cx.waker().clone());
-            Poll::Pending
-        })
-        .await
-    }
-
-    fn wake_ending(&self) {
-        if let Some(waker) = self.ending.take() {
-            waker.wake();
-        }
-    }
-
-    async fn until(&self, done: impl Fn(&Self) -> bool) {
-        poll_fn(|cx| {
-            if done(self) {
-                return Poll::Ready(());
-            }
-            self.ending.replace(Some(cx.waker().clone()));
-            Poll::Pending
-        })
-        .await
     }
 
     pub(crate) fn now(&self) -> Time {
