@@ -125,6 +125,11 @@ pub fn parse<I: IntoIterator<Item = String>>(args: I) -> Result<Flags, String> {
         }
         let stripped = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-'));
         let Some(flag) = stripped.filter(|flag| !flag.is_empty()) else {
+            if let Some(flag) = arg.strip_prefix(['–', '—', '−']) {
+                return Err(format!(
+                    "{arg:?} begins with a typographic dash: type -{flag}"
+                ));
+            }
             return Err(format!(
                 "stray word {arg:?}: every value needs its flag, and & ? * need quotes"
             ));

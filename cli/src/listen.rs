@@ -159,7 +159,17 @@ fn bound(addr: &str, network: Network, share: bool) -> io::Result<Socket> {
 }
 
 fn named(addr: &str, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("listen {addr}: {}", plain(error)))
+    let cure = match error.kind() {
+        // What we say ourselves needs no more.
+        _ if error.raw_os_error().is_none() => "",
+        io::ErrorKind::AddrNotAvailable => ": it is no address of this machine",
+        io::ErrorKind::PermissionDenied => {
+            ": low ports need root or CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=)"
+        }
+        _ => "",
+    };
+    let text = format!("listen {addr}: {}{cure}", plain(error));
+    io::Error::new(error.kind(), text)
 }
 
 /// What to try, in order.
@@ -183,7 +193,7 @@ fn addresses(addr: &str) -> io::Result<Vec<SocketAddr>> {
             return Ok(vec![addr]);
         }
         // The system knows the zones that have names.
-        let found = (target.host.spelled().as_str(), target.port).to_socket_addrs();
+        let found = (&*target.host.spelled(), target.port).to_socket_addrs();
         return found.map(Iterator::collect).map_err(|_| no_zone(&target));
     }
     let found: Vec<_> = addr

@@ -1,5 +1,6 @@
 //! Addresses as proxy protocols name them: a host that may be a name, and a port.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -61,11 +62,11 @@ impl Host {
     }
 
     /// As a name: without brackets.
-    pub fn spelled(&self) -> String {
+    pub fn spelled(&self) -> Cow<'_, str> {
         match self {
-            Self::Ip(ip) => ip.to_string(),
-            Self::Zoned(ip, zone) => format!("{ip}%{zone}"),
-            Self::Name(name) | Self::File(name) => name.clone(),
+            Self::Ip(ip) => ip.to_string().into(),
+            Self::Zoned(ip, zone) => format!("{ip}%{zone}").into(),
+            Self::Name(name) | Self::File(name) => name.into(),
         }
     }
 }
@@ -185,7 +186,7 @@ impl Target {
     /// The same with an IP address spelled as a name: in a BIND that is how peers of our kind know each other,
     /// for gost never does it and listens there all the same.
     pub fn spelled(&self) -> Self {
-        Self::new(Host::Name(self.host.spelled()), self.port)
+        Self::new(Host::Name(self.host.spelled().into_owned()), self.port)
     }
 
     /// The socket address, if no name has to be resolved, of an interface neither. An empty name is the local machine.

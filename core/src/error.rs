@@ -32,6 +32,28 @@ pub enum Cause {
     Local,
 }
 
+impl Cause {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::HostUnreachable => "host unreachable",
+            Self::NetUnreachable => "network unreachable",
+            Self::NameNotFound => "name not found",
+            Self::TimedOut => "timed out",
+            Self::Reset => "reset",
+            Self::Closed => "closed early",
+            Self::Denied => "not allowed",
+            Self::Auth => "login failed",
+            Self::Protocol => "protocol broken",
+            Self::Tls => "TLS failed",
+            Self::Limit => "limit reached",
+            Self::Unsupported => "not supported",
+            Self::Local => "ended here",
+        }
+    }
+}
+
 /// Bytes of a user name in the log.
 const LOGGED_USER: usize = 64;
 

@@ -6,6 +6,7 @@ pub mod fetch;
 pub mod keys;
 pub mod load;
 pub mod lower;
+mod misplaced;
 pub mod model;
 pub mod normal;
 pub mod options;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::copies::Meant;
+use super::misplaced::{is_by_name, is_service, map_for, misplaced};
 use super::model::Map;
 use super::options::{self, Place};
 use super::origins::Origins;
@@ -29,10 +30,19 @@ pub fn normalise(root: &Node, source: &str, origins: &mut Origins, findings: &mu
         Node::Null => return Map::new(),
         Node::Map(entries) => entries,
         other => {
-            let got = other.describe();
+            let got = match other.text() {
+                Some(text) if text.starts_with("-----BEGIN ") => "a PEM file".to_owned(),
+                _ => other.describe(),
+            };
+            let cure = match other {
+                Node::List(list) if list.iter().any(is_service) => {
+                    ": is \"services:\" missing above it?"
+                }
+                _ => "",
+            };
             pass.findings.error(
                 source,
-                format_args!("expected a map at the top level, got {got}"),
+                format_args!("expected a map at the top level, got {got}{cure}"),
             );
             return Map::new();
         }
@@ -49,6 +59,15 @@ pub fn normalise(root: &Node, source: &str, origins: &mut Origins, findings: &mu
             source,
             format_args!("{text}; -O yaml prints them as a file"),
         );
+        return Map::new();
+    }
+    if let Some((entry, text)) = misplaced(entries) {
+        let path = Path {
+            text: String::new(),
+            at: Spot::default(),
+        };
+        let place = pass.place(&path.key(&entry.key, entry.at));
+        pass.findings.error(place, text);
         return Map::new();
     }
     pass.object(
@@ -163,13 +182,18 @@ impl Pass<'_> {
                     map.insert(field.to_owned(), Value::String(text.to_owned()));
                     Some(Value::Object(map))
                 }
-                _ => self.expected("a map", other, path),
+                _ => self.expected(map_for(&path.text), other, path),
             },
         }
     }
 
     /// A single object is a list of one.
     fn list(&mut self, node: &Node, schema: &Schema, path: &Path) -> Option<Value> {
+        if let Node::Map(entries) = node
+            && is_by_name(entries, schema)
+        {
+            return self.expected("a list, each element as \"- name: ...\"", node, path);
+        }
         let Node::List(list) = node else {
             return Some(Value::Array(vec![self.one(
                 node,
@@ -255,7 +279,7 @@ impl Pass<'_> {
         path: &Path,
     ) -> Option<Value> {
         let Node::Map(entries) = node else {
-            return self.expected("a map", node, path);
+            return self.expected(map_for(&path.text), node, path);
         };
         let word = word.unwrap_or(place.default_word());
         for entry in entries {
@@ -279,7 +303,8 @@ impl Pass<'_> {
         }
         let names = schema.fields.iter().map(|(name, _)| *name);
         let homes = schema::homes(key);
-        let hint = match nearest(key, names) {
+        let short = |name: &&str| key.len() > 2 && name.starts_with(&key.to_ascii_lowercase());
+        let hint = match nearest(key, names.clone()).or(names.clone().find(short)) {
             Some(name) => format!("did you mean {name:?}?"),
             None if !homes.is_empty() => format!("it belongs to {}", homes.join(", ")),
             None => match options::places(key).as_slice() {
@@ -293,7 +318,7 @@ impl Pass<'_> {
 
     fn expected<T>(&mut self, what: &str, got: &Node, path: &Path) -> Option<T> {
         let got = match secrets::may_hold_one(&path.text) {
-            true => "something else".to_owned(),
+            true => got.kind().to_owned(),
             false => got.describe(),
         };
         self.findings

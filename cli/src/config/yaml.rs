@@ -103,6 +103,16 @@ fn yaml(text: &str, source: &str, findings: &mut Findings) -> Option<Node> {
         }
         return Some(repaired.node);
     }
+    if error.to_string().contains("more than one document")
+        && let Some(line) = second_document(text)
+    {
+        findings.error(
+            format_args!("{source}:{line}"),
+            "a second document begins here: a file is one configuration. Take this line out, or make two files of it: \
+             -C may be given several times",
+        );
+        return None;
+    }
     let (line, column) = error
         .location()
         .map_or((0, 0), |at| (at.line(), at.column()));
@@ -115,12 +125,19 @@ fn yaml(text: &str, source: &str, findings: &mut Findings) -> Option<Node> {
         0 => source.to_owned(),
         _ => format!("{source}:{line}:{column}"),
     };
-    let hint = match text.lines().position(repair::is_bare_glob) {
-        Some(at) => format!(
+    let glob = text.lines().position(repair::is_bare_glob);
+    let glued = error
+        .to_string()
+        .starts_with("mapping values are not allowed");
+    let glued = line.checked_sub(2).filter(|_| glued);
+    let glued = glued.filter(|at| text.lines().nth(*at).is_some_and(lacks_blank));
+    let hint = match (glob, glued) {
+        (Some(at), _) => format!(
             " (line {}: a pattern that starts with * must be quoted)",
             at + 1
         ),
-        None => String::new(),
+        (_, Some(at)) => format!(" (line {}: a blank is missing behind the colon)", at + 1),
+        _ => String::new(),
     };
     let near = match secrets::may_hold_one(excerpt) {
         true => String::new(),
@@ -134,6 +151,28 @@ fn yaml(text: &str, source: &str, findings: &mut Findings) -> Option<Node> {
     };
     findings.error(place, format_args!("{message}{hint}{near}"));
     None
+}
+
+/// The line, counted from one, at which a second document begins.
+fn second_document(text: &str) -> Option<usize> {
+    let begins = |line: &str| {
+        line.strip_prefix("---")
+            .is_some_and(|rest| rest.trim_start() != rest || rest.is_empty())
+    };
+    let says = |line: &&str| !line.is_empty() && !line.starts_with(['#', '%']);
+    let first = text.lines().position(|line| says(&line.trim()))?;
+    let next = text.lines().skip(first + 1).position(begins)?;
+    Some(first + next + 2)
+}
+
+/// `name:value`, which is no pair but one word.
+fn lacks_blank(line: &str) -> bool {
+    let line = line.trim_start_matches([' ', '-']);
+    let Some((key, value)) = line.split_once(':') else {
+        return false;
+    };
+    let is_key = key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_key && !key.is_empty() && !value.is_empty() && !value.starts_with([' ', '\t', '/'])
 }
 
 /// The library's time grows with the square of the depth. Quotes are not looked at: no
@@ -153,19 +192,21 @@ fn opens_too_much(text: &str) -> bool {
 /// The libraries' texts end with the place, which stands in front already; paths of a document
 /// that is nested too deep are cut.
 fn without_place(text: &str) -> String {
-    let text = match text.rfind(" at line ") {
-        Some(at)
-            if text[at..]
-                .chars()
-                .all(|c| c.is_ascii_digit() || " atlinecolumn".contains(c)) =>
-        {
-            &text[..at]
+    let place = text.rfind(" at line ").map(|at| {
+        let is_part = |c: char| c.is_ascii_digit() || " atlinecolumn".contains(c);
+        let end = text[at..].find(|c| !is_part(c)).unwrap_or(text.len() - at);
+        (at, at + end)
+    });
+    // What the library was doing may follow.
+    let text = match place {
+        Some((at, end)) if end == text.len() || text[end..].starts_with(", while") => {
+            format!("{}{}", &text[..at], &text[end..])
         }
-        _ => text,
+        _ => text.to_owned(),
     };
     let path = text.find(": ").filter(|at| *at > 60);
     match path {
         Some(at) if text.is_char_boundary(30) => format!("{}...{}", &text[..30], &text[at..]),
-        _ => text.to_owned(),
+        _ => text,
     }
 }

@@ -1,6 +1,7 @@
 //! No log flood from one peer: what repeats is counted, and told as a number.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -34,6 +35,21 @@ struct Entry {
 pub(super) struct Summary {
     pub(super) source: Source,
     pub(super) more: u64,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Source { place, peer, cause } = &self.source;
+        if !place.is_empty() {
+            write!(f, "{place}: ")?;
+        }
+        write!(f, "{} more warnings about ", self.more)?;
+        match peer {
+            Some(peer) => peer.fmt(f)?,
+            None => f.write_str("several peers")?,
+        }
+        write!(f, " left out ({})", cause.words())
+    }
 }
 
 #[derive(Default)]
@@ -122,6 +138,22 @@ mod tests {
         assert_eq!(
             (told[0].source.peer, told[0].more),
             (Some([10, 0, 0, 1].into()), 100_000)
+        );
+        assert_eq!(
+            told[0].to_string(),
+            "service-0: 100000 more warnings about 10.0.0.1 left out (protocol broken)"
+        );
+        let shared = Summary {
+            source: Source {
+                place: String::new(),
+                peer: None,
+                cause: Cause::NameNotFound,
+            },
+            more: 3,
+        };
+        assert_eq!(
+            shared.to_string(),
+            "3 more warnings about several peers left out (name not found)"
         );
     }
 

@@ -1,5 +1,7 @@
 //! Listen addresses, targets and node addresses: `host:port`, with ranges where they are allowed.
 
+use std::net::Ipv6Addr;
+
 /// A host (brackets kept) and one or more ports in a row.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Address {
@@ -27,6 +29,11 @@ pub(super) enum Role {
 }
 
 pub(super) fn parse(text: &str, role: Role) -> Result<Address, String> {
+    if text.contains(['“', '”', '„', '‘', '’']) {
+        return Err(format!(
+            "{text:?}: typographic quotes: write plain ones, \" or '"
+        ));
+    }
     if text.contains(char::is_whitespace) {
         return Err(format!(
             "{text:?}: there is a blank in the address: each address has its own flag"
@@ -34,7 +41,7 @@ pub(super) fn parse(text: &str, role: Role) -> Result<Address, String> {
     }
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => return Err(missing_port(text)),
+        _ => return Err(missing_port(text, role)),
     };
     check_host(host, text, role)?;
     if port.is_empty() {
@@ -45,7 +52,7 @@ pub(super) fn parse(text: &str, role: Role) -> Result<Address, String> {
                 last: 0,
                 open: true,
             }),
-            _ => Err(missing_port(text)),
+            _ => Err(missing_port(text, role)),
         };
     }
     let (first, last) = match port.split_once('-') {
@@ -99,9 +106,7 @@ pub fn without_zone(addr: &str) -> String {
 fn check_host(host: &str, text: &str, role: Role) -> Result<(), String> {
     let bracketed = host.starts_with('[') && host.ends_with(']');
     if host.contains(':') && !bracketed {
-        return Err(format!(
-            "{text:?}: an IPv6 address needs brackets, as in [::1]:8080"
-        ));
+        return Err(many_colons(text, host));
     }
     if !bracketed && host.contains(['[', ']']) {
         return Err(format!(
@@ -118,7 +123,29 @@ fn check_host(host: &str, text: &str, role: Role) -> Result<(), String> {
     Ok(())
 }
 
-fn missing_port(text: &str) -> String {
+fn many_colons(text: &str, host: &str) -> String {
+    let ip = host.split('%').next().unwrap_or_default();
+    let ip = ip.trim_start_matches('[');
+    let is_ip = ip.matches(':').count() > 1
+        && ip
+            .bytes()
+            .all(|b| b.is_ascii_hexdigit() || b":.".contains(&b));
+    if is_ip || text.parse::<Ipv6Addr>().is_ok() {
+        return format!("{text:?}: an IPv6 address needs brackets, as in [::1]:8080");
+    }
+    if text.contains("//") || text.contains([',', ';']) {
+        return format!(
+            "{text:?}: expected host:port alone: each URL has its own flag, and in a file the types of handler and \
+             listener are its scheme"
+        );
+    }
+    format!("{text:?}: expected host:port, with one colon")
+}
+
+fn missing_port(text: &str, role: Role) -> String {
+    if text.is_empty() && role != Role::Listen {
+        return "expected host:port, got nothing".to_owned();
+    }
     if text.is_empty() {
         return "missing port: write :8080, or :0 for a random one".to_owned();
     }
@@ -133,6 +160,11 @@ fn missing_port(text: &str) -> String {
 }
 
 fn parse_port(text: &str) -> Result<u16, String> {
+    if text.contains('&') {
+        return Err(format!(
+            "port {text:?}: parameters begin with a ?, and only further ones with &"
+        ));
+    }
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(format!("port {text:?} is not a number"));
     }

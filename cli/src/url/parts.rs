@@ -23,7 +23,13 @@ pub(super) struct Parts {
 }
 
 pub(super) fn split(text: &str, side: Side) -> Result<Parts, String> {
-    let (scheme, rest) = split_scheme(text)?;
+    if let Some(quote) = text.chars().next().filter(|c| QUOTES.contains(c)) {
+        return Err(format!(
+            "the quote {quote} in front is a part of the value: leave it out (typographic quotes are none, and the shell \
+             takes away one pair)"
+        ));
+    }
+    let (scheme, rest) = split_scheme(text, side)?;
     let (upper, lower) = words::split(&scheme, side)?;
     let tail = &rest[rest.find(['/', '?', '#']).unwrap_or(rest.len())..];
     let (rest, fragment) = match rest.split_once('#') {
@@ -44,6 +50,12 @@ pub(super) fn split(text: &str, side: Side) -> Result<Parts, String> {
         Some((user, host)) => (Some(user), host),
         None => (None, authority),
     };
+    let second = authority
+        .strip_suffix(':')
+        .filter(|_| path.starts_with("//"));
+    if second.is_some_and(|word| words::split(&word.to_ascii_lowercase(), side).is_ok()) {
+        return Err(format!("there are two schemes: leave out {authority}//"));
+    }
     if fragment && path.is_empty() && query.is_empty() {
         return Err("a # behind the address: write it as %23".to_owned());
     }
@@ -69,10 +81,17 @@ pub(super) fn split(text: &str, side: Side) -> Result<Parts, String> {
     })
 }
 
+const QUOTES: &[char] = &['"', '\'', '`', '“', '”', '„', '‘', '’', '«', '»'];
+
 /// The scheme in lower case (`auto` when there is none), and what follows `://`.
-fn split_scheme(text: &str) -> Result<(String, &str), String> {
+fn split_scheme(text: &str, side: Side) -> Result<(String, &str), String> {
     let Some((scheme, rest)) = text.split_once("://") else {
-        return Ok(("auto".to_owned(), text));
+        return match lost_scheme(text, side) {
+            Some(word) => Err(format!(
+                "expected :// behind {word:?}, as in {word}://HOST:PORT"
+            )),
+            None => Ok(("auto".to_owned(), text)),
+        };
     };
     // A "://" inside a query value belongs to that value.
     if !scheme.is_empty() && scheme.contains([':', '/', '?', '@']) {
@@ -82,6 +101,17 @@ fn split_scheme(text: &str) -> Result<(String, &str), String> {
         return Err("empty scheme in front of ://".to_owned());
     }
     Ok((scheme.to_ascii_lowercase(), rest))
+}
+
+/// A scheme that only part of `://` follows, or nothing. A host of that name has a port behind it, and no more.
+fn lost_scheme(text: &str, side: Side) -> Option<&str> {
+    let end = text.find([':', '/', '?']).unwrap_or(text.len());
+    let (word, rest) = text.split_at(end);
+    words::split(&word.to_ascii_lowercase(), side).ok()?;
+    let port = rest.strip_prefix(':').unwrap_or_default();
+    let port = &port[..port.find(['/', '?']).unwrap_or(port.len())];
+    let is_port = |byte: u8| byte.is_ascii_digit() || byte == b'-';
+    (port.is_empty() || !port.bytes().all(is_port)).then_some(word)
 }
 
 /// Whether `host:port` ends with a port, and so is no beginning of `user:password@host`.

@@ -79,7 +79,7 @@ impl Engine {
         if let Host::File(path) = &target.host {
             return self.connect_to(id, NOWHERE, Endpoint::File(Path::new(path).into()));
         }
-        let host = target.host.spelled();
+        let host = target.host.spelled().into_owned();
         self.dials[id].stage = "resolving the name";
         self.actions.push_back(Action::Resolve {
             query: id,

@@ -98,7 +98,7 @@ impl Request<'_> {
                 ));
             }
             // gost, too, spells addresses that have a zone.
-            host => (NAME_FOLLOWS, Some(host.spelled())),
+            host => (NAME_FOLLOWS, Some(host.spelled().into_owned())),
         };
         check(self.user, "USERID")?;
         check(name.as_deref().unwrap_or_default().as_bytes(), "HOST")?;

@@ -15,7 +15,8 @@ use crate::report::Findings;
 /// Finds what is wrong between the parts; what is wrong within one is found while lowering it.
 pub fn check(config: &Config, findings: &mut Findings) {
     let mut pass = Pass { config, findings };
-    if config.services.is_empty() {
+    // Services may be missing because they could not be read.
+    if config.services.is_empty() && !pass.findings.has_errors() {
         pass.findings.error(
             "",
             "nothing to run: there is no service (-L, or services: in a file)",

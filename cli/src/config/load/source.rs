@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::Loader;
@@ -126,7 +126,13 @@ fn file(path: &str) -> Result<Source, Wrong> {
     if Path::new(path).is_dir() {
         return Err(wrong("is a folder, expected a file".to_owned()));
     }
-    let mut file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+    let mut file = File::open(path).map_err(|error| {
+        let cure = match path.split_once(',') {
+            Some(_) if error.kind() == io::ErrorKind::NotFound => ": each file has its own -C",
+            _ => "",
+        };
+        wrong(format!("{error}{cure}"))
+    })?;
     let bytes = text::bounded(&mut file).map_err(wrong)?;
     let extension = Path::new(path).extension().unwrap_or_default();
     let extension = extension.to_string_lossy().to_ascii_lowercase();

@@ -113,6 +113,9 @@ const FOREIGN: &[(&str, &str)] = &[
     ("insecure", "secure"),
     ("allowInsecure", "secure"),
     ("skip-cert-verify", "secure"),
+    // Of gost 2.
+    ("whitelist", "bypass"),
+    ("blacklist", "bypass"),
 ];
 
 /// What may be meant by a `key` that is unknown here, where `names` are known.

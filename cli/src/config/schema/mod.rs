@@ -10,6 +10,7 @@ use self::objects::{
 };
 use self::parts::{AUTH, CHAIN, CONNECTOR, FORWARDER, HOP, LISTENER, NODE, SELECTOR, SERVICE, TLS};
 use super::options::Place;
+use crate::report::nearest;
 
 pub use self::objects::ANYTHING;
 pub use self::parts::HANDLER;
@@ -89,6 +90,11 @@ pub static ROOT: Schema = plain(&[
 ]);
 
 impl Schema {
+    pub fn has(&self, key: &str) -> bool {
+        let mut names = self.fields.iter().map(|(name, _)| *name);
+        names.any(|name| name.eq_ignore_ascii_case(key))
+    }
+
     /// Where options of its own stand, if those of a URL are copied to its parts.
     pub fn copies(&self) -> Option<Place> {
         let own = [
@@ -99,6 +105,19 @@ impl Schema {
         let mut own = own.into_iter();
         own.find_map(|(schema, place)| std::ptr::eq(schema, self).then_some(place))
     }
+}
+
+/// Whether a configuration has such a key itself.
+pub fn is_top(key: &str) -> bool {
+    ROOT.has(key)
+}
+
+pub fn is_of_service(key: &str) -> bool {
+    SERVICE.has(key)
+}
+
+pub fn nearest_top(key: &str) -> Option<&'static str> {
+    nearest(key, ROOT.fields.iter().map(|(name, _)| *name))
 }
 
 /// The places below the top where `key` is known, for "it belongs to ...".

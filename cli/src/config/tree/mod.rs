@@ -64,6 +64,18 @@ impl Node {
         }
     }
 
+    /// The same where its text may be a secret.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "nothing",
+            Self::Bool(..) => "true or false",
+            Self::Number(..) => "a number",
+            Self::Text(_) => "text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+        }
+    }
+
     /// The literal text of a scalar.
     pub fn text(&self) -> Option<&str> {
         match self {

@@ -153,15 +153,9 @@ impl Journal {
     fn warn(&self, source: Source, fail: &Fail, msg: &str, fields: &[Named<'_>]) {
         let (written, told) = self.limiter.admit(source, &fail.text, Instant::now());
         for summary in told {
-            let Source { place, peer, cause } = summary.source;
-            let peer = peer.map_or("several peers".to_owned(), |peer| peer.to_string());
-            let text = format!(
-                "{place}: {} more warnings about {peer} left out ({cause:?})",
-                summary.more
-            );
             self.logger.log(
                 Level::Warn,
-                &text,
+                &summary.to_string(),
                 &[("count", Field::Number(summary.more))],
             );
         }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "an answer must come soon")]
 
+mod typed;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -80,6 +82,15 @@ fn files_that_are_no_configuration() {
     folder.file_is_refused("x.toml", "a = 1\n", "toml is not supported");
     folder.refuses(&["-C", "."], "is a folder, expected a file");
     folder.refuses(&["-C", "none.yml"], "No such file");
+    folder.refuses(
+        &["-C", "none.yml,other.yml"],
+        "No such file or directory: each file has its own -C",
+    );
+    folder.file_is_refused(
+        "key.yml",
+        "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMG\n-----END PRIVATE KEY-----\n",
+        "expected a map at the top level, got a PEM file",
+    );
 }
 
 #[test]
