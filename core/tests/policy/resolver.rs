@@ -1,8 +1,17 @@
 //! Names that are asked of name servers, whose sockets are scripted.
 
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ginnel_core::addr::Target;
+use ginnel_core::bytes::BytesMut;
+use ginnel_core::engine::{Action, Ask, PortId, SocketId};
+use ginnel_core::error::{Cause, Eof, Fail};
+use ginnel_core::plan::*;
 use ginnel_core::wire::dns::{self, Family};
 
-use super::*;
+use crate::rig::*;
 
 fn server(addr: &str) -> NameServer {
     NameServer {

@@ -1,8 +1,16 @@
 //! Requests of one connection that are for different hosts.
 
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ginnel_core::bytes::BytesMut;
+use ginnel_core::engine::{Action, SocketId};
+use ginnel_core::error::Eof;
+use ginnel_core::plan::*;
 use ginnel_core::route::matcher::{Matcher, Pattern};
 
-use super::*;
+use crate::rig::*;
 
 fn rig() -> Rig {
     let mut plan = service(&["10.0.0.1:80", "10.0.0.2:80"], ServicePolicy::default());
