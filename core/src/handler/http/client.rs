@@ -40,15 +40,6 @@ impl Proxy {
         self.client(cx, limits, rx, io)
     }
 
-    /// False while input would only pile up: the next request waits for the current response.
-    pub fn wants_client_input(&self) -> bool {
-        match self.exchange.as_deref() {
-            None => true,
-            Some(exchange) if matches!(exchange.stage, Stage::Dialing) => !self.waiting,
-            Some(exchange) => exchange.body.is_some() || !self.waiting,
-        }
-    }
-
     fn client_step(
         &mut self,
         cx: &Cx,
