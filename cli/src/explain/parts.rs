@@ -6,7 +6,7 @@ use crate::config::options::{Effect, OPTIONS, Opt, Options, Place, is_spelling};
 use crate::config::value::{self, Kind};
 use crate::duration::Span;
 use crate::secrets;
-use crate::url::host_of;
+use crate::url::{host_of, server_name};
 
 /// One part of a service or node, with its options.
 pub(super) struct Part<'a> {
@@ -109,7 +109,11 @@ pub(super) fn tls<'a>(tls: &Tls, addr: &'a str) -> [Row<'a>; 5] {
     };
     [
         ("secure", secure.to_owned(), unverified),
-        ("serverName", tls.server_name.clone(), host_of(addr)),
+        (
+            "serverName",
+            server_name(&tls.server_name).to_owned(),
+            server_name(host_of(addr)),
+        ),
         ("caFile", tls.ca_file.clone(), roots),
         ("certFile", tls.cert_file.clone(), ""),
         ("keyFile", tls.key_file.clone(), ""),

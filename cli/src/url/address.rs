@@ -95,6 +95,11 @@ pub fn host_of(addr: &str) -> &str {
     host.trim_start_matches('[').trim_end_matches(']')
 }
 
+/// The name of a server, of which `host` is its own or the address: certificates know no zones.
+pub fn server_name(host: &str) -> &str {
+    host.split_once('%').map_or(host, |(ip, _)| ip)
+}
+
 /// An address for those to whom a zone of ours means nothing (RFC 6874, 4).
 pub fn without_zone(addr: &str) -> String {
     match addr.split_once('%').zip(addr.find(']')) {

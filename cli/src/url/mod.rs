@@ -18,7 +18,7 @@ use crate::report::Findings;
 use crate::secrets;
 use words::Side;
 
-pub use address::{host_of, without_zone};
+pub use address::{host_of, server_name, without_zone};
 
 /// What was typed.
 pub struct Lines<'a> {

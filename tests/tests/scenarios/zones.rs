@@ -2,7 +2,8 @@
 //!
 //! A network of its own is made for them, in which the scenario runs a second time.
 
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
 use std::thread;
 
@@ -63,6 +64,33 @@ fn echo() -> u16 {
         }
     });
     port
+}
+
+/// An association whose datagrams name their target.
+fn associated(proxy: SocketAddr, name: &str, port: u16) {
+    let mut control = TcpStream::connect(proxy).expect("the proxy");
+    control.write_all(&[5, 1, 0]).expect("a greeting");
+    let mut answer = [0; 12];
+    control.read_exact(&mut answer[..2]).expect("a method");
+    control
+        .write_all(&[5, 3, 0, 1, 0, 0, 0, 0, 0, 0])
+        .expect("a request");
+    control.read_exact(&mut answer[..10]).expect("a reply");
+    assert_eq!(answer[..4], [5, 0, 0, 1]);
+    let relay = u16::from_be_bytes([answer[8], answer[9]]);
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    socket
+        .set_read_timeout(Some(ginnel_tests::PATIENCE))
+        .expect("a socket");
+    let mut packet = vec![0, 0, 0, 3, name.len() as u8];
+    packet.extend(name.as_bytes());
+    packet.extend(port.to_be_bytes());
+    packet.extend(b"hello");
+    let relay = SocketAddr::from(([127, 0, 0, 1], relay));
+    socket.send_to(&packet, relay).expect("sent");
+    let mut space = [0; 64];
+    let n = socket.recv(&mut space).expect(name);
+    assert!(space[..n].ends_with(b"hello"), "{name}");
 }
 
 on_both_runtimes! {
@@ -168,6 +196,9 @@ chains:
         let node = format!("socks5://[fe80::1%25lo]:{}?relay=udp", node.addr().port());
         let through = ginnel.serve(&["-L", &forward, "-F", &node]);
         Client::raw(through.addr()).echoes("an association in a zone", 1200);
+        let proxy = ginnel.serve(&["-L", "socks5://127.0.0.1:0?udp=true"]);
+        associated(proxy.addr(), "fe80::2%lo", port);
+        associated(proxy.addr(), "fe80::2%1", port);
         // A client of the link is answered there.
         let server = ginnel.serve(&["-L", &format!("udp://[fe80::1%25lo]:0/[fe80::2%25lo]:{port}")]);
         let client = UdpSocket::bind("[fe80::2%1]:0").expect("a link-local address");

@@ -9,7 +9,7 @@ use rustls::pki_types::ServerName;
 use super::Lowering;
 use crate::config::model::{self, Tls};
 use crate::tls;
-use crate::url::host_of;
+use crate::url::{host_of, server_name};
 
 /// `None` also where it cannot be made, which is reported.
 pub(super) fn of_listener(
@@ -108,11 +108,10 @@ pub(super) fn client(
         Some(host_of(addr)),
         host.map(host_of),
     ];
-    // A certificate is for an address, whatever its zone is here.
     let name = candidates
         .into_iter()
         .flatten()
-        .map(|name| name.split_once('%').map_or(name, |(ip, _)| ip))
+        .map(server_name)
         .find(|name| !name.is_empty());
     let Some(name) = name else {
         if section.secure {
