@@ -10,7 +10,7 @@ pub enum Host {
     Ip(IpAddr),
     /// A link-local address and its zone (RFC 4007): the name or the number of an interface of the machine that
     /// connects.
-    Zoned(Ipv6Addr, Box<str>),
+    Zoned(Box<(Ipv6Addr, String)>),
     Name(String),
     /// A socket file, by its path: of this machine, or of that at the end of a chain.
     File(String),
@@ -48,7 +48,11 @@ impl Host {
             .unwrap_or(text);
         match bare.parse() {
             Ok(ip) => Self::Ip(ip),
-            Err(_) => zoned(bare).unwrap_or_else(|| Self::Name(text.to_owned())),
+            // No name has a colon, and where an address has its first one is all that most have to be asked.
+            Err(_) if bare.bytes().take(5).any(|byte| byte == b':') => {
+                zoned(bare).unwrap_or_else(|| Self::Name(text.to_owned()))
+            }
+            Err(_) => Self::Name(text.to_owned()),
         }
     }
 
@@ -56,7 +60,7 @@ impl Host {
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             Self::Ip(ip) => Some(*ip),
-            Self::Zoned(ip, _) => Some((*ip).into()),
+            Self::Zoned(zoned) => Some(zoned.0.into()),
             Self::Name(_) | Self::File(_) => None,
         }
     }
@@ -65,13 +69,15 @@ impl Host {
     pub fn spelled(&self) -> Cow<'_, str> {
         match self {
             Self::Ip(ip) => ip.to_string().into(),
-            Self::Zoned(ip, zone) => format!("{ip}%{zone}").into(),
+            Self::Zoned(zoned) => format!("{}%{}", zoned.0, zoned.1).into(),
             Self::Name(name) | Self::File(name) => name.into(),
         }
     }
 }
 
 /// `address%zone`.
+#[cold]
+#[inline(never)]
 fn zoned(text: &str) -> Option<Host> {
     let (ip, zone) = text.split_once('%')?;
     let ip: Ipv6Addr = ip.parse().ok()?;
@@ -88,7 +94,7 @@ fn zoned(text: &str) -> Option<Host> {
     let plain = !is_link_local(ip) || zone.parse() == Ok(0_u32);
     Some(match plain {
         true => Host::Ip(ip.into()),
-        false => Host::Zoned(ip, zone.into()),
+        false => Host::Zoned(Box::new((ip, zone.to_owned()))),
     })
 }
 
@@ -193,9 +199,9 @@ impl Target {
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match &self.host {
             Host::Ip(ip) => Some(SocketAddr::new(*ip, self.port)),
-            Host::Zoned(ip, zone) => {
-                let scope = zone.parse().ok()?;
-                Some(SocketAddrV6::new(*ip, self.port, 0, scope).into())
+            Host::Zoned(zoned) => {
+                let scope = zoned.1.parse().ok()?;
+                Some(SocketAddrV6::new(zoned.0, self.port, 0, scope).into())
             }
             Host::Name(name) if name.is_empty() => {
                 Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.port))
@@ -229,7 +235,7 @@ impl fmt::Display for Host {
         match self {
             Self::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
             Self::Ip(ip) => ip.fmt(f),
-            Self::Zoned(ip, zone) => write!(f, "[{ip}%{zone}]"),
+            Self::Zoned(zoned) => write!(f, "[{}%{}]", zoned.0, zoned.1),
             Self::Name(name) | Self::File(name) => f.write_str(name),
         }
     }
@@ -250,7 +256,8 @@ mod tests {
 
     #[test]
     fn zones_are_those_of_link_local_addresses() {
-        let zoned = |ip: &str, zone: &str| Host::Zoned(ip.parse().unwrap(), zone.into());
+        let zoned =
+            |ip: &str, zone: &str| Host::Zoned(Box::new((ip.parse().unwrap(), zone.to_owned())));
         for (text, expected) in [
             ("[fe80::1%eth0]", zoned("fe80::1", "eth0")),
             ("fe80::1%eth0.7", zoned("fe80::1", "eth0.7")),

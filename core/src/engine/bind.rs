@@ -69,7 +69,8 @@ impl Engine {
         let addr = addr.or_all(Ipv6Addr::UNSPECIFIED.into());
         let Some(asked) = addr.socket_addr() else {
             let text = match &addr.host {
-                Host::Zoned(ip, zone) => {
+                Host::Zoned(zoned) => {
+                    let (ip, zone) = &**zoned;
                     format!("expected the number of the zone to bind {ip} in, got {zone:?}")
                 }
                 host => format!("expected an IP address to bind, got {:?}", host.to_string()),

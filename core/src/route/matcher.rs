@@ -128,7 +128,7 @@ impl Matcher {
         let text = match host {
             Host::File(_) => return false,
             // Rules know no zones: an address is the same in each.
-            Host::Zoned(ip, _) => return self.matches(&Host::from(*ip), port),
+            Host::Zoned(zoned) => return self.matches(&Host::from(zoned.0), port),
             Host::Ip(ip) => {
                 let ip = ip.to_canonical();
                 let found = listed(self.ips.get(&ip))

@@ -253,14 +253,18 @@ pub fn write_address(target: &Target, out: &mut BytesMut) -> Result<(), Fail> {
             out.put_slice(&ip.octets());
         }
         // As in gost: addresses have no place for a zone.
-        host @ (Host::Zoned(..) | Host::Name(_) | Host::File(_)) => {
-            let name = host.spelled();
-            fits(name.len(), "host name")?;
-            out.put_slice(&[NAME, name.len() as u8]);
-            out.put_slice(name.as_bytes());
-        }
+        Host::Name(name) | Host::File(name) => write_name(name, out)?,
+        host @ Host::Zoned(_) => write_name(&host.spelled(), out)?,
     }
     out.put_u16(target.port);
+    Ok(())
+}
+
+#[inline]
+fn write_name(name: &str, out: &mut BytesMut) -> Result<(), Fail> {
+    fits(name.len(), "host name")?;
+    out.put_slice(&[NAME, name.len() as u8]);
+    out.put_slice(name.as_bytes());
     Ok(())
 }
 
