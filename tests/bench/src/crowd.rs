@@ -7,12 +7,16 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ginnel_tests::folder::Folder;
+use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use rustix::process::{Resource, getrlimit};
 
@@ -24,6 +28,10 @@ const OPENING: Duration = Duration::from_secs(600);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A little more than two ping periods of 15 s: everybody was asked at least twice.
 const HOLDING: Duration = Duration::from_secs(32);
+/// Before memory is looked at.
+const SETTLE: Duration = Duration::from_secs(2);
+/// How long the end of it all may go unnoticed.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Descriptors for everything else.
 const SPARE: usize = 200;
 /// Tunnels by way of one source, or to one target.
@@ -58,11 +66,13 @@ fn measure(peer: &Peer, wanted: usize) -> io::Result<()> {
         target: target.port,
     };
     entry.wait()?;
+    let alone = entry.probe()?;
+    thread::sleep(SETTLE);
 
     let memory = || server.memory().map_or(0.0, |bytes| bytes / MIB);
     let before = memory();
     let begun = Instant::now();
-    let crowd = Crowd::default();
+    let crowd = Crowd::new()?;
     thread::scope(|scope| -> io::Result<()> {
         let keeper = scope.spawn(|| crowd.keep());
         let opened = entry.open_all(count, &crowd);
@@ -73,23 +83,18 @@ fn measure(peer: &Peer, wanted: usize) -> io::Result<()> {
             );
             thread::sleep(HOLDING);
             let held = memory();
-            let mut taken = entry.probe()?;
-            taken.sort_by(f64::total_cmp);
-            let at = |part: f64| taken[((taken.len() as f64 * part) as usize).min(taken.len() - 1)];
+            let beside = entry.probe()?;
             let each = (held - before) * 1024.0 / count as f64;
             println!(
                 "resident: {before:.1} MiB without, {held:.1} MiB with them: {each:.2} KiB each"
             );
-            println!(
-                "a new tunnel and its first byte back: p50 {:.2} ms, p99 {:.2} ms",
-                at(0.5),
-                at(0.99)
-            );
+            println!("a new tunnel and its first byte back: {beside} beside them, {alone} before");
             Ok(())
         });
         crowd.over.store(true, Ordering::Relaxed);
         let pings = keeper.join().expect("the keeper");
         result?;
+        let pings = pings?;
         println!(
             "pings answered: {:.1} a tunnel",
             pings as f64 / count as f64
@@ -217,10 +222,15 @@ impl Entry {
         Ok(begun.elapsed())
     }
 
-    /// Times in milliseconds.
-    fn probe(&self) -> io::Result<Vec<f64>> {
+    /// What a new tunnel takes: the median and the 99th percentile.
+    fn probe(&self) -> io::Result<String> {
         let one = || self.served().map(|taken| taken.as_secs_f64() * 1e3);
-        std::iter::repeat_with(one).take(PROBES).collect()
+        let mut taken: Vec<f64> = std::iter::repeat_with(one)
+            .take(PROBES)
+            .collect::<io::Result<_>>()?;
+        taken.sort_by(f64::total_cmp);
+        let at = |percent: usize| taken[taken.len() * percent / 100];
+        Ok(format!("{:.2} ms (p99 {:.2})", at(50), at(99)))
     }
 
     fn open_all(&self, count: usize, crowd: &Crowd) -> io::Result<()> {
@@ -237,8 +247,7 @@ impl Entry {
                             let source = Ipv4Addr::new(127, 0, 1, last);
                             let target = Ipv4Addr::new(127, 0, 2, last);
                             let stream = self.open(source, target)?;
-                            stream.set_nonblocking(true)?;
-                            crowd.streams.lock().expect("the list").push(stream);
+                            crowd.add(stream)?;
                         }
                         Ok(())
                     })
@@ -252,37 +261,73 @@ impl Entry {
     }
 }
 
-#[derive(Default)]
+/// The clients' ends. Who has a ping to answer is told by an epoll: to ask each of them would take longer than
+/// a tunnel does to open.
 struct Crowd {
+    epoll: OwnedFd,
     streams: Mutex<Vec<TcpStream>>,
     over: AtomicBool,
 }
 
 impl Crowd {
-    /// Answers pings once in a second, until it is over; returns how many.
-    fn keep(&self) -> usize {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            streams: Mutex::default(),
+            over: AtomicBool::new(false),
+        })
+    }
+
+    fn add(&self, stream: TcpStream) -> io::Result<()> {
+        stream.set_nonblocking(true)?;
+        let mut streams = self.streams.lock().expect("the list");
+        let number = EventData::new_u64(streams.len() as u64);
+        epoll::add(&self.epoll, &stream, number, EventFlags::IN)?;
+        streams.push(stream);
+        Ok(())
+    }
+
+    /// Answers pings until it is over; returns how many.
+    fn keep(&self) -> io::Result<usize> {
         let mut pings = 0;
+        let pause = Timespec::try_from(PAUSE).expect("a part of a second");
+        let mut events = Vec::with_capacity(256);
         while !self.over.load(Ordering::Relaxed) {
-            thread::sleep(Duration::from_secs(1));
-            for mut stream in &*self.streams.lock().expect("the list") {
-                let mut frames = [0; 512];
-                let Ok(n) = stream.read(&mut frames) else {
-                    continue;
-                };
-                let mut frames = &frames[..n];
-                // The server sends short frames and nothing else.
-                while let [kind, len, rest @ ..] = frames {
-                    let (payload, behind) = rest.split_at(rest.len().min(usize::from(*len)));
-                    if *kind == 0x89 {
-                        pings += 1;
-                        let _ = stream.write_all(&frame(0x8a, payload));
-                    }
-                    frames = behind;
+            epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&pause))?;
+            for event in events.drain(..) {
+                let streams = self.streams.lock().expect("the list");
+                let stream = &streams[event.data.u64() as usize];
+                match answered(stream)? {
+                    Some(answered) => pings += answered,
+                    None => epoll::delete(&self.epoll, stream)?,
                 }
             }
         }
-        pings
+        Ok(pings)
     }
+}
+
+/// Answers the pings that are there; `None` at the end of the stream.
+fn answered(mut stream: &TcpStream) -> io::Result<Option<usize>> {
+    let mut frames = [0; 512];
+    let n = match stream.read(&mut frames) {
+        Ok(0) => return Ok(None),
+        Ok(n) => n,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+        Err(_) => return Ok(None),
+    };
+    let mut frames = &frames[..n];
+    let mut pings = 0;
+    // The server sends short frames and nothing else.
+    while let [kind, len, rest @ ..] = frames {
+        let (payload, behind) = rest.split_at(rest.len().min(usize::from(*len)));
+        if *kind == 0x89 {
+            pings += 1;
+            stream.write_all(&frame(0x8a, payload))?;
+        }
+        frames = behind;
+    }
+    Ok(Some(pings))
 }
 
 /// A short frame of a client. The key of zeros changes nothing.
