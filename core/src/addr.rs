@@ -46,13 +46,19 @@ impl Host {
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'))
             .unwrap_or(text);
-        match bare.parse() {
-            Ok(ip) => Self::Ip(ip),
-            // No name has a colon, and where an address has its first one is all that most have to be asked.
-            Err(_) if bare.bytes().take(5).any(|byte| byte == b':') => {
-                zoned(bare).unwrap_or_else(|| Self::Name(text.to_owned()))
-            }
-            Err(_) => Self::Name(text.to_owned()),
+        // An IPv6 address has its first colon here, and no name has one; names are most of what is read.
+        let ip = match bare.as_bytes() {
+            [b':', ..]
+            | [_, b':', ..]
+            | [_, _, b':', ..]
+            | [_, _, _, b':', ..]
+            | [_, _, _, _, b':', ..] => return ipv6(bare, text),
+            [b'0'..=b'9', ..] => bare.parse().ok(),
+            _ => None,
+        };
+        match ip {
+            Some(ip) => Self::Ip(IpAddr::V4(ip)),
+            None => Self::Name(text.to_owned()),
         }
     }
 
@@ -75,9 +81,15 @@ impl Host {
     }
 }
 
+/// `bare` is an address, perhaps with a zone, or what is a name: `text`.
+fn ipv6(bare: &str, text: &str) -> Host {
+    match bare.parse::<Ipv6Addr>() {
+        Ok(ip) => ip.into(),
+        Err(_) => zoned(bare).unwrap_or_else(|| Host::Name(text.to_owned())),
+    }
+}
+
 /// `address%zone`.
-#[cold]
-#[inline(never)]
 fn zoned(text: &str) -> Option<Host> {
     let (ip, zone) = text.split_once('%')?;
     let ip: Ipv6Addr = ip.parse().ok()?;
@@ -252,7 +264,16 @@ impl fmt::Display for Target {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn addresses_are_those_of_the_standard_library(text in "[0-9a-f]{0,4}[0-9a-f:.]{0,20}") {
+            prop_assert_eq!(Host::parse(&text).ip(), text.parse().ok());
+        }
+    }
 
     #[test]
     fn zones_are_those_of_link_local_addresses() {
