@@ -91,8 +91,6 @@ struct Stream<K> {
     /// Version 2, their data: handed on, and how much of it since the last UPD.
     read: u32,
     unreported: u32,
-    /// What was read when the peer was told last.
-    told: u32,
     update: bool,
     /// Received and not yet consumed.
     unread: usize,
@@ -104,6 +102,9 @@ struct Stream<K> {
     granted: u32,
     /// The largest one it was ever told.
     ceiling: u32,
+    /// As far as it was ever allowed to send. A smaller window than the last one takes nothing back: what is on
+    /// its way comes.
+    end: u32,
     growth: window::Growth,
 }
 
@@ -308,13 +309,13 @@ impl<K> Stream<K> {
             window,
             read: 0,
             unreported: 0,
-            told: 0,
             update: false,
             unread: 0,
             over: false,
             moved: Time::ZERO,
             granted: window,
             ceiling: window,
+            end: window,
             growth: window::Growth::new(),
         }
     }

@@ -168,7 +168,7 @@ impl<K: Copy + PartialEq> Smux<K> {
         let stream = self.streams.get_mut(&id)?;
         let mut window = most;
         if self.share.agreed {
-            let end = stream.told.wrapping_add(stream.granted);
+            let end = stream.end;
             let read = stream.unreported as usize;
             let least = window::least(stream.read as usize, somebody_waits);
             let trip = &self.share.round_trip;
@@ -176,10 +176,13 @@ impl<K: Copy + PartialEq> Smux<K> {
         }
         stream.update = false;
         stream.unreported = 0;
-        stream.told = stream.read;
         let window = window::narrow(window);
         stream.granted = window;
         stream.ceiling = stream.ceiling.max(window);
+        let end = stream.read.wrapping_add(window);
+        if (end.wrapping_sub(stream.end) as i32) > 0 {
+            stream.end = end;
+        }
         Some(Update {
             consumed: stream.read,
             window,

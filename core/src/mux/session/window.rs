@@ -2,14 +2,16 @@
 //!
 //! What a window lets a sender have on its way, others wait for, so it is no larger than needed while there are
 //! others. News of it leave when a quarter of it was read, so it needs a third more than what is read in a round
-//! trip. It has from twice to three times that. While it is too small, most of it is read in each round trip, and
-//! the next one is larger. Who brings much and reads fast has a larger one than it needs, and news when half of
-//! that was read: news cost a write here and a wake-up there, and so do the short runs of frames that small windows
-//! leave to many streams. On a slow way whoever comes next would wait for all of it. While somebody else says little
-//! and waits for answers, it has no more than it needs.
+//! trip. It has from twice to four times that. While it is too small, most of it is read in each round trip, and
+//! the next one is larger; when less is read, it shrinks, by at most half in a round trip. Who brings much and reads
+//! fast has a larger one than it needs, and news when half of that was read: news cost a write here and a wake-up
+//! there, and so do the short runs of frames that small windows leave to many streams. On a slow way whoever comes
+//! next would wait for all of it. While somebody else says little and waits for answers, it has no more than it
+//! needs.
 //!
 //! The round trip is that from the telling of a window to the first byte that only this window allows. A sender
-//! may take its time for that, and what waits in queues adds to it, so the shortest one of the session counts.
+//! may take its time for that, and what waits in queues adds to it, so the shortest one of the session counts. On the
+//! loopback that is some ten microseconds, and the least sizes below are what counts.
 
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ pub(super) const FIRST: usize = 256 * 1024;
 /// The least one of a stream that brings much.
 const MUCH: usize = 1024 * 1024;
 /// The least one while another stream waits for answers.
-const POLITE: usize = 64 * 1024;
+const POLITE: usize = 128 * 1024;
 /// Within this it has been read, or it is not told.
 const SOON: Duration = Duration::from_millis(50);
 
@@ -111,8 +113,12 @@ impl Growth {
             && elapsed >= trip
         {
             let read = u128::from(self.read) * trip.as_nanos() / elapsed.as_nanos().max(1);
-            if u128::from(self.size) < 2 * read {
+            let size = u128::from(self.size);
+            if size < 2 * read {
                 self.size = u32::try_from(3 * read).unwrap_or(u32::MAX);
+            } else if size > 4 * read {
+                // The sender may have paused: what comes next is not to wait for many round trips.
+                self.size = narrow((self.size as usize / 2).max(3 * read as usize));
             }
             (self.read, self.since) = (0, now);
         }
@@ -219,6 +225,23 @@ mod tests {
             assert_eq!(tell(100_000, 1), 300_000);
             assert_eq!(tell(read, 2), expected);
         }
+    }
+
+    #[test]
+    fn a_window_shrinks_with_what_is_read_by_half_at_a_time() {
+        let mut round = RoundTrip::default();
+        round.sample(Duration::from_secs(1));
+        let mut growth = Growth::new();
+        let mut tell = |read, seconds: u64| {
+            growth.tell(0, read, (0, 8 * MIB), at(seconds * 1_000_000), &round)
+        };
+        assert_eq!(tell(1_000_000, 1), 3_000_000);
+        assert_eq!(tell(750_000, 2), 3_000_000);
+        assert_eq!(tell(749_999, 3), 2_249_997);
+        assert_eq!(tell(0, 4), 1_124_998);
+        assert_eq!(tell(100_000, 5), 562_499);
+        assert_eq!(tell(100_000, 6), 300_000);
+        assert_eq!(tell(150_001, 7), 450_003);
     }
 
     #[test]

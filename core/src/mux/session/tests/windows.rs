@@ -117,7 +117,35 @@ fn who_waits_for_answers_waits_for_small_windows_of_others() {
     assert_eq!(told(30_000, true, 3, 1), Some(256));
     assert_eq!(told(100, false, 128, 6), Some(1024));
     // What it needs: three times what came in a round trip of 1 ms.
-    assert_eq!(told(100, true, 512, 26), Some(3 * 512 / 20));
-    assert_eq!(told(30_000, true, 76, 225), Some(76));
-    assert_eq!(told(30_000, true, 64, 226), Some(1024));
+    assert_eq!(told(100, true, 512, 11), Some(3 * 512 / 5));
+    assert_eq!(told(30_000, true, 77, 210), Some(3 * 512 / 5 / 2));
+    assert_eq!(told(30_000, true, 64, 211), Some(1024));
+}
+
+/// What was sent before a small window was told behind a large one comes behind its end, and shows no round trip.
+#[test]
+fn a_smaller_window_takes_nothing_back() {
+    let mut mux = agreed(Mux::default(), &[3, 5]);
+    feed(
+        &mut mux,
+        &hex("0204080005000000 00000000 00001000"),
+        Time::ZERO,
+    );
+    sent(&mut mux, &mut Vec::new());
+    // Stream 3 is read and a window told: its size, and as far as the peer may have sent, in KiB.
+    let read = |mux: &mut Mux8, kib: usize, now: Time| {
+        for _ in 0..8 * kib {
+            feed(mux, &psh(2, 3, 128), now);
+            mux.consumed(3, 128, now);
+        }
+        let window = mux.update(3, now).unwrap().window;
+        (window / 1024, mux.streams[&3].end / 1024)
+    };
+    assert_eq!(read(&mut mux, 128, Time::ZERO), (1024, 1152));
+    let now = Time::ZERO + Duration::from_millis(1);
+    mux.wants_send(5);
+    let mut question = Some(Seg::copy_from(b"a question"));
+    while mux.poll(now, |_, _| (question.take(), false)).is_some() {}
+    assert_eq!(read(&mut mux, 64, now), (128, 1152));
+    assert_eq!(read(&mut mux, 1024, now), (128, 1344));
 }
