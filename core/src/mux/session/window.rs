@@ -22,7 +22,7 @@ pub(super) const FIRST: usize = 256 * 1024;
 /// The least one of a stream that brings much.
 const MUCH: usize = 1024 * 1024;
 /// The least one while another stream waits for answers.
-const POLITE: usize = 128 * 1024;
+const POLITE: usize = 64 * 1024;
 /// Within this it has been read, or it is not told.
 const SOON: Duration = Duration::from_millis(50);
 

@@ -140,7 +140,7 @@ fn who_speaks_and_who_is_spoken_to_are_both_others() {
     let at = Time::ZERO + Duration::from_millis(1);
     let frame = mux.poll(at, |owner, _| (Some(Seg::copy_from(&[owner])), false));
     assert_eq!(frame.unwrap().parts().concat()[..5], [2, 2, 1, 0, 5]);
-    assert_eq!(read(&mut mux, 512, 2), Some(128), "it waits for an answer");
+    assert_eq!(read(&mut mux, 512, 2), Some(64), "it waits for an answer");
 }
 
 #[test]
