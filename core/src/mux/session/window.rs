@@ -114,11 +114,12 @@ impl Growth {
         {
             let read = u128::from(self.read) * trip.as_nanos() / elapsed.as_nanos().max(1);
             let size = u128::from(self.size);
+            let needed = u32::try_from(3 * read).unwrap_or(u32::MAX);
             if size < 2 * read {
-                self.size = u32::try_from(3 * read).unwrap_or(u32::MAX);
+                self.size = needed;
             } else if size > 4 * read {
-                // The sender may have paused: what comes next is not to wait for many round trips.
-                self.size = narrow((self.size as usize / 2).max(3 * read as usize));
+                // The sender may only have paused.
+                self.size = needed.max(self.size / 2);
             }
             (self.read, self.since) = (0, now);
         }

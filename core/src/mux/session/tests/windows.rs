@@ -87,16 +87,16 @@ fn who_reads_much_is_told_a_larger_window() {
     assert_eq!(told(3, 512, 31), Some(256));
 }
 
+/// The peer gives stream 5 a window.
+fn takes_what_is_said(mux: &mut Mux8) {
+    feed(mux, &hex("0204080005000000 00000000 00001000"), Time::ZERO);
+    sent(mux, &mut Vec::new());
+}
+
 #[test]
 fn who_waits_for_answers_waits_for_small_windows_of_others() {
     let mut mux = agreed(Mux::default(), &[3, 5]);
-    // The peer takes what is said.
-    feed(
-        &mut mux,
-        &hex("0204080005000000 00000000 00001000"),
-        Time::ZERO,
-    );
-    sent(&mut mux, &mut Vec::new());
+    takes_what_is_said(&mut mux);
     // So much is said on stream 5, and all that it has if `all`; then stream 3 is read. The window told.
     let mut told = |said: usize, all: bool, kib: usize, millis: u64| {
         let now = Time::ZERO + Duration::from_millis(millis);
@@ -122,16 +122,11 @@ fn who_waits_for_answers_waits_for_small_windows_of_others() {
     assert_eq!(told(30_000, true, 64, 211), Some(1024));
 }
 
-/// What was sent before a small window was told behind a large one comes behind its end, and shows no round trip.
+/// Behind a small window comes what a large one before it allowed: only a byte beyond both would show a round trip.
 #[test]
 fn a_smaller_window_takes_nothing_back() {
     let mut mux = agreed(Mux::default(), &[3, 5]);
-    feed(
-        &mut mux,
-        &hex("0204080005000000 00000000 00001000"),
-        Time::ZERO,
-    );
-    sent(&mut mux, &mut Vec::new());
+    takes_what_is_said(&mut mux);
     // Stream 3 is read and a window told: its size, and as far as the peer may have sent, in KiB.
     let read = |mux: &mut Mux8, kib: usize, now: Time| {
         for _ in 0..8 * kib {
